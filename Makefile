@@ -1,0 +1,40 @@
+# Two commands are enough on a fresh machine: `make run` and `make test`.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build format lint bench assets sample clean bootstrap
+
+SOURCES := $(wildcard Sources Tests Examples Benchmarks Package.swift)
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: bootstrap ## Build, start the server on 127.0.0.1:8080, load the sample and export it before your eyes
+	swift build -c release --product waybill
+	@Scripts/run-sample
+
+test: ## Run every test, the browser's too
+	@Scripts/test
+
+build: bootstrap ## Build for debugging
+	swift build
+
+format: ## Format the Swift sources in place
+	swift format --in-place --parallel --recursive $(SOURCES)
+
+lint: ## Check format and style, changing nothing
+	swift format lint --strict --parallel --recursive $(SOURCES)
+
+bench: bootstrap ## Measure speed and memory beside sqlite3 and others
+	@Scripts/bench
+
+assets: ## Embed the dashboard's files again
+	@Scripts/embed-assets
+
+sample: ## Make the sample content again
+	@Scripts/make-sample.py
+
+clean: ## Remove what was built
+	swift package clean
+
+bootstrap: ## Install the system packages that are missing
+	@Scripts/bootstrap

@@ -1,0 +1,131 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The floors, lowest first. A room lists what it touches, so no import can go up or sideways.
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func room(_ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(folder)/\(name)", exclude: exclude, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
+let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "waybill",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "waybill", targets: ["waybill"]),
+        .library(name: "WaybillEngine", targets: ["WaybillEngine", "WaybillEngineTesting"]),
+        .library(name: "WaybillSQLite", targets: ["WaybillSQLite", "WaybillDiskBlobs"]),
+        .library(name: "WaybillClient", targets: ["WaybillClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML", "CommandLineArguments"]),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    ],
+    targets: [
+        // System libraries
+        .systemLibrary(name: "CXLSXWriter", path: "Sources/System/CXLSXWriter", providers: [.apt(["libxlsxwriter-dev"])]),
+        .systemLibrary(name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", path: "Sources/System/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+
+        // Floor 0: true in any program
+        room("WaybillDatabases", in: "Ground"),
+        room("WaybillBlobs", in: "Ground", [crypto]),
+        room("Formats", in: "Ground", ["CXLSXWriter", "CZlib", "CZstd"]),
+
+        // Drivers: the only speakers of a vendor's name
+        room("WaybillSQLite", in: "Drivers", ["WaybillDatabases", grdb, sqlite]),
+        room("WaybillDiskBlobs", in: "Drivers", ["WaybillBlobs", crypto]),
+
+        // Floor 1: jobs
+        room("WaybillEngine", in: "Engine", ["WaybillDatabases", "WaybillBlobs", crypto, logging, lifecycle]),
+        room("WaybillEngineTesting", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs"]),
+        room("Datasets", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", crypto]),
+
+        // Floor 2: HTTP that is the same for every door
+        room("Web", in: "Web", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird, jwt, crypto, logging, lifecycle]),
+
+        room("JobDoors", in: "Web", ["Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird]),
+
+        // Floor 3: the doors, and telling people
+        room("Jobs", in: "Features", ["JobDoors", "Web", "WaybillEngine", "WaybillBlobs", hummingbird]),
+        room("ContentExport", in: "Features", ["JobDoors", "Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird, crypto, logging]),
+        room("Administration", in: "Features", ["JobDoors", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", hummingbird]),
+        room("Notify", in: "Delivery", ["Web", "WaybillEngine", "WaybillDatabases", hummingbird, logging, lifecycle]),
+        room("Dashboard", in: "Delivery", ["Web", hummingbird], exclude: ["Assets"]),
+
+        // Front: what is started and held
+        room("WaybillClient", in: "Front", [httpClient, crypto, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio")]),
+        room(
+            "Assembly", in: "Front",
+            [
+                "ContentExport", "Jobs", "JobDoors", "Administration", "Dashboard", "Web", "Datasets", "WaybillEngine", "WaybillSQLite", "WaybillDiskBlobs",
+                "WaybillDatabases", "WaybillBlobs", hummingbird, configuration, logging, lifecycle, crypto,
+            ]),
+        room("Commands", in: "Front", ["Assembly", "WaybillClient", arguments]),
+        .executableTarget(name: "waybill", dependencies: ["Commands"], path: "Sources/Front/waybill", swiftSettings: settings),
+
+        // Tests: a room each, one suite for every driver, the simulation, the real binary
+        tests("FormatsTests", ["Formats", "CZlib", "CZstd"]),
+        tests("Conformance", ["WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillDiskBlobs", grdb, crypto]),
+        tests(
+            "WaybillEngineTests",
+            ["WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", grdb, logging, lifecycle, crypto]),
+        tests("Simulation", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", grdb, logging]),
+        tests(
+            "DatasetsTests",
+            ["Datasets", "Formats", "WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", logging]),
+        tests(
+            "WebTests",
+            [
+                "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", hummingbird, hummingbirdTesting, jwt, crypto,
+                logging, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ]),
+        tests(
+            "ContentExportTests",
+            ["ContentExport", "Datasets", "Formats", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", logging]),
+        tests(
+            "NotifyTests",
+            ["Notify", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", hummingbird, hummingbirdTesting, logging]),
+        tests("DashboardTests", ["Dashboard"]),
+        tests("AssemblyTests", ["Assembly"]),
+        tests(
+            "WaybillClientTests",
+            [
+                "WaybillClient", crypto, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
+        tests("CommandsTests", ["Commands", "Assembly", "WaybillClient", arguments]),
+        tests("TidyTests", []),
+        tests("EndToEnd", ["WaybillClient", "waybill"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
