@@ -1,0 +1,26 @@
+/// What a blob store refused or could not do.
+public struct BlobError: Error, Sendable, CustomStringConvertible {
+    public struct Code: Sendable, Hashable {
+        private enum Storage { case notFound, full, damaged, unavailable, other }
+        private var storage: Storage
+
+        public static let notFound = Code(storage: .notFound)
+        /// No space, no inodes, or a quota of the store.
+        public static let full = Code(storage: .full)
+        /// What is stored is not what was written.
+        public static let damaged = Code(storage: .damaged)
+        public static let unavailable = Code(storage: .unavailable)
+        public static let other = Code(storage: .other)
+    }
+
+    public var code: Code
+    /// For the log, never for a user.
+    public var message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { message }
+}

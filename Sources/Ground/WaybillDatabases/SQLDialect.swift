@@ -1,0 +1,32 @@
+/// The named pieces in which the databases differ. Everything else is written once.
+public struct SQLDialect: Sendable, Equatable {
+    public enum Name: String, Sendable {
+        case sqlite, postgres
+    }
+
+    public var name: Name
+    /// Ends a `SELECT` that takes rows for itself: waits for nobody and skips what others hold.
+    public var forUpdateSkipLocked: String
+    /// The type of a column that holds bytes.
+    public var blob: String
+    /// The type of a text column that is compared bytewise.
+    public var text: String
+    /// Ends a `CREATE TABLE` whose rows are stored in the order of the primary key, where the database has that.
+    public var clustered: String
+
+    public static let sqlite = SQLDialect(
+        name: .sqlite, forUpdateSkipLocked: "", blob: "BLOB", text: "TEXT", clustered: "WITHOUT ROWID")
+
+    public init(name: Name, forUpdateSkipLocked: String, blob: String, text: String, clustered: String) {
+        self.name = name
+        self.forUpdateSkipLocked = forUpdateSkipLocked
+        self.blob = blob
+        self.text = text
+        self.clustered = clustered
+    }
+
+    /// `count` placeholders from `first` on, separated by commas: `$3, $4, $5`.
+    public func placeholders(_ count: Int, from first: Int = 1) -> String {
+        (0..<max(0, count)).map { "$\(first + $0)" }.joined(separator: ", ")
+    }
+}
