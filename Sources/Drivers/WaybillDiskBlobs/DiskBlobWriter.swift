@@ -1,0 +1,174 @@
+import Crypto
+import Synchronization
+import WaybillBlobs
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Writes a temporary file behind its caller's back: while he makes the next bytes, a thread hashes and writes the last ones.
+/// What goes wrong there is thrown by the next call.
+final class DiskBlobWriter: BlobWriter {
+    private struct Waiter {
+        var forIdle: Bool
+        var caller: CheckedContinuation<Void, Never>
+    }
+
+    private struct State {
+        var queue = DiskWriteQueue()
+        var failure: (any Error)?
+        var hasEnded = false
+        var waiters: [Waiter] = []
+
+        /// Those who need not wait any longer.
+        mutating func released() -> [CheckedContinuation<Void, Never>] {
+            let (isIdle, hasRoom) = (queue.isIdle, queue.hasRoom)
+            let free = waiters.filter { $0.forIdle ? isIdle : hasRoom }
+            waiters.removeAll { $0.forIdle ? isIdle : hasRoom }
+            return free.map(\.caller)
+        }
+    }
+
+    /// What is in the file.
+    private struct Written {
+        var hash = SHA256()
+        var length: Int64 = 0
+    }
+
+    private let key: BlobKey
+    private let path: String
+    private let descriptor: Int32
+    private let folders: BlobFolders
+    private let service: DiskIOService
+    private let state = Mutex(State())
+    // One thread at a time writes, so the lock is never waited for.
+    private let written = Mutex(Written())
+
+    init(key: BlobKey, path: String, descriptor: Int32, folders: BlobFolders, service: DiskIOService) {
+        self.key = key
+        self.path = path
+        self.descriptor = descriptor
+        self.folders = folders
+        self.service = service
+    }
+
+    deinit {
+        let hasEnded = state.withLock { $0.hasEnded }
+        guard !hasEnded else { return }
+        service.submit { [path, descriptor] in DiskBlobWriter.drop(path, descriptor) }
+    }
+
+    func append(_ bytes: [UInt8]) async throws {
+        let startsThread = try state.withLock { state in
+            guard !state.hasEnded else { throw BlobError(.other, "the writer of \(key) has ended") }
+            if let failure = state.failure { throw failure }
+            return state.queue.add(bytes)
+        }
+        if startsThread { service.submit { self.writeQueued() } }
+        try await wait(forIdle: false)
+    }
+
+    func finish() async throws -> BlobDigest {
+        try end()
+        if state.withLock({ $0.queue.flush() }) { service.submit { self.writeQueued() } }
+        do {
+            try await wait(forIdle: true)
+        } catch {
+            await service.drop(path, descriptor)
+            throw error
+        }
+        return try await service.run { try self.publish() }
+    }
+
+    func abandon() async {
+        do {
+            try end()
+        } catch {
+            return
+        }
+        state.withLock { $0.queue.dropAll() }
+        do {
+            try await wait(forIdle: true)
+        } catch {
+            // It is dropped anyway.
+        }
+        await service.drop(path, descriptor)
+    }
+
+    private func end() throws {
+        try state.withLock { state in
+            guard !state.hasEnded else { throw BlobError(.other, "the writer of \(key) has ended") }
+            state.hasEnded = true
+        }
+    }
+
+    /// Waits until there is room for more, or until everything is written.
+    private func wait(forIdle: Bool) async throws {
+        if state.withLock({ !(forIdle ? $0.queue.isIdle : $0.queue.hasRoom) }) {
+            await withCheckedContinuation { caller in
+                let released = state.withLock { state in
+                    state.waiters.append(Waiter(forIdle: forIdle, caller: caller))
+                    return state.released()
+                }
+                released.forEach { $0.resume() }
+            }
+        }
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+    }
+
+    // MARK: On a thread of the service
+
+    private func writeQueued() {
+        while true {
+            let (chunk, released) = state.withLock { state in (state.queue.next(), state.released()) }
+            released.forEach { $0.resume() }
+            guard let chunk else { return }
+            do {
+                try chunk.withUnsafeBytes { bytes in
+                    try written.withLock { written in
+                        written.hash.update(bufferPointer: bytes)
+                        try FileCalls.write(bytes, to: descriptor, path)
+                        written.length += Int64(bytes.count)
+                    }
+                }
+            } catch {
+                state.withLock { state in
+                    state.failure = error
+                    state.queue.dropAll()
+                }
+            }
+        }
+    }
+
+    /// The file is durable before its name is, and its name before the digest is told.
+    private func publish() throws -> BlobDigest {
+        do {
+            try FileCalls.sync(descriptor, path)
+            try folders.place(path, at: key)
+        } catch {
+            DiskBlobWriter.drop(path, descriptor)
+            throw error
+        }
+        FileCalls.close(descriptor)
+        return written.withLock { BlobDigest(length: $0.length, sha256: Array($0.hash.finalize())) }
+    }
+
+    fileprivate static func drop(_ path: String, _ descriptor: Int32) {
+        FileCalls.close(descriptor)
+        // If it can't be removed now, the next start empties the folder.
+        unlink(path)
+    }
+}
+
+extension DiskIOService {
+    fileprivate func drop(_ path: String, _ descriptor: Int32) async {
+        await withCheckedContinuation { caller in
+            submit {
+                DiskBlobWriter.drop(path, descriptor)
+                caller.resume()
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import Dispatch
+import GRDB
+import Synchronization
+import WaybillDatabases
+
+/// Commits together what arrives together. While one transaction is being synced, the bodies of the next one gather.
+final class GroupCommit: Sendable {
+    private struct State {
+        var waiting: [any PendingWrite] = []
+        var isScheduled = false
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    private let writer: any DatabaseWriter
+    private let sessions: ConnectionSessions
+
+    init(_ writer: any DatabaseWriter, sessions: ConnectionSessions) {
+        self.writer = writer
+        self.sessions = sessions
+    }
+
+    /// Puts a write in line. The first one to come schedules the transaction.
+    func enqueue(_ write: any PendingWrite) {
+        enum Next { case wait, schedule, refuse }
+        let next: Next = state.withLock { state in
+            guard !state.isClosed else { return .refuse }
+            state.waiting.append(write)
+            guard !state.isScheduled else { return .wait }
+            state.isScheduled = true
+            return .schedule
+        }
+        switch next {
+        case .wait: break
+        case .schedule: schedule()
+        case .refuse: write.finish(SQLError(.unavailable, "the database is closing"))
+        }
+    }
+
+    /// Refuses everything that comes from now on. What is in line is still committed.
+    func close() {
+        state.withLock { $0.isClosed = true }
+    }
+
+    private func schedule() {
+        // One transaction per turn of the writer's queue, so that others who use the same connection get their turn as well.
+        writer.asyncWriteWithoutTransaction { database in
+            self.commitWaiting(self.sessions.session(database))
+            let goesOn = self.state.withLock { state in
+                state.isScheduled = !state.waiting.isEmpty
+                return state.isScheduled
+            }
+            if goesOn { self.schedule() }
+        }
+    }
+
+    private func commitWaiting(_ session: SQLiteSession) {
+        let writes = state.withLock { state in
+            let writes = state.waiting.prefix(CommitBatch.bodiesMax)
+            state.waiting.removeFirst(writes.count)
+            return writes
+        }
+        guard let first = writes.first else { return }
+        if writes.count == 1 {
+            commitAlone(first, in: session)
+            return
+        }
+        do {
+            try session.begin(.write)
+        } catch {
+            writes.forEach { $0.finish(error) }
+            return
+        }
+        commitMany(writes, in: session)
+    }
+
+    private func commitMany(_ writes: ArraySlice<any PendingWrite>, in session: SQLiteSession) {
+        var batch = CommitBatch(now: DispatchTime.now().uptimeNanoseconds)
+        var ran = writes.startIndex
+        var failure: (any Error)?
+        while failure == nil, ran < writes.endIndex, batch.admits(now: DispatchTime.now().uptimeNanoseconds) {
+            failure = runAlone(writes[ran], in: session)
+            ran += 1
+        }
+        if ran < writes.endIndex {
+            let left = writes[ran...]
+            state.withLock { $0.waiting.insert(contentsOf: left, at: 0) }
+        }
+        let ranWrites = writes[..<ran]
+        do {
+            if let failure { throw failure }
+            try session.commit()
+        } catch {
+            session.rollback()
+            // A deferred constraint is the fault of one body. Alone, each one gets the answer that is his own.
+            if (error as? SQLError)?.code == .constraint, failure == nil {
+                ranWrites.forEach { commitAlone($0, in: session) }
+            } else {
+                ranWrites.forEach { $0.finish(error) }
+            }
+            return
+        }
+        // Also a body that threw hears of it only now: it may have seen what others wrote, and that was not sure until now.
+        ranWrites.forEach { $0.finish(nil) }
+    }
+
+    private func commitAlone(_ write: any PendingWrite, in session: SQLiteSession) {
+        do {
+            try session.begin(.write)
+        } catch {
+            write.finish(error)
+            return
+        }
+        do {
+            try write.run(session)
+        } catch {
+            session.rollback()
+            write.finish(nil)
+            return
+        }
+        do {
+            try session.commit()
+            write.finish(nil)
+        } catch {
+            write.finish(error)
+        }
+    }
+
+    /// Runs one body so that it leaves nothing if it throws.
+    /// - Returns: why the whole transaction is lost, or nil if it can go on.
+    private func runAlone(_ write: any PendingWrite, in session: SQLiteSession) -> (any Error)? {
+        do {
+            try session.execute("SAVEPOINT body")
+            do {
+                try write.run(session)
+            } catch {
+                guard session.isInTransaction else { return error }
+                try session.execute("ROLLBACK TO body")
+            }
+            try session.execute("RELEASE body")
+            return nil
+        } catch {
+            return error
+        }
+    }
+}

@@ -1,0 +1,15 @@
+/// How a database file is opened.
+public struct SQLiteConfiguration: Sendable {
+    /// Connections that read at the same time, each on a thread of its own.
+    public var readers = 4
+    /// The page cache of the one connection that writes.
+    public var writerCacheKiB = 16 * 1024
+    /// The page cache of each reading connection.
+    public var readerCacheKiB = 3 * 1024
+    /// The writer moves the log into the file once it holds so many pages of 8 KiB.
+    public var checkpointPages = 4_000
+    /// How long to wait for a lock that another process holds.
+    public var busyTimeoutSeconds = 5.0
+
+    public init() {}
+}

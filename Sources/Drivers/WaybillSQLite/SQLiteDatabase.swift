@@ -1,0 +1,115 @@
+import Dispatch
+import GRDB
+import WaybillDatabases
+
+/// SQLite: one connection that writes and checkpoints, several that read, and commits that are synced before they return.
+///
+/// Only one process may have the file open (see `FolderLock`). A read ends with `CancellationError` when its task is cancelled;
+/// a write goes on to its end.
+public final class SQLiteDatabase: SQLDatabase {
+    public let dialect = SQLDialect.sqlite
+    private let connections: any DatabaseWriter
+    private let sessions = ConnectionSessions()
+    private let commits: GroupCommit
+
+    /// Opens the file, or makes it.
+    /// - Throws: `SQLError`: `.unavailable`, `.corrupt`, `.full`, or `.other` if commits would not be synced.
+    public convenience init(path: String, configuration: SQLiteConfiguration = SQLiteConfiguration()) throws {
+        // Its log gets the rights of the file.
+        PrivateFile.makeIfMissing(path)
+        do {
+            try self.init(DatabasePool(path: path, configuration: SQLiteDatabase.grdb(configuration)))
+        } catch {
+            throw SQLError.from(error, connection: nil)
+        }
+    }
+
+    /// Uses the connections of an embedder. Make no other pool or queue for the same file.
+    /// - Throws: `SQLError` if its commits can't be made to sync.
+    public init(_ connections: any DatabaseWriter) throws {
+        self.connections = connections
+        commits = GroupCommit(connections, sessions: sessions)
+        do {
+            // GRDB sets NORMAL when it turns on the WAL, which would lose commits when the power fails.
+            let synchronous = try connections.writeWithoutTransaction { database in
+                try database.execute(sql: "PRAGMA synchronous = FULL")
+                return try Int.fetchOne(database, sql: "PRAGMA synchronous")
+            }
+            guard synchronous == 2 || synchronous == 3 else {
+                throw SQLError(.other, "PRAGMA synchronous is \(synchronous ?? -1), not FULL: commits would not be durable")
+            }
+        } catch {
+            throw SQLError.from(error, connection: nil)
+        }
+    }
+
+    /// A database in memory, for tests. It behaves like a file, except that reads and writes take turns.
+    public static func inMemory() throws -> SQLiteDatabase {
+        do {
+            return try SQLiteDatabase(DatabaseQueue(configuration: grdb(SQLiteConfiguration())))
+        } catch {
+            throw SQLError.from(error, connection: nil)
+        }
+    }
+
+    public func read<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
+        do {
+            guard connections is DatabasePool else {
+                // One connection for all: GRDB keeps it from being written to meanwhile.
+                return try await connections.read { [sessions] in try body(sessions.session($0)) }
+            }
+            return try await connections.unsafeRead { [sessions] database in
+                let session = sessions.session(database)
+                try session.begin(.read)
+                defer { session.rollback() }
+                return try body(session)
+            }
+        } catch {
+            if Task.isCancelled, (error as? SQLError)?.code == .interrupted { throw CancellationError() }
+            throw SQLError.from(error, connection: nil)
+        }
+    }
+
+    @discardableResult
+    public func write<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { commits.enqueue(TypedWrite(body, caller: $0)) }
+    }
+
+    /// Commits what is in line, moves the log into the file, and closes it, also if it is an embedder's. Reads that are running
+    /// are waited for.
+    /// - Throws: `SQLError`.
+    public func close() async throws {
+        commits.close()
+        try await offCooperativePool { [connections, sessions] in
+            do {
+                try connections.barrierWriteWithoutTransaction { _ in sessions.clear() }
+                // Readers first: a writer that closes last moves the log into the file. If it can't, the log stays, and
+                // nothing is lost.
+                (connections as? DatabasePool)?.invalidateReadOnlyConnections()
+                try connections.close()
+            } catch {
+                throw SQLError.from(error, connection: nil)
+            }
+        }
+    }
+
+    private static func grdb(_ settings: SQLiteConfiguration) -> Configuration {
+        var configuration = Configuration()
+        configuration.maximumReaderCount = max(1, settings.readers)
+        configuration.busyMode = .timeout(settings.busyTimeoutSeconds)
+        configuration.persistentReadOnlyConnections = true
+        configuration.label = "waybill"
+        configuration.prepareDatabase { database in
+            let isWriter = !database.configuration.readonly
+            try database.execute(
+                sql: """
+                    PRAGMA page_size = 8192;
+                    PRAGMA temp_store = MEMORY;
+                    PRAGMA secure_delete = OFF;
+                    PRAGMA cache_size = -\(isWriter ? settings.writerCacheKiB : settings.readerCacheKiB);
+                    PRAGMA wal_autocheckpoint = \(isWriter ? settings.checkpointPages : 0);
+                    """)
+        }
+        return configuration
+    }
+}
