@@ -1,0 +1,121 @@
+import Formats
+import WaybillDatabases
+
+/// The rows of one chunk in the export's format.
+struct EncodedChunk: Sendable {
+    /// Compressed already if `isFramed`.
+    var bytes: [UInt8]
+    var isFramed = false
+    /// Before compression.
+    var rawLength: Int
+    var crc32: UInt32?
+    var rows: Int64
+    /// Where each row ends in `bytes`; only if parts are split by rows or bytes.
+    var rowEnds: [Int]
+    var failures: [ItemFailure]
+}
+
+/// Encodes the rows of one chunk on the scan's thread.
+final class ChunkEncoder: RowConsumer {
+    /// Output at which a chunk is broken off, so that a few huge rows can't fill the memory.
+    static let bytesMax = 8 << 20
+
+    private let encoder: any RowEncoder
+    private let plan: EncodingPlan
+    private let out: OutputBuffer
+    private var rows: Int64 = 0
+    private var rowEnds: [Int] = []
+    private var failures: [ItemFailure] = []
+
+    init(_ plan: EncodingPlan) {
+        self.plan = plan
+        encoder = plan.encoder()
+        out = OutputBuffer(capacity: 1 << 20)
+    }
+
+    func table(_ row: SQLRow) -> SQLScan {
+        let start = out.count
+        let error = encoder.table(row, to: out)
+        return took(start, error) { row.count > 0 ? Self.text(row[0]) : "" }
+    }
+
+    func document(_ document: DocumentRow) -> SQLScan {
+        let start = out.count
+        let error = encoder.document(document, to: out)
+        return took(start, error) { String(decoding: document.id, as: UTF8.self) }
+    }
+
+    func failed(id: String, _ error: RowError) -> SQLScan { took(out.count, error) { id } }
+
+    @inline(__always) private func took(_ start: Int, _ error: RowError?, id: () -> String) -> SQLScan {
+        if let error {
+            out.truncate(to: start)
+            failures.append(ItemFailure(id: id(), code: error.code, message: error.message))
+            return plan.stopsAtFailure ? .stop : .next
+        }
+        rows += 1
+        if plan.recordsRowEnds { rowEnds.append(out.count) }
+        return out.count >= Self.bytesMax ? .stop : .next
+    }
+
+    private static func text(_ cell: SQLCell) -> String {
+        switch cell.kind {
+        case .integer: String(cell.int64)
+        case .double: String(cell.double)
+        default: cell.string
+        }
+    }
+
+    func finish() throws -> EncodedChunk {
+        let rawLength = out.count
+        let crc32 = plan.needsCRC ? CRC32.of(out.bytes) : nil
+        var chunk = EncodedChunk(
+            bytes: [], rawLength: rawLength, crc32: crc32, rows: rows, rowEnds: rowEnds, failures: failures)
+        if let compressor = plan.chunkCompressor, rawLength > 0 {
+            let compressed = OutputBuffer(capacity: rawLength / 3 + 256)
+            try compressor.compress(out.bytes, into: compressed)
+            chunk.bytes = compressed.takeBytes()
+            chunk.isFramed = true
+        } else {
+            chunk.bytes = out.takeBytes()
+        }
+        return chunk
+    }
+}
+
+/// How the rows of one source become bytes.
+struct EncodingPlan: Sendable {
+    var options: ExportOptions
+    var columns: [ExportColumn]
+    var fields: [String]
+    /// Several files make one ZIP at the download, which needs their CRC.
+    var needsCRC: Bool
+
+    var stopsAtFailure: Bool { options.onError == .stop }
+    var recordsRowEnds: Bool { options.splitsParts }
+
+    var compressor: FrameCompressor? { options.compression.frame.map { FrameCompressor($0) } }
+
+    /// A chunk is compressed where it is read, unless it must still be cut: into parts, or off its first comma.
+    var chunkCompressor: FrameCompressor? { options.splitsParts || options.format == .json ? nil : compressor }
+
+    func encoder() -> any RowEncoder {
+        switch options.format {
+        case .csv, .xlsx: CSVRowEncoder(style: options.csv.style, columns: columns, fields: fields)
+        case .ndjson: JSONRowEncoder(columns: columns, fields: fields, isArray: false)
+        case .json: JSONRowEncoder(columns: columns, fields: fields, isArray: true)
+        }
+    }
+
+    /// What stands before the rows of each part.
+    var prologue: [UInt8] {
+        switch options.format {
+        case .csv: CSVRowEncoder.header(columns, style: options.csv.style)
+        case .json: Array("[".utf8)
+        case .ndjson, .xlsx: []
+        }
+    }
+
+    /// What stands behind them.
+    var epilogue: [UInt8] { options.format == .json ? Array("\n]\n".utf8) : [] }
+}

@@ -1,0 +1,77 @@
+/// How far an export has got: what its checkpoint stores.
+public struct ExportPosition: Sendable, Hashable, Codable {
+    /// Failures that the result names one by one.
+    public static let failuresNamed = 100
+
+    /// Which source is being read, from 0.
+    public var group = 0
+    /// Rows up to here are in the parts.
+    public var cursor: KeysetCursor?
+    /// The part that is being written, from 0, and the first of its group.
+    public var part = 0
+    public var firstPart = 0
+    public var isPartBegun = false
+    /// Of the present part; bytes before compression.
+    public var partRows: Int64 = 0
+    public var partBytes: Int64 = 0
+    public var partCRC: UInt32 = 0
+    /// Of all parts.
+    public var scanned: Int64 = 0
+    public var exported: Int64 = 0
+    public var failed: Int64 = 0
+    public var failures: [ItemFailure] = []
+
+    public init() {}
+
+    mutating func count(_ new: [ItemFailure]) {
+        failed += Int64(new.count)
+        failures += new.prefix(max(0, Self.failuresNamed - failures.count))
+    }
+
+    public var counters: [String: Int64] { ["exported": exported, "failed": failed] }
+}
+
+/// What an export has come to.
+public struct ExportResult: Sendable, Hashable, Codable {
+    /// Matching rows that the user may read.
+    public var total: Int64
+    public var exported: Int64
+    public var skipped: Int64
+    public var failed: Int64
+    /// `cut`, or `snapshot` for external tables.
+    public var consistency: String
+    /// The first 100.
+    public var errors: [ItemFailure]
+
+    public init(_ position: ExportPosition, consistency: String) {
+        total = position.exported + position.failed
+        exported = position.exported
+        skipped = 0
+        failed = position.failed
+        self.consistency = consistency
+        errors = position.failures
+    }
+}
+
+/// What is stored beside an artifact of an export.
+public struct PartFacts: Sendable, Hashable, Codable {
+    public enum Role: String, Sendable, Hashable, Codable {
+        case part, errors
+    }
+
+    public var role: Role
+    public var rows: Int64
+    /// Of the bytes before compression.
+    public var rawLength: Int64
+    public var crc32: UInt32?
+    /// The stored bytes are a deflate stream that needs a ZIP around it.
+    public var isDeflated: Bool
+
+    public init(role: Role, rows: Int64, rawLength: Int64, crc32: UInt32?, isDeflated: Bool) {
+        self.role = role
+        self.rows = rows
+        self.rawLength = rawLength
+        self.crc32 = crc32
+        self.isDeflated = isDeflated
+    }
+}

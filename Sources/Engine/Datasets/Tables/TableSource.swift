@@ -1,0 +1,204 @@
+import WaybillDatabases
+import WaybillEngine
+
+/// The rows of an external table or view that one user may read, from one snapshot, in a fixed order.
+///
+/// Where the key is indexed and nothing else is sorted by, stretches of key values are read side by side. Everywhere else each chunk is
+/// sorted out anew, so its chunks are few and large.
+public struct TableSource: RowSource {
+    /// Rows of a chunk, side by side and one after the other.
+    static let smallChunk = 8192
+    static let largeChunk = 65_536
+
+    public let name: String
+    public let columns: [ExportColumn]
+    public let fields: [String] = []
+    public let rowsToScan: Int64?
+    public let readers: Int
+    public let chunkRows: Int
+
+    let dataset: ExternalDataset
+    let snapshot: any SQLSnapshot
+    let tenant: TenantID
+    let access: TableAccess
+    let query: QueryExpression?
+    let order: TableOrder
+    let dialect: TableDialect
+    /// What is exported, then what a cursor needs besides.
+    private let selected: [String]
+    /// Where in a row the values of a cursor are.
+    private let cursorCells: [Int]
+
+    /// Looks at the snapshot: which rows the user may read, and how many rows there are.
+    /// - Parameters:
+    ///   - snapshot: of the dataset's source. It is read only, and closed by whoever opened it. With one connection more than
+    ///     `readers`, the planning of chunks waits for no reading.
+    ///   - fields: names of exported columns; nil for all. The key is always the first.
+    ///   - readers: how many chunks may be read at once, at most.
+    ///   - chunkRows: nil: what suits the table.
+    /// - Throws: `DatasetError` with code `.unknownField`, `.badSort` or `.tooManyReaders`; `SQLError`.
+    public init(
+        _ dataset: ExternalDataset, in snapshot: any SQLSnapshot, for principal: Principal, fields: [String]? = nil,
+        query: QueryExpression? = nil, sort: [TableSort] = [], readers: Int = 2, chunkRows: Int? = nil
+    ) async throws {
+        let chosen = try dataset.chosen(fields)
+        let dialect = TableDialect(dialect: dataset.source.dialect)
+        let order = try TableOrder(dataset, sort: sort, dialect: dialect)
+        access = try await snapshot.read(reader: 0) { session in try TableAccess.read(dataset, for: principal, in: session) }
+        name = dataset.name
+        columns = chosen.enumerated().map { ExportColumn(name: $1.name, source: $0 == 0 ? .id : .field($0)) }
+        rowsToScan = access.rows
+        var selected = chosen.map { TableDialect.quoted($0.column) }
+        cursorCells = order.terms.prefix(order.cursorTerms).map { term in
+            if let index = selected.firstIndex(of: TableDialect.quoted(term.column)) { return index }
+            selected.append(TableDialect.quoted(term.column))
+            return selected.count - 1
+        }
+        self.selected = selected
+        self.readers = Self.isKeyIndexed(dataset, order) ? max(1, min(readers, snapshot.readerCount)) : 1
+        self.chunkRows = max(1, chunkRows ?? (self.readers > 1 ? Self.smallChunk : Self.largeChunk))
+        tenant = principal.tenant
+        (self.dataset, self.snapshot, self.query, self.order, self.dialect) = (dataset, snapshot, query, order, dialect)
+    }
+
+    private static func isKeyIndexed(_ dataset: ExternalDataset, _ order: TableOrder) -> Bool {
+        let key = dataset.columns[0].column
+        guard !dataset.table.isView, let first = order.terms.first, first.column == key, !first.isDescending else { return false }
+        return dataset.table.rowNumberColumn == key || dataset.table.indices.contains { $0.first == key }
+    }
+
+    // MARK: The ends of chunks
+
+    public func ends(after cursor: KeysetCursor?, count: Int) async throws -> [KeysetCursor] {
+        guard !access.isNothing, count > 0 else { return [] }
+        return try await snapshot.read(reader: snapshot.readerCount > readers ? readers : 0) { session in
+            var ends: [KeysetCursor] = []
+            var last = cursor?.values.first
+            if last == nil, order.terms[0].isNullable, try end(after: nil, skipping: 0, isNull: true, in: session) != nil {
+                // All rows without a key are one chunk.
+                ends.append(KeysetCursor([.null]))
+                last = .null
+            }
+            while ends.count < count {
+                if let next = try end(after: last, skipping: chunkRows - 1, in: session) {
+                    ends.append(KeysetCursor([next]))
+                    last = next
+                } else {
+                    // Fewer are left: the chunk ends with the last of all.
+                    if let next = try end(after: last, skipping: 0, isLast: true, in: session) { ends.append(KeysetCursor([next])) }
+                    break
+                }
+            }
+            return ends
+        }
+    }
+
+    /// The key of a row that follows another. Rows with equal keys may be cut by it: a chunk is all of a range of keys.
+    private func end(
+        after last: KeysetCursor.Value?, skipping: Int, isLast: Bool = false, isNull: Bool = false, in session: any SQLSession
+    ) throws -> KeysetCursor.Value? {
+        let key = order.terms[0].sql
+        var statement = TableStatement(dialect)
+        if access.isTenantIndexed { statement.add(TableAccess.tenant(dataset, tenant, isIndexed: true, &statement)) }
+        if isNull {
+            statement.add("\(key) IS NULL")
+        } else if let last {
+            statement.add(order.behind([last], in: &statement))
+        } else if order.terms[0].isNullable {
+            statement.add("\(key) IS NOT NULL")
+        }
+        return try session.first(
+            """
+            SELECT \(key) FROM \(TableDialect.quoted(dataset.table.name))\(statement.filter) ORDER BY \(key)\(isLast ? " DESC" : "") \
+            LIMIT 1 OFFSET \(skipping)
+            """, arguments: statement.arguments
+        ) { KeysetCursor.Value($0[0]) }
+    }
+
+    // MARK: The rows of a chunk
+
+    public func read<Consumer: RowConsumer>(
+        after cursor: KeysetCursor?, through end: KeysetCursor?, reader: Int, _ consumer: @escaping @Sendable () throws -> Consumer
+    ) async throws -> (ChunkEnd, Consumer.Output) {
+        try await snapshot.read(reader: reader % snapshot.readerCount) { session in
+            let consumer = try consumer()
+            // A cursor without values stands behind the last row.
+            guard !access.isNothing, cursor?.values.isEmpty != true else {
+                return (ChunkEnd(last: nil, isStopped: false), try consumer.finish())
+            }
+            var ties = order.countsTies ? TieCount(cursor, terms: order.cursorTerms) : nil
+            let (text, arguments) = statement(after: cursor, through: end, skipping: ties?.taken ?? 0)
+            let limit = end == nil ? chunkRows : .max
+            let width = columns.count
+            var taken = 0
+            var result = ChunkEnd(last: end, isStopped: false)
+            try session.scan(text, arguments: arguments) { row in
+                taken += 1
+                let next = consumer.table(row.prefix(width))
+                ties?.take(row, cursorCells)
+                guard next == .stop || taken >= limit else { return .next }
+                result = ChunkEnd(last: place(row, ties), isStopped: next == .stop)
+                return .stop
+            }
+            if end == nil, result.last == nil, taken > 0 { result.last = KeysetCursor([]) }
+            return (result, try consumer.finish())
+        }
+    }
+
+    private func place(_ row: SQLRow, _ ties: TieCount?) -> KeysetCursor {
+        if let ties { return ties.cursor }
+        return KeysetCursor(cursorCells.map { KeysetCursor.Value(row[$0]) })
+    }
+
+    private func statement(
+        after cursor: KeysetCursor?, through end: KeysetCursor?, skipping: Int64
+    ) -> (text: String, arguments: [SQLValue]) {
+        var statement = TableStatement(dialect)
+        statement.add(TableAccess.tenant(dataset, tenant, isIndexed: access.isTenantIndexed, &statement))
+        if let cursor {
+            let values = order.countsTies ? Array(cursor.values.prefix(order.cursorTerms)) : cursor.values
+            statement.add(order.behind(values, isIncluded: order.countsTies, in: &statement))
+        }
+        if let last = end?.values.first { statement.add(order.through(last, in: &statement)) }
+        if case .holding(let texts) = access.readable, case .column(let column) = dataset.configuration.readers {
+            let list = QueryDialect(dialect.dialect).texts(statement.bind(.text(ReadableRows.json(texts)) as SQLValue))
+            statement.add("\(dialect.plainText(TableDialect.quoted(column))) IN (\(list))")
+        }
+        if let query { statement.add(query, by: DatasetResolver(dataset: dataset, dialect: dialect)) }
+        var text = "SELECT \(selected.joined(separator: ", ")) FROM \(TableDialect.quoted(dataset.table.name))"
+        text += "\(statement.filter) ORDER BY \(order.sql)"
+        if end == nil { text += " LIMIT \(chunkRows) OFFSET \(skipping)" }
+        return (text, statement.arguments)
+    }
+}
+
+/// The last row's place where rows can be equal: its values, and how many rows with them have been taken.
+private struct TieCount {
+    private var values: [KeysetCursor.Value]
+    private(set) var taken: Int64 = 0
+
+    init(_ cursor: KeysetCursor?, terms: Int) {
+        values = Array((cursor?.values ?? []).prefix(terms))
+        if let cursor, cursor.values.count > terms, case .integer(let count) = cursor.values[terms] { taken = count }
+    }
+
+    mutating func take(_ row: SQLRow, _ cells: [Int]) {
+        let next = cells.map { KeysetCursor.Value(row[$0]) }
+        let isTie = next.count == values.count && zip(next, values).allSatisfy { $0.isEqualInSQL($1) }
+        taken = isTie ? taken + 1 : 1
+        values = next
+    }
+
+    var cursor: KeysetCursor { KeysetCursor(values + [.integer(taken)]) }
+}
+
+extension KeysetCursor.Value {
+    /// Integers and doubles are compared as numbers.
+    fileprivate func isEqualInSQL(_ other: Self) -> Bool {
+        switch (self, other) {
+        case (.integer(let integer), .double(let double)), (.double(let double), .integer(let integer)):
+            Int64(exactly: double) == integer
+        default: self == other
+        }
+    }
+}
