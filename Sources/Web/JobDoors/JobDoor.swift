@@ -1,0 +1,160 @@
+import Hummingbird
+import Web
+import WaybillBlobs
+import WaybillDatabases
+import WaybillEngine
+
+/// What every door does with its jobs: finds them for who asks, lists, controls, watches and hands out what they made.
+///
+/// A door gives its kinds, its path, and how it shows a job; nothing here knows what the jobs do.
+public struct JobDoor<View: Encodable & Sendable>: Sendable {
+    public let floor: WebFloor
+    public let engine: JobEngine
+    public let blobs: any BlobStore
+    /// nil: jobs of every kind.
+    public let kinds: [JobKind]?
+    /// `/content/export`
+    public let path: String
+    /// Shows a job as this door does.
+    public let view: @Sendable (JobRecord) async throws -> View
+
+    public init(
+        floor: WebFloor, engine: JobEngine, blobs: any BlobStore, kinds: [JobKind]?, path: String,
+        view: @escaping @Sendable (JobRecord) async throws -> View
+    ) {
+        self.floor = floor
+        self.engine = engine
+        self.blobs = blobs
+        self.kinds = kinds
+        self.path = path
+        self.view = view
+    }
+
+    /// The job that the path names, if who asks may see it: his own, or any of his tenant for an `admin`.
+    /// - Throws: the same 404 for what is not there and for what belongs to somebody else.
+    public func job(_ context: WebContext) async throws -> JobRecord {
+        let text = try context.pathID("jobId")
+        guard let id = JobID(text), let job = try await engine.find(id), kinds?.contains(job.kind) ?? true, isVisible(job, context) else {
+            throw Problem.notFound("there is no job \(text)")
+        }
+        return job
+    }
+
+    private func isVisible(_ job: JobRecord, _ context: WebContext) -> Bool {
+        guard let principal = context.principal else { return context.tenant == job.tenant }
+        return principal.tenant == job.tenant && (principal.user == job.principal.user || context.has(.tenantAdmin))
+    }
+
+    /// `GET path?page&size&status`
+    public func list(_ context: WebContext) async throws -> JSONAnswer {
+        guard let principal = context.principal else { throw Problem.unauthorized("sign in first") }
+        let paging = try Paging(context.query)
+        let filter = JobFilter(
+            tenant: principal.tenant, kinds: kinds, user: context.has(.tenantAdmin) ? nil : principal.user,
+            state: try context.query.choice("status", JobState.self))
+        let (jobs, total) = try await engine.list(filter, offset: paging.offset, limit: paging.size)
+        var views: [View] = []
+        for job in jobs { views.append(try await view(job)) }
+        return try JSONAnswer.list("jobs", views, paging: paging, total: total)
+    }
+
+    /// `GET path/{jobId}`
+    public func show(_ context: WebContext) async throws -> JSONAnswer {
+        let job = try await job(context)
+        return try JSONAnswer(try await view(job), headers: job.state.isFinal ? [:] : [.retryAfter: "1"])
+    }
+
+    /// What can be asked of a job.
+    public enum Action: String, Sendable, CaseIterable {
+        case cancel, pause, resume, retry
+    }
+
+    /// `POST path/{jobId}/cancel` and its like: 202 with the job; 409 where its state doesn't allow it, and then nothing changes.
+    public func control(_ action: Action, _ context: WebContext) async throws -> JSONAnswer {
+        let id = try await job(context).id
+        let job: JobRecord
+        do {
+            job =
+                switch action {
+                case .cancel: try await engine.cancel(id)
+                case .pause: try await engine.pause(id)
+                case .resume: try await engine.resume(id)
+                case .retry: try await engine.retry(id)
+                }
+        } catch let error as EngineError {
+            throw Self.problem(error)
+        }
+        return try JSONAnswer.accepted(try await view(job), location: "\(path)/\(id)")
+    }
+
+    /// How the engine's refusals are told.
+    public static func problem(_ error: EngineError) -> any Error {
+        switch error.code {
+        case .notFound: Problem.notFound("there is no such job")
+        case .alreadyEnded: Problem(.init(409, "JOB_ENDED", "The job has ended"), "it can't be changed any more")
+        case .notEnded: Problem(.init(409, "JOB_NOT_ENDED", "The job has not ended"), "only an ended job can be retried")
+        case .duplicate: Problem(.init(409, "DUPLICATE_JOB", "The same is being done already"), error.message)
+        case .invalid: Problem.invalid("job", error.message)
+        default: error
+        }
+    }
+
+    /// Enqueues a job, answers 202, or 200 if it ended in the time that `Prefer: wait` gives.
+    /// - Parameter writing: what belongs to the job, in the same transaction.
+    public func start(
+        _ jobRequest: JobRequest, _ request: Request, _ context: WebContext, body: [UInt8],
+        writing: @escaping @Sendable (any SQLSession, JobRecord) throws -> Void = { _, _ in }
+    ) async throws -> any ResponseGenerator {
+        let preferences = Preferences(request)
+        let path = path
+        do {
+            let answer = try await floor.idempotency.perform(request, context, body: body) { ticket in
+                let job = try await engine.enqueue(jobRequest) { session, job in
+                    try writing(session, job)
+                    try ticket.settle(session, try Self.accepted(job, path))
+                }
+                return try Self.accepted(job, path)
+            }
+            guard let wait = preferences.wait, answer.status == 202, let id = answer.headers[.location]?.split(separator: "/").last,
+                let job = JobID(String(id))
+            else { return answer }
+            let ended = try await waitForEnd(of: job, atMost: wait)
+            guard let ended, ended.state.isFinal else {
+                var answer = answer
+                answer.headers[.preferenceApplied] = Preferences.applied(wait: wait)
+                return answer
+            }
+            return try JSONAnswer(
+                try await view(ended), headers: [.preferenceApplied: Preferences.applied(wait: wait), .location: "\(path)/\(job)"])
+        } catch let error as EngineError {
+            throw Self.problem(error)
+        }
+    }
+
+    /// The answer to a start is kept for its key, so it says only what stays true.
+    private static func accepted(_ job: JobRecord, _ path: String) throws -> StoredAnswer {
+        try StoredAnswer.accepted(JobView(job, statusPath: path), location: "\(path)/\(job.id)")
+    }
+
+    /// Waits for a job's end.
+    /// - Returns: the job as it is then, or when the time is over.
+    private func waitForEnd(of id: JobID, atMost wait: Duration) async throws -> JobRecord? {
+        let deadline = floor.time.now().advanced(by: wait)
+        return try await withThrowingTaskGroup(of: JobRecord?.self) { group in
+            group.addTask {
+                let ticks = engine.watch(id)
+                if let job = try await engine.find(id), job.state.isFinal { return job }
+                for await _ in ticks {
+                    if let job = try await engine.find(id), job.state.isFinal { return job }
+                }
+                return nil
+            }
+            group.addTask { [time = floor.time] in
+                try await time.sleep(until: deadline)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? nil
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import Hummingbird
+import Web
+import WaybillEngine
+
+/// A job as Server-Sent Events: what has happened since a number, what happens now, and an end with the job's end.
+///
+/// Durable events carry their number; live progress between them carries none, so that a client that comes back misses nothing.
+struct JobFrames<View: Encodable & Sendable>: AsyncSequence, Sendable {
+    typealias Element = SSEFrame
+
+    let engine: JobEngine
+    let job: JobRecord
+    let after: Int64?
+    /// The name under which the door tells an event; nil leaves it out.
+    let name: @Sendable (JobEvent.Name) -> String?
+    let view: @Sendable (JobRecord) async throws -> View
+
+    func makeAsyncIterator() -> Iterator {
+        Iterator(frames: self, ticks: engine.watch(job.id).makeAsyncIterator(), last: after ?? 0, isFirst: true)
+    }
+
+    struct Iterator: AsyncIteratorProtocol {
+        let frames: JobFrames
+        var ticks: AsyncStream<Void>.Iterator
+        /// The number of the last durable event that was told.
+        var last: Int64
+        var isFirst: Bool
+        var waiting: [SSEFrame] = []
+        var shown = -1.0
+        var isOver = false
+
+        init(frames: JobFrames, ticks: AsyncStream<Void>.Iterator, last: Int64, isFirst: Bool) {
+            self.frames = frames
+            self.ticks = ticks
+            self.last = last
+            self.isFirst = isFirst
+        }
+
+        mutating func next() async throws -> SSEFrame? {
+            while waiting.isEmpty {
+                if isOver { return nil }
+                if !isFirst, await ticks.next() == nil { return nil }
+                try await collect()
+                isFirst = false
+            }
+            return waiting.removeFirst()
+        }
+
+        private mutating func collect() async throws {
+            // The job is read before its events: a final state is then never told before the events that led to it.
+            guard let job = try await frames.engine.find(frames.job.id) else {
+                isOver = true
+                return
+            }
+            let events = try await frames.engine.events(of: job.id, after: last)
+            for event in events {
+                last = event.number
+                guard let name = frames.name(event.name) else { continue }
+                let isEnd = job.state.isFinal && event == events.last
+                waiting.append(try SSEFrame(event: name, id: event.number, json: try await frames.view(shape(job, at: event, isEnd))))
+            }
+            if job.state.isFinal {
+                isOver = true
+                guard waiting.isEmpty, let name = frames.name(.ending(job.state)) else { return }
+                waiting.append(try SSEFrame(event: name, id: last > 0 ? last : nil, json: try await frames.view(job)))
+            } else if waiting.isEmpty, isFirst || job.progress > shown, let name = frames.name(.progress) {
+                waiting.append(try SSEFrame(event: name, json: try await frames.view(job)))
+            }
+            shown = Swift.max(shown, job.progress)
+        }
+
+        /// The job as it was when the event happened, as far as the event tells.
+        private func shape(_ job: JobRecord, at event: JobEvent, _ isEnd: Bool) -> JobRecord {
+            guard !isEnd else { return job }
+            var past = job
+            past.progress = Swift.min(event.progress, job.progress)
+            if job.state.isFinal { past.state = .running }
+            return past
+        }
+    }
+}
+
+extension JobDoor {
+    /// `GET path/{jobId}/monitor`
+    /// - Parameter name: the name under which the door tells an event; nil leaves it out.
+    public func monitor(
+        _ request: Request, _ context: WebContext, name: @escaping @Sendable (JobEvent.Name) -> String?
+    ) async throws -> Response {
+        let job = try await job(context)
+        let after = try SSEStream.lastEventID(request)
+        let place = try floor.streams.open("job \(job.id)", "tenant \(job.tenant)")
+        let frames = JobFrames(engine: engine, job: job, after: after, name: name, view: view)
+        return SSEStream(time: floor.time).response(request, context, place: place, jitter: floor.random(1).first ?? 0, frames: frames)
+    }
+
+    /// The four names that the doors of the source documents tell: what is not an end is progress.
+    public static func plainName(_ name: JobEvent.Name) -> String? {
+        switch name {
+        case .completed, .failed, .cancelled: name.text
+        case .expired: JobEvent.Name.failed.text
+        case .artifactRevoked, .artifactExpired: nil
+        default: JobEvent.Name.progress.text
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import WaybillEngine
+
+/// Reads the credentials of a request. Whether they are needed is the route's matter.
+struct AccessMiddleware: RouterMiddleware {
+    typealias Context = WebContext
+    let floor: WebFloor
+
+    func handle(
+        _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
+    ) async throws -> Response {
+        var context = context
+        do {
+            context.access = try await read(request, context)
+        } catch let problem as Problem where problem.kind.status < 500 {
+            context.access = .refused(problem)
+        }
+        if let principal = context.principal {
+            context.record.note(tenant: principal.tenant.text, user: principal.user)
+        }
+        return try await next(request, context)
+    }
+
+    private func read(_ request: Request, _ context: WebContext) async throws -> Access {
+        let tokens = request.headers[values: .authorization]
+        let secrets = request.headers[values: .apiSecret]
+        switch (tokens.count, secrets.count) {
+        case (0, 0): return .anonymous
+        case (1, 0):
+            let (identity, issuedAt) = try floor.verifier.verify(bearer(tokens[0]), now: context.arrivedAt)
+            await floor.rights.observe(identity.principal, issuedAt: issuedAt)
+            return .granted(identity)
+        case (0, 1): return .granted(try await floor.keys.verify(secrets[0], now: context.arrivedAt))
+        default: throw Problem.unauthorized("credentials were sent more than once", error: "invalid_request")
+        }
+    }
+
+    private func bearer(_ value: String) throws -> String {
+        let parts = value.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer", !parts[1].contains(" "), !parts[1].contains(",") else {
+            throw Problem.unauthorized("the Authorization field must be a bearer token", error: "invalid_request")
+        }
+        return String(parts[1])
+    }
+}

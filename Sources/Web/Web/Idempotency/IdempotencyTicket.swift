@@ -1,0 +1,49 @@
+import Synchronization
+import WaybillDatabases
+import WaybillEngine
+
+/// Somebody else has settled the same key in between. The transaction that meets this must not be committed.
+struct IdempotencyRace: Error {}
+
+/// The way for a door to store the answer of a request in the very transaction that carries the request out, so that no crash can
+/// come between the two.
+public struct IdempotencyTicket: Sendable {
+    struct Claim: Sendable, Hashable {
+        var tenant: String
+        var user: String
+        var key: String
+    }
+
+    final class Mark: Sendable {
+        private let value = Mutex(false)
+        var isSet: Bool { value.withLock { $0 } }
+        func set() { value.withLock { $0 = true } }
+    }
+
+    /// Nil if the request brought no key: there is nothing to settle then.
+    let claim: Claim?
+    let fingerprint: [UInt8]
+    let now: Timestamp
+    let mark = Mark()
+
+    /// Stores the answer. Call it inside the write that does the work. Without a key it does nothing.
+    /// - Throws: `SQLError`; let every error through, so that the write is undone.
+    public func settle(_ session: any SQLSession, _ answer: StoredAnswer) throws {
+        guard let claim else { return }
+        try session.execute(
+            "DELETE FROM web_idempotency WHERE tenant = $1 AND user_name = $2 AND key = $3 AND expires_at <= $4",
+            claim.tenant, claim.user, claim.key, now.microseconds)
+        do {
+            try session.execute(
+                """
+                INSERT INTO web_idempotency (tenant, user_name, key, fingerprint, status, headers, body, created_at, expires_at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                """,
+                claim.tenant, claim.user, claim.key, fingerprint, answer.status, answer.headerText, answer.body, now.microseconds,
+                now.advanced(by: IdempotencyStore.lifetime).microseconds)
+        } catch let error as SQLError where error.code == .uniqueViolation {
+            throw IdempotencyRace()
+        }
+        mark.set()
+    }
+}

@@ -1,0 +1,199 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+
+/// The connection ended before the body did. Without this error a body that was cut off would look like a whole one.
+struct BodyBroken: Error {}
+
+/// Closes connections that are too slow, answers oversized heads with 431, tells a waiting client to go on with its body (100),
+/// and closes where the answer says so.
+final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private var watch: ConnectionWatch
+    private var timer: Scheduled<Void>?
+    private var timerAt: NIODeadline?
+    private var openRequests = 0
+    private var isAnswering = false
+    private var closesAfterAnswer = false
+    private var isRefused = false
+    /// Of this handler, for what the handler of the raw bytes tells.
+    private var context: ChannelHandlerContext?
+
+    init(_ limits: ServerLimits) { watch = ConnectionWatch(limits: limits) }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let raw = RawBytesWatch { [weak self] in self?.bytesArrived() }
+        do {
+            try context.pipeline.syncOperations.addHandler(raw, position: .first)
+        } catch {
+            context.close(promise: nil)
+        }
+        if context.channel.isActive { opened(context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        timer = nil
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        opened(context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        timer = nil
+        if watch.isReadingBody { context.fireErrorCaught(BodyBroken()) }
+        context.fireChannelInactive()
+    }
+
+    private func opened(_ context: ChannelHandlerContext) {
+        watch.opened(now: .now())
+        arm(context)
+    }
+
+    private func bytesArrived() {
+        guard openRequests == 0, let context else { return }
+        watch.bytesArrived(now: .now(), isBetweenRequests: true)
+        arm(context)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isRefused else { return }
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            openRequests += 1
+            watch.headArrived()
+            if head.headerFields[.expect]?.lowercased() == "100-continue", openRequests == 1, !isAnswering {
+                context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+            }
+        case .body(let buffer): watch.bodyArrived(buffer.readableBytes, now: .now())
+        case .end: watch.endArrived()
+        }
+        context.fireChannelRead(data)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        watch.asked(now: .now())
+        arm(context)
+        context.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        watch.writable(context.channel.isWritable, now: .now())
+        arm(context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        // The routes may still try to answer what was refused.
+        guard !isRefused else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        switch unwrapOutboundIn(data) {
+        case .head(let head) where head.status.kind != .informational:
+            isAnswering = true
+            closesAfterAnswer = head.headerFields[.connection]?.lowercased() == "close"
+            context.write(data, promise: promise)
+        case .end:
+            isAnswering = false
+            openRequests = max(0, openRequests - 1)
+            watch.answered(now: .now())
+            if closesAfterAnswer {
+                context.writeAndFlush(data, promise: promise)
+                context.close(promise: nil)
+            } else {
+                context.write(data, promise: promise)
+                arm(context)
+            }
+        default: context.write(data, promise: promise)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard !isRefused else { return }
+        if let parserError = error as? HTTPParserError, parserError == .headerOverflow, openRequests == 0, !isAnswering {
+            refuse(
+                context,
+                Problem(
+                    .headersTooLarge,
+                    "at most \(watch.limits.headerFields) fields and \(watch.limits.headerBytes) bytes are taken"))
+        } else {
+            context.fireErrorCaught(error)
+        }
+    }
+
+    /// Answers for the routes, which will not see the request any more, and closes: first the own side, so that the client gets
+    /// to read the answer while it may still be sending.
+    private func refuse(_ context: ChannelHandlerContext, _ problem: Problem) {
+        guard !isAnswering else {
+            context.close(promise: nil)
+            return
+        }
+        isAnswering = true
+        isRefused = true
+        if watch.isReadingBody { context.fireErrorCaught(BodyBroken()) }
+        let body = ByteBuffer(bytes: problem.json(instance: "", requestID: "").utf8)
+        let head = HTTPResponse(
+            status: problem.status,
+            headerFields: [
+                .contentType: "application/problem+json", .contentLength: "\(body.readableBytes)", .connection: "close",
+            ])
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(body)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        context.close(mode: .output, promise: nil)
+        timer?.cancel()
+        timer = context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: .seconds(1)) { context.close(promise: nil) }
+    }
+
+    /// Sets the timer to when something can be late next.
+    private func arm(_ context: ChannelHandlerContext) {
+        guard !isRefused else { return }
+        guard context.channel.isActive else { return }
+        guard case .fine(let deadline) = watch.verdict(now: .now()) else {
+            look(context)
+            return
+        }
+        guard let next = deadline else { return }
+        if let timerAt, timer != nil, timerAt <= next { return }
+        timer?.cancel()
+        timerAt = next
+        timer = context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(deadline: next) { [weak self] in
+            self?.timer = nil
+            self?.look(context)
+        }
+    }
+
+    private func look(_ context: ChannelHandlerContext) {
+        guard context.channel.isActive, !isRefused else { return }
+        switch watch.verdict(now: .now()) {
+        case .fine(let next): if next != nil { arm(context) }
+        case .lateRequest: refuse(context, Problem(.timeout, "the request came too slowly"))
+        case .close: context.close(promise: nil)
+        }
+    }
+}
+
+/// Sees the bytes of a connection before they are read as HTTP.
+private final class RawBytesWatch: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    private let arrived: () -> Void
+
+    init(_ arrived: @escaping () -> Void) { self.arrived = arrived }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        arrived()
+        context.fireChannelRead(data)
+    }
+}

@@ -1,0 +1,191 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Synchronization
+import Testing
+import WaybillDatabases
+import WaybillEngine
+
+@testable import Web
+
+@Suite struct IdempotencyTests {
+    private struct Note: JSONBody {
+        static let fields: Set<String> = ["text"]
+        var text: String
+    }
+
+    /// A route that adds a row to `notes` for each request that is carried out. The text `fail` breaks the write after its
+    /// settling.
+    private func serve(
+        _ test: TestFloor, settles: Bool = true, gate: AsyncStream<Void>? = nil, entered: AsyncStream<Void>.Continuation? = nil,
+        _ body: @Sendable (any TestClientProtocol) async throws -> Void
+    ) async throws {
+        try await test.database.write { session in
+            _ = try session.execute("CREATE TABLE IF NOT EXISTS notes (number INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+        }
+        let database = test.database
+        let store = test.floor.idempotency
+        try await test.serve { catalog in
+            catalog.route(.post, "/notes", RouteDoc("addNote", "x", tag: "t", access: .signedIn).body(.anyObject).idempotent()) {
+                request, context in
+                let (note, bytes) = try await request.json(Note.self)
+                return try await store.perform(request, context, body: bytes) { ticket in
+                    entered?.yield()
+                    if let gate { for await _ in gate { break } }
+                    return try await database.write { session in
+                        try session.execute("INSERT INTO notes (text) VALUES ($1)", note.text)
+                        let number = try session.count("SELECT MAX(number) FROM notes")
+                        let answer = try StoredAnswer.accepted(
+                            ["number": .integer(Int64(number))] as JSONValue, location: "/notes/\(number)")
+                        if settles { try ticket.settle(session, answer) }
+                        if note.text == "fail" { throw SQLError(.full, "x") }
+                        return answer
+                    }
+                }
+            }
+        } _: {
+            try await body($0)
+        }
+    }
+
+    private func count(_ test: TestFloor) async throws -> Int {
+        try await test.database.read { try $0.count("SELECT COUNT(*) FROM notes") }
+    }
+
+    private func post(_ client: any TestClientProtocol, _ test: TestFloor, key: String?, text: String = "a", user: String = "ann")
+        async throws -> TestResponse
+    {
+        var headers = try test.bearer(user)
+        if let key { headers[.idempotencyKey] = key }
+        return try await client.post("/notes", headers, json: "{\"text\":\"\(text)\"}")
+    }
+
+    @Test("the same key and request get the same answer, and the work is done once", arguments: [true, false])
+    func replay(settles: Bool) async throws {
+        let test = try await TestFloor()
+        try await serve(test, settles: settles) { client async throws in
+            let first = try await post(client, test, key: "k-1")
+            #expect(first.status == .accepted)
+            #expect(first.headers[.location] == "/notes/1")
+            #expect(first.headers[.idempotentReplayed] == nil)
+            // Bare and quoted are the same key.
+            for key in ["k-1", "\"k-1\""] {
+                let again = try await post(client, test, key: key)
+                #expect(again.status == .accepted)
+                #expect(again.text == first.text)
+                #expect(again.headers[.location] == "/notes/1")
+                #expect(again.headers[.contentType] == "application/json")
+                #expect(again.headers[.retryAfter] == "1")
+                #expect(again.headers[.idempotentReplayed] == "true")
+            }
+            #expect(try await count(test) == 1)
+            // Another user's key is another key, and no key is none.
+            #expect(try await post(client, test, key: "k-1", user: "bob").headers[.location] == "/notes/2")
+            #expect(try await post(client, test, key: nil).headers[.location] == "/notes/3")
+            #expect(try await post(client, test, key: nil).headers[.location] == "/notes/4")
+        }
+    }
+
+    @Test("another request with the same key is refused and changes nothing")
+    func reused() async throws {
+        let test = try await TestFloor()
+        try await serve(test) { client async throws in
+            _ = try await post(client, test, key: "k")
+            let other = try await post(client, test, key: "k", text: "b")
+            #expect(other.status.code == 422)
+            #expect(try other.code() == "IDEMPOTENCY_KEY_REUSED")
+            #expect(try await count(test) == 1)
+        }
+    }
+
+    @Test("what failed is not stored, and can be tried again")
+    func failure() async throws {
+        let test = try await TestFloor()
+        try await serve(test) { client async throws in
+            for _ in 0..<2 {
+                #expect(try await post(client, test, key: "k", text: "fail").status.code == 507)
+                #expect(try await count(test) == 0)
+            }
+            #expect(try await post(client, test, key: "k", text: "good").status == .accepted)
+        }
+    }
+
+    @Test("while the first is being worked on the same is 409 with Retry-After, another 422")
+    func inFlight() async throws {
+        let test = try await TestFloor()
+        let gate = AsyncStream<Void>.makeStream()
+        let entered = AsyncStream<Void>.makeStream()
+        try await serve(test, gate: gate.stream, entered: entered.continuation) { client async throws in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    let first = try await post(client, test, key: "k")
+                    #expect(first.status == .accepted)
+                }
+                for await _ in entered.stream { break }
+                let second = try await post(client, test, key: "k")
+                #expect(second.status == .conflict)
+                #expect(second.headers[.retryAfter] == "1")
+                #expect(try second.code() == "REQUEST_IN_FLIGHT")
+                #expect(try await post(client, test, key: "k", text: "b").status.code == 422)
+                gate.continuation.yield()
+                try await group.waitForAll()
+            }
+            #expect(try await post(client, test, key: "k").headers[.idempotentReplayed] == "true")
+        }
+    }
+
+    @Test("a key ends after a day and is pruned")
+    func expiry() async throws {
+        let test = try await TestFloor()
+        try await serve(test) { client async throws in
+            _ = try await post(client, test, key: "k")
+            _ = try await post(client, test, key: "l")
+            #expect(try await test.floor.idempotency.prune() == 0)
+            test.time.advance(IdempotencyStore.lifetime)
+            #expect(try await post(client, test, key: "k").headers[.location] == "/notes/3")
+            #expect(try await test.floor.idempotency.prune() == 1)
+            #expect(try await post(client, test, key: "k").headers[.idempotentReplayed] == "true")
+        }
+    }
+
+    @Test(
+        "a key that is none is refused",
+        arguments: [
+            "", "a b", "\"a", "a\"b", "\"\"", "é", "\"é\"", "\"a\" x", String(repeating: "a", count: 256),
+            String(repeating: "a", count: 10_000),
+        ])
+    func badKeys(key: String) async throws {
+        let test = try await TestFloor()
+        try await serve(test) { client async throws in
+            #expect(try await post(client, test, key: key).status == .badRequest)
+            #expect(try await count(test) == 0)
+        }
+    }
+
+    @Test("a settled key of another process wins")
+    func race() async throws {
+        let test = try await TestFloor()
+        let other = IdempotencyStore(test.database, time: test.time)
+        let request = Request(
+            head: .init(method: .post, scheme: nil, authority: nil, path: "/x", headerFields: [.idempotencyKey: "k"]),
+            body: .init(buffer: .init()))
+        let source = ApplicationRequestContextSource(channel: TestChannel.make(), logger: test.floor.logger)
+        var context = WebContext(source: source)
+        context.access = .granted(Identity(principal: Principal(tenant: try #require(TenantID("acme")), user: "ann", roles: [])))
+        let asked = context
+        let database = test.database
+        let answer = try await test.floor.idempotency.perform(request, asked, body: []) { mine in
+            _ = try await other.perform(request, asked, body: []) { theirs in
+                try await database.write { session in
+                    try theirs.settle(session, StoredAnswer(status: 202, body: [1]))
+                    return StoredAnswer(status: 202, body: [1])
+                }
+            }
+            return try await database.write { session in
+                try mine.settle(session, StoredAnswer(status: 202, body: [2]))
+                return StoredAnswer(status: 202, body: [2])
+            }
+        }
+        #expect(answer.body == [1])
+    }
+}

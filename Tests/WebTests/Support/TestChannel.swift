@@ -1,0 +1,6 @@
+import NIOCore
+import NIOEmbedded
+
+enum TestChannel {
+    static func make() -> any Channel { EmbeddedChannel() }
+}
