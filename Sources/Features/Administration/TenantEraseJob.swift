@@ -1,0 +1,51 @@
+import WaybillBlobs
+import WaybillDatabases
+import WaybillEngine
+
+/// Erases a tenant: every room removes its rows slice by slice, then its blobs go. Run again, it finds what is left.
+struct TenantEraseJob: JobHandler {
+    static let kind: JobKind = "tenant.erase"
+    /// Whose jobs the erasures are: the erased tenant can't own the job that erases it.
+    static let owner = "system"
+
+    struct Input: Codable, Sendable {
+        var tenant: TenantID
+    }
+
+    struct Checkpoint: Codable, Sendable {
+        /// Rooms that are done.
+        var rooms = 0
+        var slices = 0
+    }
+
+    struct Output: Codable, Sendable {
+        var blobs: Int
+    }
+
+    let erasers: [TenantEraser]
+    let blobs: any BlobStore
+
+    func run(_ input: Input, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>) async throws -> Output {
+        var done = checkpoint ?? Checkpoint()
+        let tenant = input.tenant
+        while done.rooms < erasers.count {
+            let eraser = erasers[done.rooms]
+            let progress = Double(done.rooms) / Double(erasers.count + 1) * 100
+            let hasMore = try await eraser.eraseSlice(tenant)
+            done.slices += 1
+            if !hasMore { done.rooms += 1 }
+            if job.shouldCommit || !hasMore { try await job.commit(done, progress: progress, counters: ["slices": Int64(done.slices)]) }
+        }
+        var removed = 0
+        for prefix in ["jobs/\(tenant)/", "uploads/\(tenant)/"] {
+            while true {
+                let page = try await blobs.list(prefix: prefix, after: nil, limit: 256)
+                guard !page.isEmpty else { break }
+                for entry in page { try await blobs.delete(entry.key) }
+                removed += page.count
+                try await job.commit(done, progress: 99)
+            }
+        }
+        return Output(blobs: removed)
+    }
+}

@@ -1,0 +1,122 @@
+import Datasets
+import Logging
+import ServiceLifecycle
+import Web
+import WaybillBlobs
+import WaybillDatabases
+import WaybillEngine
+
+/// The content door: content types and items, their export and import.
+public struct ContentFeature: Sendable {
+    public struct Configuration: Sendable {
+        /// How long a signed link is good for.
+        public var linkLifetime: Duration
+        /// What absolute links begin with; empty if the server doesn't know its address.
+        public var publicURL: String
+        public var maxAttempts: Int
+        public var jobDeadline: Duration
+        /// A folder for files that are needed only while a sheet is made.
+        public var temporaryFolder: String
+
+        public init(linkLifetime: Duration, publicURL: String, maxAttempts: Int, jobDeadline: Duration, temporaryFolder: String) {
+            self.linkLifetime = linkLifetime
+            self.publicURL = publicURL
+            self.maxAttempts = maxAttempts
+            self.jobDeadline = jobDeadline
+            self.temporaryFolder = temporaryFolder
+        }
+    }
+
+    /// Rows in one write: far from the 50 ms that others may have to wait.
+    static let batchRows = 2000
+
+    let floor: WebFloor
+    let engine: JobEngine
+    let database: any SQLDatabase
+    let blobs: any BlobStore
+    let datasets: any DatasetOpener
+    let configuration: Configuration
+
+    public init(
+        floor: WebFloor, engine: JobEngine, database: any SQLDatabase, blobs: any BlobStore, datasets: any DatasetOpener,
+        configuration: Configuration
+    ) {
+        self.floor = floor
+        self.engine = engine
+        self.database = database
+        self.blobs = blobs
+        self.datasets = datasets
+        self.configuration = configuration
+    }
+
+    /// The kinds of job of this door.
+    public static func handlers(
+        database: any SQLDatabase, blobs: any BlobStore, rights: any RightsSource, datasets: any DatasetOpener, temporaryFolder: String
+    ) -> [any JobHandler] {
+        [
+            ContentExportJob(database: database, rights: rights, datasets: datasets, temporaryFolder: temporaryFolder),
+            ContentImportJob(database: database, blobs: blobs, rights: rights),
+        ]
+    }
+
+    public static let exportKind = ContentExportJob.kind
+    public static let importKind = ContentImportJob.kind
+
+    public func mount(_ catalog: RouteCatalog) {
+        ContentTypeRoutes(feature: self).mount(catalog)
+        ContentItemRoutes(feature: self).mount(catalog)
+        ContentExportRoutes(self).mount(catalog)
+        ContentImportRoutes(self).mount(catalog)
+    }
+
+    /// Removes some of what this door holds of a tenant.
+    /// - Returns: whether there may be more.
+    public static func eraseSlice(of tenant: TenantID, in session: any SQLSession) throws -> Bool {
+        let store = ContentStore()
+        if let space = try store.space(of: tenant, in: session) {
+            try store.deleteTenant(space, in: session)
+            return true
+        }
+        if case .worked = try store.sweep(in: session) { return true }
+        return false
+    }
+
+    /// A type of a tenant with its space.
+    /// - Throws: a 404 problem if there is none.
+    func type(_ name: String, of tenant: TenantID, in session: any SQLSession) throws -> (type: ContentType, space: Int64) {
+        let store = ContentStore()
+        guard let space = try store.space(of: tenant, in: session), let type = try store.type(name, space: space.id, in: session) else {
+            throw Problem.notFound("there is no such content type")
+        }
+        return (type, space.id)
+    }
+
+    /// Writes, and tells the store's refusals as problems.
+    func writing<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
+        do {
+            return try await database.write(body)
+        } catch let error as ContentError {
+            throw Problem.content(error)
+        } catch let error as ItemError {
+            throw Problem.invalid(error.field ?? "body", error.message)
+        }
+    }
+
+    func upsert(_ batch: ItemBatch, for tenant: TenantID) async throws -> UpsertOutcome {
+        try await writing { session in
+            let store = ContentStore()
+            return try store.upsert(batch, by: try store.writing(for: tenant, in: session), in: session)
+        }
+    }
+}
+
+extension Problem {
+    static func content(_ error: ContentError) -> Problem {
+        switch error.code {
+        case .fieldInUse, .typeChanged:
+            Problem(.init(409, error.code.description, "The state does not allow this"), error.message)
+        case .badTypeName: Problem.invalid("type", error.message)
+        default: Problem.invalid(error.field ?? "body", error.message)
+        }
+    }
+}

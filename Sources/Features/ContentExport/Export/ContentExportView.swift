@@ -1,0 +1,63 @@
+import Datasets
+import JobDoors
+import Web
+import WaybillEngine
+
+/// An export as this door shows it.
+struct ContentExportView: Encodable, Sendable {
+    struct Additions: Encodable, Sendable {
+        var format: String?
+        var result: ExportResult?
+        var downloadUrl: String?
+        var downloadExpiresAt: WireTime?
+        var artifactState: ArtifactState
+        var parts: Int?
+    }
+
+    var job: JobView
+    var additions: Additions
+
+    func encode(to encoder: any Encoder) throws {
+        try job.encode(to: encoder)
+        try additions.encode(to: encoder)
+    }
+
+    static let failureSchema = Schema.object(["id": .string, "code": .string, "message": .string])
+    static let resultSchema = Schema.object([
+        "total": .integer(min: 0), "exported": .integer(min: 0), "skipped": .integer(min: 0), "failed": .integer(min: 0),
+        "consistency": .enumeration(["cut", "snapshot"]), "errors": .array(of: failureSchema),
+    ])
+    static let schema = JobView.schema(adding: [
+        ("format", .string.optional), ("result", resultSchema.optional), ("downloadUrl", .uri.optional),
+        ("downloadExpiresAt", .dateTime.optional), ("artifactState", .enumeration(ArtifactState.self)),
+        ("parts", .integer(min: 1).optional),
+    ])
+}
+
+/// Makes the views: adds the result and a link that is signed now.
+struct ContentExportViewer: Sendable {
+    let engine: JobEngine
+    let floor: WebFloor
+    let linkLifetime: Duration
+    let path: String
+    /// What links begin with, if the server knows its address.
+    let publicURL: String
+
+    func view(_ job: JobRecord) async throws -> ContentExportView {
+        let waiting = try await engine.waitReason(job)
+        let artifacts = job.state == .completed ? try await engine.artifacts(of: job.id).map(\.artifact) : []
+        let state = ArtifactState(artifacts, of: job)
+        var additions = ContentExportView.Additions(artifactState: state)
+        additions.format = try? JobCoding.decode(ContentExportRequest.self, job.input).options.format.rawValue
+        additions.result = try job.output.map { try JobCoding.decode(ExportResult.self, $0) }
+        if state == .ready {
+            let expires = floor.time.now().advanced(by: linkLifetime)
+            let until = artifacts.compactMap(\.expiresAt).min().map { min($0, expires) } ?? expires
+            let download = "\(path)/\(job.id)/download"
+            additions.downloadUrl = "\(publicURL)\(download)?\(floor.links.sign(path: download, tenant: job.tenant, expires: until))"
+            additions.downloadExpiresAt = WireTime(until)
+            additions.parts = artifacts.count { $0.name != "errors.csv" }
+        }
+        return ContentExportView(job: JobView(job, statusPath: path, waiting: waiting), additions: additions)
+    }
+}

@@ -1,0 +1,201 @@
+import Datasets
+import Formats
+import Testing
+import WaybillEngine
+
+@testable import ContentExport
+
+@Suite struct ItemEncoderTests {
+    private func type(_ fields: [ContentField]) -> ContentType {
+        var fields = fields
+        for index in fields.indices { fields[index].slot = index }
+        return ContentType(
+            id: 1, name: "news", fields: fields, readers: .everyone, revision: 1, createdAt: ContentFixture.at,
+            updatedAt: ContentFixture.at)
+    }
+
+    private var all: ContentType {
+        type([
+            ContentField(name: "title", kind: .text, isRequired: true), ContentField(name: "size", kind: .integer),
+            ContentField(name: "ratio", kind: .number), ContentField(name: "live", kind: .boolean),
+            ContentField(name: "at", kind: .datetime),
+            ContentField(name: "extra", kind: .json), ContentField(name: "tags", kind: .tags),
+            ContentField(name: "owner", kind: .reference, target: "people"),
+            ContentField(name: "sizes", kind: .integer, isList: true),
+            ContentField(name: "any", kind: .reference),
+        ])
+    }
+
+    @Test("a body is canonical: stored order, UTC, shortest numbers, nothing for null and empty lists")
+    func canonical() throws {
+        let item = try ItemEncoder(type: all).encode(
+            #"{"sizes":[3, -1], "any":"people/x","owner":"p1", "tags":["a","b\"c"],"extra": {"a": [1, null]}, "#
+                + #""at":"2013-01-01T07:00:00.5+02:00","live":true,"ratio":1.50e1,"size":-0,"title":"\u00e9\n","id":"x","#
+                + #""language":"de","readers":["user:b","everyone","user:b"]}"#
+        )
+        #expect(item.id == "x" && item.language == "de")
+        #expect(item.readers?.entries == ["everyone", "user:b"])
+        #expect(
+            item.body
+                == #"{"title":"é\n","size":0,"ratio":15,"live":true,"at":"2013-01-01T05:00:00.500Z","extra":{"a":[1,null]},"#
+                + #""tags":["a","b\"c"],"owner":"p1","sizes":[3,-1],"any":"people/x"}"#
+        )
+        let bare = try ItemEncoder(type: all).encode(
+            #"{"id":"y","title":"","size":null,"tags":[],"at":"2013-01-01","extra":null}"#)
+        #expect(bare.body == #"{"title":"","at":"2013-01-01T00:00:00.000Z"}"#)
+        #expect(bare.language == nil && bare.readers == nil)
+        let optional = type([ContentField(name: "a", kind: .text)])
+        #expect(try ItemEncoder(type: optional).encode(#"{"id":"z"}"#).body == "{}")
+    }
+
+    @Test(
+        "what is wrong is named",
+        arguments: [
+            (#"{"title":"a"}"#, ItemError.Code.badID, "id"), (#"{"id":"","title":"a"}"#, .badID, "id"),
+            (#"{"id":5,"title":"a"}"#, .badID, "id"),
+            (#"{"id":"a\u0000","title":"a"}"#, .badJSON, nil), (#"{"id":"x"}"#, .missingField, "title"),
+            (#"{"id":"x","title":null}"#, .missingField, "title"),
+            (#"{"id":"x","title":5}"#, .wrongType, "title"), (#"{"id":"x","title":["a"]}"#, .listNotAllowed, "title"),
+            (#"{"id":"x","title":"a","nope":1}"#, .unknownField, "nope"),
+            (#"{"id":"x","title":"a","title":"b"}"#, .duplicateField, "title"),
+            (#"{"id":"x","title":"a","size":1.0}"#, .wrongType, "size"),
+            (#"{"id":"x","title":"a","size":9223372036854775808}"#, .outOfRange, "size"),
+            (#"{"id":"x","title":"a","ratio":1e999}"#, .outOfRange, "ratio"),
+            (#"{"id":"x","title":"a","live":1}"#, .wrongType, "live"),
+            (#"{"id":"x","title":"a","at":"yesterday"}"#, .wrongType, "at"),
+            (#"{"id":"x","title":"a","tags":"t"}"#, .wrongType, "tags"),
+            (#"{"id":"x","title":"a","tags":["t",""]}"#, .badListElement, "tags"),
+            (#"{"id":"x","title":"a","tags":[null]}"#, .wrongType, "tags"),
+            (#"{"id":"x","title":"a\u0000"}"#, .badJSON, nil), (#"{"id":"x","title":"a","extra":{"a":"\u0000"}}"#, .badJSON, nil),
+            (#"{"id":"x","title":"a","any":"noslash"}"#, .badReference, "any"),
+            (#"{"id":"x","title":"a","owner":""}"#, .badReference, "owner"),
+            (#"{"id":"x","title":"a","language":"d e"}"#, .badLanguage, "language"),
+            (#"{"id":"x","title":"a","readers":["me"]}"#, .badReaders, "readers"),
+            (#"{"id":"x","title":"a","readers":[]}"#, .badReaders, "readers"), (#"[1]"#, .badJSON, nil),
+            (#"{"id":"x""#, .badJSON, nil), ("", .badJSON, nil),
+        ] as [(String, ItemError.Code, String?)])
+    func errors(json: String, code: ItemError.Code, field: String?) {
+        let error = #expect(throws: ItemError.self) { try ItemEncoder(type: all).encode(json) }
+        #expect(error?.code == code)
+        #expect(error?.field == field)
+    }
+
+    @Test("an escaped backslash before u0000 is no U+0000")
+    func escapedBackslash() throws {
+        #expect(try ItemEncoder(type: all).encode(#"{"id":"x","title":"a","extra":"\\u0000"}"#).body.contains(#"\\u0000"#))
+    }
+
+    @Test("the id of the address is taken, and must be the item's own")
+    func address() throws {
+        #expect(try ItemEncoder(type: all).encode(#"{"title":"a"}"#, id: "k").id == "k")
+        #expect(throws: ItemError.self) { try ItemEncoder(type: all).encode(#"{"id":"x","title":"a"}"#, id: "k") }
+        #expect(throws: ItemError.self) {
+            try ItemEncoder(type: all).encode(#"{"title":"a"}"#, id: String(repeating: "k", count: 256))
+        }
+    }
+
+    @Test("after a bad item the next good one is whole")
+    func afterError() throws {
+        let encoder = ItemEncoder(type: all)
+        #expect(throws: ItemError.self) { try encoder.encode(#"{"id":"x","size":5,"title":5}"#) }
+        #expect(try encoder.encode(#"{"id":"x","title":"a"}"#).body == #"{"title":"a"}"#)
+        #expect(try encoder.encode(#"{"title":"b","id":"y"}"#).body == #"{"title":"b"}"#)
+    }
+
+    private func records(_ csv: String, _ type: ContentType) throws -> [Result<EncodedItem, ItemError>] {
+        let parser = CSVParser()
+        parser.push(Array(csv.utf8))
+        parser.finish()
+        let encoder = ItemEncoder(type: type)
+        guard case .record(let header)? = parser.next() else { return [] }
+        let columns = try encoder.columns(header: header)
+        var items: [Result<EncodedItem, ItemError>] = []
+        while case .record(let record)? = parser.next() {
+            do throws(ItemError) { items.append(.success(try encoder.encode(record, columns: columns))) } catch {
+                items.append(.failure(error))
+            }
+        }
+        return items
+    }
+
+    @Test("CSV gives the same body as JSON")
+    func csv() throws {
+        let items = try records(
+            #"""
+            title,id,tags,size,ratio,live,at,extra,sizes,language,readers,owner
+            "a ""b""",x,p\|q|r\\s,-5,1.50,true,2013-01-01T05:00:00Z,"{""a"": 1}",1|2,en,user:a|everyone,p
+            "",y,,,,,,,,,,
+            z,z,"","","","","",null,"","","",""
+            """#, all)
+        #expect(
+            try items[0].get().body
+                == #"{"title":"a \"b\"","size":-5,"ratio":1.5,"live":true,"at":"2013-01-01T05:00:00.000Z","extra":{"a":1},"#
+                + #""tags":["p|q","r\\s"],"owner":"p","sizes":[1,2]}"#
+        )
+        #expect(try items[0].get().readers?.entries == ["everyone", "user:a"])
+        #expect(try items[0].get().language == "en")
+        #expect(try items[1].get().body == #"{"title":""}"#)
+        #expect(try items[2].get().body == #"{"title":"z"}"#)
+    }
+
+    @Test("CSV records that are wrong are refused one by one")
+    func csvErrors() throws {
+        let items = try records(
+            "id,title,size,tags\nx,,1,\n,a,,\nx,a,1.5,\nx,a,,a||b\nx,a,,a\\b\nx,a\nx,a,99999999999999999999,\nok,a,1,t\n", all)
+        let codes = items.map { result -> String in
+            switch result {
+            case .success: "ok"
+            case .failure(let error): error.code.description
+            }
+        }
+        #expect(
+            codes == [
+                "MISSING_FIELD", "BAD_ID", "WRONG_TYPE", "BAD_LIST_ELEMENT", "BAD_LIST_ELEMENT", "WRONG_COLUMN_COUNT",
+                "OUT_OF_RANGE", "ok",
+            ])
+        for header in ["title", "id,nope", "id,id"] {
+            #expect(throws: ContentError.self) { try records(header + "\n", all) }
+        }
+    }
+
+    @Test("a batch is sorted bytewise, and of equal ids the last stays")
+    func batches() throws {
+        let encoder = ItemEncoder(type: type([ContentField(name: "n", kind: .integer)]))
+        let items = try ["b", "é", "a", "e\u{301}", "b", "Z"].enumerated().map {
+            try encoder.encode(#"{"id":"\#($1)","n":\#($0)}"#)
+        }
+        let batch = ItemBatch(items, of: encoder.type)
+        #expect(batch.items.map { Array($0.id.utf8) } == ["Z", "a", "b", "e\u{301}", "é"].map { Array($0.utf8) })
+        #expect(batch.items[2].body == #"{"n":4}"#)
+        #expect(batch.replaced == 1)
+    }
+}
+
+@Suite struct IndexKeyTests {
+    @Test("keys have the order of the values")
+    func order() {
+        func isRising(_ keys: [String]) -> Bool {
+            zip(keys, keys.dropFirst()).allSatisfy { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        }
+        #expect(isRising([Int64.min, -5, -1, 0, 1, 7, .max].map(IndexKey.integer) + [IndexKey.missing]))
+        #expect(isRising([-Double.greatestFiniteMagnitude, -1.5, -1e-300, 0, 1e-300, 1, 1.5, 1e300].map(IndexKey.number)))
+        #expect(isRising(["", "A", "a", "aa", "b", "é", "😀", "\u{10FFFF}"].map { IndexKey.text($0) } + [IndexKey.missing]))
+        #expect(isRising([false, true].map(IndexKey.boolean)))
+        #expect(IndexKey.number(-0.0) == IndexKey.number(0))
+    }
+
+    @Test("long text is cut at the end of a character")
+    func cut() {
+        #expect(IndexKey.text(String(repeating: "a", count: 1023) + "éb") == "v" + String(repeating: "a", count: 1023))
+        #expect(IndexKey.text(String(repeating: "a", count: 1022) + "éb") == "v" + String(repeating: "a", count: 1022) + "é")
+    }
+
+    @Test("a prefix spans all texts that begin with it and no others")
+    func prefixes() {
+        func span(_ prefix: String) -> IndexKey.Span? { IndexKey.span(of: .matches(QueryPattern([.literal(prefix), .any]))) }
+        #expect(span("ab") == .between("vab", "vac", includesEnd: false))
+        #expect(span("a\u{10FFFF}") == .between("va\u{10FFFF}", "vb", includesEnd: false))
+        #expect(span("\u{D7FF}") == .between("v\u{D7FF}", "v\u{E000}", includesEnd: false))
+        #expect(IndexKey.span(of: .matches(QueryPattern([.any, .literal("a")]))) == nil)
+    }
+}
