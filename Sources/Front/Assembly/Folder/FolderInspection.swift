@@ -1,0 +1,78 @@
+import Foundation
+import WaybillBlobs
+import WaybillDatabases
+import WaybillDiskBlobs
+import WaybillSQLite
+
+/// Looks a data folder over, for `doctor`.
+public enum FolderInspection {
+    public struct Finding: Sendable {
+        public enum Level: Sendable { case fine, doubtful, wrong }
+        public var name: String
+        public var level: Level
+        public var message: String
+    }
+
+    public static func inspect(_ settings: Settings) async -> [Finding] {
+        let time = SystemTime()
+        var findings: [Finding] = []
+        do {
+            _ = try SigningKeyFile.key(of: settings)
+            findings.append(Finding(name: "key", level: .fine, message: "the signing key can be read"))
+        } catch {
+            findings.append(Finding(name: "key", level: .wrong, message: "\(error)"))
+        }
+        do {
+            let installation = try await Installation(path: settings.data.folder, migrating: false, now: time.now())
+            findings += await database(installation)
+            findings += await blobs(installation)
+            try await installation.close()
+        } catch let error as SQLError where error.code == .unavailable {
+            findings.append(Finding(name: "folder", level: .doubtful, message: "\(error.message); stop it to have the folder looked over"))
+        } catch {
+            findings.append(Finding(name: "folder", level: .wrong, message: "\(error)"))
+        }
+        return findings
+    }
+
+    private static func database(_ installation: Installation) async -> [Finding] {
+        do {
+            let (check, level) = try await installation.database.write { session in
+                (
+                    try session.first("PRAGMA quick_check(1)") { $0.string(0) } ?? "",
+                    try session.first("PRAGMA synchronous") { $0.int(0) } ?? -1
+                )
+            }
+            return [
+                Finding(
+                    name: "database", level: check == "ok" ? .fine : .wrong,
+                    message: check == "ok" ? "quick_check found nothing" : "quick_check: \(check); restore a backup"),
+                Finding(
+                    name: "synchronous", level: level >= 2 ? .fine : .wrong,
+                    message: level >= 2 ? "FULL: a commit survives a power cut" : "level \(level): a power cut may lose commits"),
+            ]
+        } catch {
+            return [Finding(name: "database", level: .wrong, message: "\(error)")]
+        }
+    }
+
+    private static func blobs(_ installation: Installation) async -> [Finding] {
+        let bytes = Array("waybill".utf8)
+        do {
+            guard let key = BlobKey("doctor/probe") else { return [] }
+            let writer = try await installation.blobs.writer(key)
+            try await writer.append(bytes)
+            _ = try await writer.finish()
+            var read: [UInt8] = []
+            for try await chunk in try await installation.blobs.read(key, range: 0..<Int64(bytes.count)) { read += chunk }
+            try await installation.blobs.delete(key)
+            return [
+                Finding(
+                    name: "files", level: read == bytes ? .fine : .wrong,
+                    message: read == bytes ? "written, read and deleted" : "what was read is not what was written")
+            ]
+        } catch {
+            return [Finding(name: "files", level: .wrong, message: "\(error)")]
+        }
+    }
+}

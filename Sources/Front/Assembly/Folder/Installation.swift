@@ -1,0 +1,40 @@
+import Foundation
+import WaybillDatabases
+import WaybillDiskBlobs
+import WaybillEngine
+import WaybillSQLite
+import Web
+
+/// The folder that is a whole installation: the database, the files, the signing key, and a lock that lets one process in.
+public struct Installation: Sendable {
+    public let path: String
+    public let database: SQLiteDatabase
+    public let blobs: DiskBlobs
+    private let lock: FolderLock
+
+    /// Makes the folder if it is missing, takes its lock, opens what is in it and brings the schema up to date.
+    /// - Throws: `SQLError`, `BlobError`, or what the file system says.
+    public init(path: String, migrating: Bool, now: Timestamp) async throws {
+        self.path = path
+        try Self.make(path)
+        lock = try FolderLock(path: path)
+        database = try SQLiteDatabase(path: "\(path)/waybill.db")
+        blobs = try DiskBlobs(root: path)
+        try Self.make(temporaryFolder)
+        let migrator = SQLMigrator(Migrations.all)
+        if migrating { try await migrator.migrate(database, now: now.microseconds) }
+    }
+
+    /// For files that are needed only while a job runs. The blob store empties it at the start.
+    public var temporaryFolder: String { "\(path)/tmp" }
+
+    private static func make(_ path: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    public func close() async throws {
+        try await database.close()
+        lock.release()
+    }
+}

@@ -1,0 +1,23 @@
+import ContentExport
+import WaybillEngine
+
+extension EngineConfiguration {
+    init(_ settings: Settings) {
+        let retention = settings.retention
+        let kept = RetentionPolicy(
+            completed: retention.completedJobs, failed: retention.failedJobs, cancelled: retention.cancelledJobs,
+            artifacts: retention.exports)
+        var imports = kept
+        imports.artifacts = retention.imports
+        self.init(
+            leaseSeconds: Int(settings.engine.lease.components.seconds), workers: settings.engine.workers,
+            limits: ConcurrencyLimits(
+                perTenant: settings.limits.jobsPerTenant,
+                perTenantAndKind: [ContentFeature.exportKind: settings.limits.exportsPerTenant]),
+            retry: RetryPolicy(minimum: settings.engine.retryDelayMin, maximum: settings.engine.retryDelayMax), retention: kept,
+            retentions: [ContentFeature.importKind: imports],
+            pacing: CommitPacing(interval: settings.engine.checkpointInterval, bytes: Int64(settings.engine.checkpointBytes)),
+            stallSeconds: Int(settings.engine.stall.components.seconds),
+            shutdownSeconds: Int(settings.engine.shutdown.components.seconds))
+    }
+}

@@ -1,0 +1,152 @@
+import Administration
+import ContentExport
+import Dashboard
+import Foundation
+import Hummingbird
+import Jobs
+import Logging
+//N import Notify
+import ServiceLifecycle
+import Synchronization
+import UnixSignals
+import WaybillDatabases
+import WaybillDiskBlobs
+import WaybillEngine
+import WaybillSQLite
+import Web
+
+/// The whole server: everything that `serve` starts and holds.
+public struct WaybillServer: Sendable {
+    public static let version = "0.1.0"
+
+    private let loaded: LoadedSettings
+    private let announce: @Sendable (String) -> Void
+
+    /// - Parameter announce: tells the one who started it where it listens.
+    public init(_ loaded: LoadedSettings, announce: @escaping @Sendable (String) -> Void) {
+        self.loaded = loaded
+        self.announce = announce
+    }
+
+    /// Runs until SIGTERM or SIGINT.
+    public func run() async throws {
+        let settings = loaded.settings
+        LogSetup.start(settings.log)
+        let logger = Logger(label: "waybill")
+        for warning in loaded.warnings { logger.warning("\(warning)") }
+        let time = SystemTime()
+        let folder = try await Installation(path: settings.data.folder, migrating: settings.database.migrate == .auto, now: time.now())
+        do {
+            try await serve(settings, folder, time, logger)
+        } catch {
+            try await folder.close()
+            throw error
+        }
+        try await folder.close()
+    }
+
+    private func serve(_ settings: Settings, _ folder: Installation, _ time: SystemTime, _ logger: Logger) async throws {
+        let floor = try await WebFloor(settings, folder, time: time, logger: logger)
+        let datasets = try await DatasetCatalog(settings.datasets)
+        let handlers = ContentFeature.handlers(
+            database: folder.database, blobs: folder.blobs, rights: floor.rights, datasets: datasets,
+            temporaryFolder: folder.temporaryFolder)
+        // The engine runs the job that erases, and is asked by it.
+        let running = RunningEngine()
+        let erasers = [
+            TenantEraser("engine") { tenant in
+                guard let engine = running.engine else { return false }
+                return try await !engine.eraseTenant(tenant)
+            },
+            TenantEraser("content") { tenant in
+                try await folder.database.write { try ContentFeature.eraseSlice(of: tenant, in: $0) }
+            },
+            TenantEraser("web") { tenant in try await folder.database.write { try floor.eraseSlice(of: tenant, in: $0) } },
+        ]
+        let engine = JobEngine(
+            database: folder.database, blobs: folder.blobs,
+            handlers: JobHandlers(handlers + AdministrationFeature.handlers(erasers: erasers, blobs: folder.blobs)),
+            configuration: EngineConfiguration(settings), name: Self.nodeName, time: time, logger: Logger(label: "waybill.engine"))
+        running.engine = engine
+        let content = ContentFeature(
+            floor: floor, engine: engine, database: folder.database, blobs: folder.blobs, datasets: datasets,
+            configuration: ContentFeature.Configuration(
+                linkLifetime: settings.retention.linkTTL, publicURL: settings.server.publicURL ?? "",
+                maxAttempts: settings.engine.maxAttempts, jobDeadline: settings.engine.jobDeadline,
+                temporaryFolder: folder.temporaryFolder))
+        //N let notify = NotifyFeature(floor: floor, engine: engine, database: folder.database)
+
+        let catalog = RouteCatalog(floor)
+        let health = HealthBoard(
+            time: time, checks: [.init("database") { _ = try await engine.counts() }])
+        SystemRoutes(floor, health: health, version: BuildVersion(version: Self.version)).mount(catalog)
+        SessionRoutes(floor).mount(catalog)
+        JobRoutes(floor: floor, engine: engine, blobs: folder.blobs).mount(catalog)
+        content.mount(catalog)
+        AdministrationFeature(floor: floor, engine: engine) { UUID().uuidString.lowercased() }.mount(catalog)
+        //N notify.mount(catalog)
+        if settings.dashboard.isEnabled { DashboardRoutes().mount(catalog) }
+
+        let application = application(settings, catalog, floor, time)
+        let sweep = ContentSweepService(database: folder.database, time: time, logger: Logger(label: "waybill.content"))
+        // Shut down from the last to the first: no new requests, then the jobs come to a checkpoint.
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: ([engine, sweep] as [any Service]).map { .init(service: $0) }
+                    + [.init(service: application)], //N
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+    }
+
+    private func application(
+        _ settings: Settings, _ catalog: RouteCatalog, _ floor: WebFloor, _ time: SystemTime
+    ) -> some ApplicationProtocol & Service {
+        var limits = ServerLimits()
+        limits.idle = .seconds(settings.server.idle.components.seconds)
+        limits.connections = settings.server.maxConnections
+        let announce = announce
+        return Application(
+            responder: catalog.responder(), server: limits.server(),
+            configuration: limits.application(address: .hostname(settings.server.listen.host, port: settings.server.listen.port)),
+            onServerRunning: { channel in
+                let host = settings.server.listen.host
+                let port = channel.localAddress?.port ?? settings.server.listen.port
+                let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+                announce("Waybill \(Self.version) listens on \(address)")
+                guard settings.dashboard.isEnabled, let tenant = TenantID(settings.dashboard.tenant) else { return }
+                let code = floor.codes.make(
+                    for: .init(tenant: tenant, user: "admin", roles: ["admin"]), random: SystemRandom.bytes(32), now: time.now())
+                announce("Sign in once, within ten minutes: \(address)/#signin=\(code)")
+            }, logger: Logger(label: "waybill.http"))
+    }
+
+    /// Names this run of this process on this host.
+    private static var nodeName: String {
+        let random = SystemRandom.bytes(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        return "\(ProcessInfo.processInfo.hostName)-\(ProcessInfo.processInfo.processIdentifier)-\(random)"
+    }
+}
+
+extension WebFloor {
+    init(_ settings: Settings, _ folder: Installation, time: SystemTime, logger: Logger) async throws {
+        var issuers = IssuerPolicy()
+        if let file = settings.access.jwksFile {
+            issuers = IssuerPolicy(keys: try await KeySet(json: try String(contentsOfFile: file, encoding: .utf8)))
+        }
+        self.init(
+            database: folder.database, key: try SigningKeyFile.key(of: settings), issuers: issuers, time: time,
+            random: SystemRandom.bytes,
+            rate: .init(perSecond: Double(settings.rate.perSecond), burst: Double(settings.rate.burst)),
+            streams: .init(total: settings.streams.total, perKey: settings.streams.perJob), logger: Logger(label: "waybill.web"))
+    }
+}
+
+/// The engine, once there is one.
+private final class RunningEngine: Sendable {
+    private let held = Mutex<JobEngine?>(nil)
+
+    var engine: JobEngine? {
+        get { held.withLock { $0 } }
+        set { held.withLock { $0 = newValue } }
+    }
+}

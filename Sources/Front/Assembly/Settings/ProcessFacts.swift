@@ -1,0 +1,9 @@
+import Foundation
+
+/// What only the process itself knows. The one place that asks it.
+public enum ProcessFacts {
+    public static var environment: [String: String] { ProcessInfo.processInfo.environment }
+
+    /// Microseconds since 1970.
+    public static var clock: Int64 { Int64(Date().timeIntervalSince1970 * 1_000_000) }
+}
