@@ -1,0 +1,266 @@
+import Synchronization
+import WaybillBlobs
+import WaybillDatabases
+
+/// Why a handler must stop. Thrown by `commit`, and let through by the handler.
+enum AttemptStop: Error, Sendable, Hashable {
+    case cancelled, paused, interrupted, leaseLost
+}
+
+/// One run of a job on this node: what its context does.
+final class Attempt: Sendable {
+    private struct State {
+        var stop: AttemptStop?
+        var stopRequestedAt: Timestamp?
+        var thrown: (any Error)?
+        var commits = 0
+        var lastCommit: Timestamp
+        var lengthAtCommit: Int64 = 0
+        var length: Int64 = 0
+        var counters: [String: Int64]
+        var artifacts: [ArtifactWriter] = []
+        var blobs = 0
+        /// A commit failed and may yet have been stored.
+        var isInDoubt = false
+        var task: Task<Void, Never>?
+        var isTaskCancelled = false
+    }
+
+    let record: JobRecord
+    private let node: EngineNode
+    private let state: Mutex<State>
+
+    init(_ record: JobRecord, on node: EngineNode) {
+        self.record = record
+        self.node = node
+        state = Mutex(State(lastCommit: node.time.now(), counters: record.counters))
+    }
+
+    var counters: [String: Int64] { state.withLock { $0.counters } }
+
+    // MARK: Stopping
+
+    /// What it is asked to do.
+    var stop: AttemptStop? { state.withLock { $0.stop } }
+
+    /// When it was asked to stop, if it was.
+    var stopRequestedAt: Timestamp? { state.withLock { $0.stopRequestedAt } }
+
+    /// What `commit` has thrown, if it has: it tells the outcome even if the handler threw something else after it.
+    var thrown: (any Error)? { state.withLock { $0.thrown } }
+
+    /// Asks the handler to stop. A lost lease outdoes the rest, a cancel a pause, a pause a shutdown. One whose work is not wanted any
+    /// more has its task cancelled as well; the others go on to their next commit.
+    func request(_ stop: AttemptStop) {
+        let task: Task<Void, Never>? = state.withLock { state in
+            switch (state.stop, stop) {
+            case (.leaseLost, _), (.cancelled, .paused), (.cancelled, .interrupted), (.paused, .interrupted): break
+            default:
+                if state.stop != stop { state.stopRequestedAt = node.time.now() }
+                state.stop = stop
+            }
+            guard state.stop == .cancelled || state.stop == .leaseLost else { return nil }
+            state.isTaskCancelled = true
+            return state.task
+        }
+        task?.cancel()
+    }
+
+    /// Takes back a pause that has not been honoured.
+    func withdrawPause() {
+        state.withLock { state in
+            guard state.stop == .paused else { return }
+            state.stop = nil
+            state.stopRequestedAt = nil
+        }
+    }
+
+    /// The task that runs the handler.
+    func attach(_ task: Task<Void, Never>) {
+        let isCancelled = state.withLock { state in
+            state.task = task
+            return state.isTaskCancelled
+        }
+        if isCancelled { task.cancel() }
+    }
+
+    var isTaskCancelled: Bool { state.withLock { $0.isTaskCancelled } }
+
+    /// Cancels the task that runs the handler.
+    func cancelTask() {
+        let task = state.withLock { state in
+            state.isTaskCancelled = true
+            return state.task
+        }
+        task?.cancel()
+    }
+
+    private func ended(by stop: any Error) -> any Error {
+        state.withLock { $0.thrown = stop }
+        return stop
+    }
+
+    // MARK: Committing
+
+    var shouldCommit: Bool {
+        let now = node.time.now()
+        let pacing = node.configuration.pacing
+        return state.withLock { state in
+            state.stop != nil
+                || pacing.isDue(
+                    since: state.lastCommit, isFirst: state.commits == 0, bytesWritten: state.length - state.lengthAtCommit, now: now)
+        }
+    }
+
+    /// Makes the work up to here durable, in one transaction.
+    /// - Parameter making: writes what belongs to it, and gives the checkpoint. May be called again.
+    func commit(progress: Double?, making: @escaping @Sendable (any SQLSession) throws -> CheckpointStep) async throws {
+        try checkMayWrite()
+        let commit = Checkpointing(job: record.id, fence: record.fence, progress: progress, artifacts: try await seal())
+        try observed(.before)
+        let (stop, job) = try await write(commit, making)
+        let now = node.time.now()
+        for writer in artifacts { await writer.stored() }
+        state.withLock { state in
+            state.commits += 1
+            state.isInDoubt = false
+            state.lastCommit = now
+            state.lengthAtCommit = state.length
+            state.counters = job.counters
+        }
+        node.hub.progressed(job, now: now)
+        try observed(.after)
+        if stop.cancel { throw ended(by: AttemptStop.cancelled) }
+        if stop.pause { throw ended(by: AttemptStop.paused) }
+        if let stop = self.stop { throw ended(by: stop) }
+    }
+
+    private func write(
+        _ commit: Checkpointing, _ making: @escaping @Sendable (any SQLSession) throws -> CheckpointStep
+    ) async throws -> (StopRequest, JobRecord) {
+        let store = node.store
+        let time = node.time
+        do {
+            return try await node.writeAgain(until: { [weak self] in self?.stop != nil }) { session in
+                try store.checkpoint(session, commit, now: time.now(), making: making)
+            }
+        } catch let error as EngineError where error.code == .leaseLost {
+            throw ended(by: AttemptStop.leaseLost)
+        } catch {
+            state.withLock { $0.isInDoubt = true }
+            throw error
+        }
+    }
+
+    /// - Throws: what has ended the attempt already, or must end it before it writes.
+    private func checkMayWrite() throws {
+        if let thrown { throw thrown }
+        if let stop, stop == .cancelled || stop == .leaseLost { throw ended(by: stop) }
+    }
+
+    private func observed(_ moment: CommitMoment) throws {
+        guard let observer = node.observer else { return }
+        let number = state.withLock { $0.commits + (moment == .before ? 1 : 0) }
+        do {
+            try observer.commits(record, number: number, moment: moment)
+        } catch {
+            throw ended(by: error)
+        }
+    }
+
+    func show(progress: Double) {
+        guard progress.isFinite else { return }
+        var job = record
+        job.progress = min(100, max(0, progress))
+        node.hub.progressed(job, now: node.time.now())
+    }
+
+    // MARK: Artifacts
+
+    private var artifacts: [ArtifactWriter] { state.withLock { $0.artifacts } }
+
+    /// Reads what earlier attempts have committed.
+    func load() async throws {
+        guard record.fence > 1 else { return }
+        let stored = try await node.database.read { [store = node.store, id = record.id] session in
+            try store.artifacts.list(session, of: id).map { artifact in
+                (artifact, try store.artifacts.segments(session, of: id, position: artifact.position))
+            }
+        }
+        let writers = stored.map { artifact, segments in
+            writer(
+                artifact.name, contentType: artifact.contentType, position: artifact.position, segments: segments, isStored: true,
+                isClosed: artifact.sha256 != nil)
+        }
+        state.withLock { $0.artifacts = writers }
+    }
+
+    /// The artifact with this name, begun now if there is none.
+    func artifact(_ name: String, contentType: String) -> ArtifactWriter {
+        state.withLock { state in
+            if let known = state.artifacts.first(where: { $0.name == name }) { return known }
+            let position = state.artifacts.reduce(0) { max($0, $1.position + 1) }
+            let made = writer(name, contentType: contentType, position: position)
+            state.artifacts.append(made)
+            return made
+        }
+    }
+
+    private func writer(
+        _ name: String, contentType: String, position: Int, segments: [Segment] = [], isStored: Bool = false, isClosed: Bool = false
+    ) -> ArtifactWriter {
+        ArtifactWriter(
+            name: name, contentType: contentType, position: position, segments: segments, isStored: isStored, isClosed: isClosed,
+            blobs: node.blobs, makeKey: { [weak self] in self?.nextKey() },
+            wrote: { [weak self] bytes in self?.state.withLock { $0.length += Int64(bytes) } })
+    }
+
+    private func nextKey() -> BlobKey? {
+        let serial = state.withLock { state in
+            state.blobs += 1
+            return state.blobs
+        }
+        return BlobKey(job: record, serial: serial)
+    }
+
+    func dropArtifacts() async throws {
+        try checkMayWrite()
+        let (store, record, time) = (node.store, record, node.time)
+        do {
+            try await node.writeAgain(until: { [weak self] in self?.stop != nil }) { session in
+                try store.startOver(session, record.id, fence: record.fence, now: time.now())
+            }
+        } catch let error as EngineError where error.code == .leaseLost {
+            throw ended(by: AttemptStop.leaseLost)
+        }
+        await abandonArtifacts()
+        state.withLock { state in
+            state.artifacts = []
+            state.counters = [:]
+        }
+    }
+
+    /// Makes what was appended since the last commit durable in the blob store.
+    private func seal() async throws -> [ArtifactChange] {
+        var changes: [ArtifactChange] = []
+        for writer in artifacts {
+            if let change = try await writer.seal() { changes.append(change) }
+        }
+        return changes
+    }
+
+    /// Makes all artifacts whole.
+    /// - Returns: what the transaction that completes the job stores.
+    func finish() async throws -> [ArtifactChange] {
+        guard !artifacts.isEmpty else { return [] }
+        try checkMayWrite()
+        for writer in artifacts { await writer.close() }
+        return try await seal()
+    }
+
+    /// Drops what was appended after the last commit.
+    func abandonArtifacts() async {
+        let isInDoubt = state.withLock { $0.isInDoubt }
+        for writer in artifacts { await writer.abandon(deletes: !isInDoubt) }
+    }
+}

@@ -1,0 +1,67 @@
+import WaybillDatabases
+
+/// Does the work of one kind of job.
+///
+/// `run` may be called again for the same job: after a crash, a deploy, a pause or an error it gets the checkpoint that was
+/// committed last and goes on from there. All that an attempt makes durable goes through `JobContext.commit`.
+public protocol JobHandler: Sendable {
+    associatedtype Input: Codable & Sendable
+    associatedtype Checkpoint: Codable & Sendable
+    associatedtype Output: Codable & Sendable
+
+    static var kind: JobKind { get }
+
+    /// Does the work, from the beginning or from a checkpoint.
+    /// - Throws: `JobFailure` to end the attempt with a reason for the user; what `commit` throws must be let through.
+    func run(_ input: Input, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>) async throws -> Output
+
+    /// Called in the transaction in which a job of this kind reaches a final state, whoever ended it. Does nothing by default.
+    func ended(_ job: JobRecord, in session: any SQLSession) throws
+}
+
+extension JobHandler {
+    public func ended(_ job: JobRecord, in session: any SQLSession) throws {}
+}
+
+/// The input, checkpoint or output of a kind that has none.
+public struct Nothing: Codable, Sendable, Hashable {
+    public init() {}
+}
+
+/// The kinds that a node can run.
+public struct JobHandlers: Sendable {
+    var byKind: [JobKind: AnyJobHandler] = [:]
+
+    public init() {}
+
+    public init(_ handlers: [any JobHandler]) {
+        for handler in handlers { register(handler) }
+    }
+
+    /// Adds a kind; a second handler for a kind takes the place of the first.
+    public mutating func register(_ handler: some JobHandler) {
+        byKind[type(of: handler).kind] = AnyJobHandler(handler)
+    }
+}
+
+/// A handler whose types have been put behind JSON.
+struct AnyJobHandler: Sendable {
+    let run: @Sendable (JobRecord, Attempt) async throws -> String
+    let ended: JobEndHook
+
+    init<Handler: JobHandler>(_ handler: Handler) {
+        run = { record, attempt in
+            let input: Handler.Input
+            let checkpoint: Handler.Checkpoint?
+            do {
+                input = try JobCoding.decode(Handler.Input.self, record.input)
+                checkpoint = try record.checkpoint.map { try JobCoding.decode(Handler.Checkpoint.self, $0) }
+            } catch {
+                throw JobFailure.unreadableInput
+            }
+            let output = try await handler.run(input, from: checkpoint, in: JobContext(attempt: attempt))
+            return try JobCoding.encode(output)
+        }
+        ended = { record, session in try handler.ended(record, in: session) }
+    }
+}

@@ -1,0 +1,54 @@
+import Logging
+import WaybillBlobs
+import WaybillDatabases
+
+/// Runs attempts, and says how they ended.
+struct AttemptRunner: Sendable {
+    let node: EngineNode
+
+    /// Runs one attempt to its end.
+    /// - Returns: nil if the lease is lost: then nothing may be written.
+    func perform(_ attempt: Attempt) async -> AttemptOutcome? {
+        guard let handler = node.handlers.byKind[attempt.record.kind] else { return .failed(.unknownKind) }
+        do {
+            // Asked to stop before it began: claimed in the very moment of a shutdown, for instance.
+            if let stop = attempt.stop { throw stop }
+            try await attempt.load()
+            node.observer?.began(attempt.record)
+            let output = try await handler.run(attempt.record, attempt)
+            if let thrown = attempt.thrown { throw thrown }
+            return .completed(output: output, made: try await attempt.finish())
+        } catch {
+            await attempt.abandonArtifacts()
+            return outcome(of: attempt.thrown ?? error, in: attempt)
+        }
+    }
+
+    private func outcome(of error: any Error, in attempt: Attempt) -> AttemptOutcome? {
+        if error is SimulatedCrash { return nil }
+        if let stop = error as? AttemptStop { return outcome(of: stop) }
+        // One whose work is not wanted any more may end by whatever its cancelled task makes of that.
+        if let stop = attempt.stop, stop == .cancelled || stop == .leaseLost { return outcome(of: stop) }
+        if attempt.stop == .interrupted, attempt.isTaskCancelled { return .interrupted }
+        if let failure = error as? JobFailure { return .failed(failure) }
+        node.logger.error(
+            "an attempt ended by an unexpected error",
+            metadata: ["job": "\(attempt.record.id)", "kind": "\(attempt.record.kind)", "error": "\(error)"])
+        if (error as? SQLError)?.code == .full || (error as? BlobError)?.code == .full { return .failed(.storageFull) }
+        return .failed(.unexpected)
+    }
+
+    private func outcome(of stop: AttemptStop) -> AttemptOutcome? {
+        switch stop {
+        case .cancelled: .cancelled
+        case .paused: .paused
+        case .interrupted: .interrupted
+        case .leaseLost: nil
+        }
+    }
+}
+
+/// Thrown by an `AttemptObserver`: the attempt ends there as if the process had died.
+package struct SimulatedCrash: Error {
+    package init() {}
+}

@@ -1,0 +1,71 @@
+import Logging
+import WaybillDatabases
+
+/// Writes the ends of attempts. Nothing is lost when the database refuses: it is tried again.
+struct Settling: Sendable {
+    let node: EngineNode
+    let attempts: RunningAttempts
+
+    /// Writes the ends of attempts and claims up to `free` jobs, in one transaction.
+    /// - Returns: the attempts' jobs as they are now, and the claimed ones.
+    /// - Throws: what the database or a hook threw; then nothing was written.
+    func settle(
+        _ ended: [RunningAttempts.Ended], claiming free: Int
+    ) async throws -> (settled: [JobRecord?], claimed: [JobRecord]) {
+        let (node, now) = (node, node.time.now())
+        let result = try await node.database.write { session in
+            let settled = try node.store.changing(session, now: now) { changes in
+                try ended.map { try node.store.settle(session, $0.ending, now: now, &changes) }
+            }
+            return (settled, try node.store.claim(session, count: free, kinds: node.kinds, node: node.name, now: now))
+        }
+        attempts.settled(ended)
+        for (end, job) in zip(ended, result.0) where job == nil {
+            // Its fence is not the job's any more: it leaves nothing.
+            await end.attempt.abandonArtifacts()
+        }
+        node.hub.changed(result.0.compactMap { $0 } + result.1)
+        return result
+    }
+
+    /// Writes each end in a transaction of its own, so that one that can't be written stops nobody else.
+    /// - Returns: the jobs as they are now, and whether the database took them all.
+    @discardableResult
+    func settleEach(_ ended: [RunningAttempts.Ended]) async -> (settled: [JobRecord], isDone: Bool) {
+        var settled: [JobRecord] = []
+        for (index, end) in ended.enumerated() {
+            do {
+                settled += try await settleAlone(end).map { [$0] } ?? []
+            } catch {
+                // If the database is the reason, the rest would only wait for it as well.
+                attempts.giveBack(Array(ended[index...]))
+                node.logger.error("the end of a job can't be stored; it is tried again", metadata: ["error": "\(error)"])
+                return (settled, false)
+            }
+        }
+        return (settled, true)
+    }
+
+    /// Ends an attempt in the next best way if the best one can't be written: a completed one as failed, and at last without the
+    /// kind's hook.
+    private func settleAlone(_ end: RunningAttempts.Ended) async throws -> JobRecord? {
+        var end = end
+        while true {
+            do {
+                return try await settle([end], claiming: 0).settled.first ?? nil
+            } catch let error as SQLError where error.mayPass {
+                throw error
+            } catch {
+                guard end.ending.runsHook else { throw error }
+                node.logger.error(
+                    "the end of a job can't be stored as it is",
+                    metadata: ["job": "\(end.attempt.record.id)", "kind": "\(end.attempt.record.kind)", "error": "\(error)"])
+                if case .completed = end.ending.outcome {
+                    end.ending.outcome = .failed(.unexpected)
+                } else {
+                    end.ending.runsHook = false
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import WaybillDatabases
+
+/// The engine's tables. All instants are microseconds since 1970.
+public enum EngineMigrations {
+    public static let all = [
+        SQLMigration(room: "engine", number: 1, title: "jobs, history, lanes, events, artifacts, schedules") { dialect in
+            jobTables(dialect) + eventTables(dialect) + artifactTables(dialect) + scheduleTables(dialect)
+        }
+    ]
+
+    private static func jobTables(_ dialect: SQLDialect) -> [String] {
+        let text = dialect.text
+        let columns = """
+            id \(text) NOT NULL PRIMARY KEY, tenant \(text) NOT NULL, user_id \(text) NOT NULL, roles \(text) NOT NULL,
+            api_key \(text), kind \(text) NOT NULL, state \(text) NOT NULL, priority INTEGER NOT NULL, created_at BIGINT NOT NULL,
+            started_at BIGINT, updated_at BIGINT NOT NULL, ended_at BIGINT, due_at BIGINT NOT NULL, deadline_at BIGINT, node \(text),
+            fence BIGINT NOT NULL, attempts INTEGER NOT NULL, max_attempts INTEGER NOT NULL, interruptions INTEGER NOT NULL,
+            deaths INTEGER NOT NULL, barren_deaths INTEGER NOT NULL, cancel_requested INTEGER NOT NULL,
+            pause_requested INTEGER NOT NULL, progress DOUBLE PRECISION NOT NULL, counters \(text) NOT NULL, unique_key \(text),
+            limit_key \(text), stalled INTEGER NOT NULL, input \(text) NOT NULL, checkpoint \(text), output \(text),
+            failure_code \(text), failure_message \(text)
+            """
+        return [
+            // standing: 0 paused, 1 ready, 2 waits for its time, 3 held by its limit key, 4 suspect, 5 running.
+            """
+            CREATE TABLE engine_jobs (\(columns), standing INTEGER NOT NULL, lease_until BIGINT,
+                checkpoint_fence BIGINT NOT NULL, progressed_at BIGINT NOT NULL)
+            """,
+            "CREATE INDEX engine_jobs_ready ON engine_jobs (tenant, kind, priority DESC, id) WHERE standing = 1",
+            "CREATE INDEX engine_jobs_later ON engine_jobs (due_at) WHERE standing = 2",
+            "CREATE INDEX engine_jobs_key ON engine_jobs (tenant, kind, limit_key, standing, priority, id) WHERE limit_key IS NOT NULL",
+            "CREATE INDEX engine_jobs_suspect ON engine_jobs (standing, id) WHERE barren_deaths > 0",
+            "CREATE INDEX engine_jobs_running ON engine_jobs (node) WHERE state = 'running'",
+            "CREATE INDEX engine_jobs_deadline ON engine_jobs (deadline_at) WHERE deadline_at IS NOT NULL",
+            "CREATE UNIQUE INDEX engine_jobs_unique ON engine_jobs (tenant, kind, unique_key) WHERE unique_key IS NOT NULL",
+            "CREATE INDEX engine_jobs_list ON engine_jobs (tenant, kind, id)",
+            "CREATE TABLE engine_history (\(columns), prune_at BIGINT NOT NULL)",
+            "CREATE INDEX engine_history_list ON engine_history (tenant, kind, id)",
+            "CREATE INDEX engine_history_prune ON engine_history (prune_at)",
+            """
+            CREATE TABLE engine_lanes (tenant \(text) NOT NULL, kind \(text) NOT NULL, ready BIGINT NOT NULL, running BIGINT NOT NULL,
+                virtual_time BIGINT NOT NULL, PRIMARY KEY (tenant, kind)) \(dialect.clustered)
+            """,
+            "CREATE INDEX engine_lanes_turn ON engine_lanes (virtual_time) WHERE ready > 0",
+            "CREATE INDEX engine_lanes_time ON engine_lanes (virtual_time)",
+        ]
+    }
+
+    private static func eventTables(_ dialect: SQLDialect) -> [String] {
+        let text = dialect.text
+        return [
+            "CREATE TABLE engine_tenants (tenant \(text) NOT NULL PRIMARY KEY, last_event BIGINT NOT NULL) \(dialect.clustered)",
+            """
+            CREATE TABLE engine_events (tenant \(text) NOT NULL, number BIGINT NOT NULL, job_id \(text) NOT NULL, name \(text) NOT NULL,
+                at BIGINT NOT NULL, progress DOUBLE PRECISION NOT NULL, detail \(text), PRIMARY KEY (tenant, number)) \(dialect.clustered)
+            """,
+            "CREATE INDEX engine_events_job ON engine_events (job_id, number)",
+        ]
+    }
+
+    private static func artifactTables(_ dialect: SQLDialect) -> [String] {
+        let text = dialect.text
+        return [
+            """
+            CREATE TABLE engine_artifacts (job_id \(text) NOT NULL, position INTEGER NOT NULL, name \(text) NOT NULL,
+                content_type \(text) NOT NULL, state \(text) NOT NULL, length BIGINT NOT NULL, sha256 \(dialect.blob), facts \(text),
+                expires_at BIGINT, PRIMARY KEY (job_id, position)) \(dialect.clustered)
+            """,
+            "CREATE INDEX engine_artifacts_expiry ON engine_artifacts (expires_at) WHERE state = 'ready'",
+            """
+            CREATE TABLE engine_segments (job_id \(text) NOT NULL, position INTEGER NOT NULL, number INTEGER NOT NULL,
+                blob_key \(text) NOT NULL, length BIGINT NOT NULL, sha256 \(dialect.blob) NOT NULL,
+                PRIMARY KEY (job_id, position, number)) \(dialect.clustered)
+            """,
+            // Blobs whose row has gone: removed from the store by the sweep, then from here.
+            "CREATE TABLE engine_garbage (blob_key \(text) NOT NULL PRIMARY KEY, since BIGINT NOT NULL) \(dialect.clustered)",
+        ]
+    }
+
+    private static func scheduleTables(_ dialect: SQLDialect) -> [String] {
+        let text = dialect.text
+        return [
+            """
+            CREATE TABLE engine_schedules (tenant \(text) NOT NULL, name \(text) NOT NULL, kind \(text) NOT NULL, cron \(text) NOT NULL,
+                user_id \(text) NOT NULL, roles \(text) NOT NULL, api_key \(text), input \(text) NOT NULL, priority INTEGER NOT NULL,
+                max_attempts INTEGER NOT NULL, next_at BIGINT NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (tenant, name))
+            """,
+            "CREATE INDEX engine_schedules_next ON engine_schedules (next_at)",
+        ]
+    }
+}

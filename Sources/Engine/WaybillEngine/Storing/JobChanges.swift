@@ -1,0 +1,46 @@
+import WaybillDatabases
+
+/// What a transaction over several jobs has to tell at its end: how lanes move, and events. Written once for all of them.
+struct JobChanges: Sendable {
+    struct LaneKey: Hashable, Sendable {
+        var tenant: TenantID
+        var kind: JobKind
+    }
+
+    struct LaneMove: Sendable {
+        var ready = 0
+        var running = 0
+    }
+
+    private(set) var lanes: [LaneKey: LaneMove] = [:]
+    private(set) var events: [EventDraft] = []
+
+    mutating func move(_ tenant: TenantID, _ kind: JobKind, ready: Int = 0, running: Int = 0) {
+        lanes[LaneKey(tenant: tenant, kind: kind), default: LaneMove()].ready += ready
+        lanes[LaneKey(tenant: tenant, kind: kind), default: LaneMove()].running += running
+    }
+
+    mutating func tell(_ job: JobRecord, _ name: JobEvent.Name, detail: String? = nil) {
+        events.append(EventDraft(tenant: job.tenant, job: job.id, name: name, progress: job.progress, detail: detail))
+    }
+}
+
+extension JobStore {
+    /// Runs `body` over several jobs, then writes what it has collected.
+    func changing<Result>(
+        _ session: any SQLSession, now: Timestamp, _ body: (inout JobChanges) throws -> Result
+    ) throws -> Result {
+        var changes = JobChanges()
+        let result = try body(&changes)
+        try write(session, changes, now: now)
+        return result
+    }
+
+    private func write(_ session: any SQLSession, _ changes: JobChanges, now: Timestamp) throws {
+        // In one order everywhere, so that two transactions on a database with several writers can't wait for each other.
+        for (lane, move) in changes.lanes.sorted(by: { ($0.key.tenant, $0.key.kind) < ($1.key.tenant, $1.key.kind) }) {
+            try moveLane(session, lane.tenant, lane.kind, ready: move.ready, running: move.running)
+        }
+        try events.append(session, changes.events, now: now)
+    }
+}

@@ -1,0 +1,93 @@
+import WaybillDatabases
+
+/// What an attempt commits besides its checkpoint.
+struct Checkpointing: Sendable {
+    var job: JobID
+    var fence: Int64
+    /// Percent; nil leaves the stored one.
+    var progress: Double?
+    var artifacts: [ArtifactChange] = []
+}
+
+/// The point from which the next attempt would go on.
+struct CheckpointStep: Sendable {
+    /// JSON.
+    var checkpoint: String
+    /// nil leaves the stored ones.
+    var counters: [String: Int64]?
+}
+
+/// What the commit learned: whether the attempt is asked to stop.
+struct StopRequest: Sendable, Hashable {
+    var cancel: Bool
+    var pause: Bool
+}
+
+extension JobStore {
+    /// Writes a running attempt's checkpoint.
+    /// - Parameter making: writes the rows that belong to the step, once it is sure that the attempt may write.
+    /// - Throws: `EngineError` with code `.leaseLost` if the attempt's fence is not the job's any more.
+    func checkpoint(
+        _ session: any SQLSession, _ commit: Checkpointing, now: Timestamp, making: (any SQLSession) throws -> CheckpointStep
+    ) throws -> (StopRequest, JobRecord) {
+        let before = try session.first(
+            "SELECT progress FROM engine_jobs WHERE id = $1 AND fence = $2 AND state = 'running'", commit.job.text, commit.fence
+        ) { $0.double(0) }
+        guard let before else { throw EngineError(.leaseLost, job: commit.job, "another attempt has the job") }
+        let step = try making(session)
+        let progress = max(before, min(100, commit.progress.map { $0.isFinite ? $0 : before } ?? before))
+        var record: JobRecord?
+        try session.scan(
+            """
+            UPDATE engine_jobs SET checkpoint = $1, counters = coalesce($2, counters), progress = $3,
+                checkpoint_fence = fence, barren_deaths = 0, updated_at = $4, progressed_at = $4, stalled = 0
+            WHERE id = $5 AND fence = $6 AND state = 'running'
+            RETURNING \(JobColumns.list)
+            """,
+            arguments: [
+                step.checkpoint.sqlValue, step.counters.map(JobColumns.text(counters:)).sqlValue, .double(progress),
+                .integer(now.microseconds), .text(commit.job.text), .integer(commit.fence),
+            ]
+        ) { row in
+            record = try JobColumns.record(row)
+            return .next
+        }
+        guard let record else { throw EngineError(.leaseLost, job: commit.job, "another attempt has the job") }
+        for artifact in commit.artifacts { try artifacts.store(session, artifact, of: commit.job) }
+        if ProgressPolicy.isStep(from: before, to: progress) {
+            try events.append(
+                session, [EventDraft(tenant: record.tenant, job: record.id, name: .progress, progress: progress)], now: now)
+        }
+        return (StopRequest(cancel: record.cancelRequested, pause: record.pauseRequested), record)
+    }
+
+    /// Drops all that the attempts of a job have made so far, and its checkpoint with it: the work starts over.
+    /// - Throws: `EngineError` with code `.leaseLost` if the attempt's fence is not the job's any more.
+    func startOver(_ session: any SQLSession, _ job: JobID, fence: Int64, now: Timestamp) throws {
+        let changed = try session.execute(
+            "UPDATE engine_jobs SET checkpoint = NULL, counters = '' WHERE id = $1 AND fence = $2 AND state = 'running'", job.text, fence)
+        guard changed == 1 else { throw EngineError(.leaseLost, job: job, "another attempt has the job") }
+        try artifacts.forget(session, of: job, now: now)
+    }
+
+    /// Renews the leases of a node. A lease that has run out is not renewed: another node may be about to take the job.
+    func heartbeat(_ session: any SQLSession, node: String, now: Timestamp) throws {
+        try session.execute(
+            "UPDATE engine_jobs SET lease_until = $1 WHERE node = $2 AND state = 'running' AND lease_until >= $3",
+            now.advanced(by: leaseDuration).microseconds, node, now.microseconds)
+    }
+
+    /// The jobs that the store says this node runs.
+    /// - Returns: by job, its fence and what is asked; a job that is not in it is no longer the node's.
+    func running(_ session: any SQLSession, on node: String) throws -> [JobID: (fence: Int64, stop: StopRequest)] {
+        var jobs: [JobID: (fence: Int64, stop: StopRequest)] = [:]
+        try session.scan(
+            "SELECT id, fence, cancel_requested, pause_requested FROM engine_jobs WHERE node = $1 AND state = 'running'",
+            arguments: [.text(node)]
+        ) { row in
+            jobs[JobID(trusted: row.string(0))] = (row.int64(1), StopRequest(cancel: row.bool(2), pause: row.bool(3)))
+            return .next
+        }
+        return jobs
+    }
+}

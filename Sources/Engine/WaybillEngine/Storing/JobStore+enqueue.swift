@@ -1,0 +1,56 @@
+import WaybillDatabases
+
+extension JobStore {
+    /// Stores a job.
+    /// - Throws: `EngineError` with code `.duplicate` if an unfinished job has the same unique key.
+    func enqueue(_ session: any SQLSession, _ request: JobRequest, id: JobID, now: Timestamp) throws -> JobRecord {
+        let dueAt = request.dueAt ?? now
+        let principal = request.principal
+        return try changing(session, now: now) { changes in
+            // A duplicate must not have moved others of its limit key, so the place is found once the row is there.
+            let isLimited = request.limitKey != nil && limits.perKey[request.kind] != nil
+            let standing: Standing = isLimited ? .none : dueAt > now ? .later : .ready
+            let inserted = try session.execute(
+                """
+                INSERT INTO engine_jobs (id, tenant, user_id, roles, api_key, kind, state, priority, created_at, updated_at, due_at,
+                    deadline_at, fence, attempts, max_attempts, interruptions, deaths, barren_deaths, cancel_requested,
+                    pause_requested, progress, counters, unique_key, limit_key, stalled, input, standing, checkpoint_fence,
+                    progressed_at)
+                VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $8, $9, $10, 0, 0, $11, 0, 0, 0, 0, 0, 0, '', $12, $13, 0, $14, $15,
+                    -1, $8)
+                ON CONFLICT (tenant, kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
+                """,
+                id.text, principal.tenant.text, principal.user, JobColumns.text(roles: principal.roles), principal.apiKey,
+                request.kind.text, request.priority, now.microseconds, dueAt.microseconds, request.deadlineAt?.microseconds,
+                request.maxAttempts, request.uniqueKey, request.limitKey, request.input, standing.rawValue)
+            guard inserted == 1 else {
+                let other = try request.uniqueKey.flatMap { try holder(session, principal.tenant, request.kind, uniqueKey: $0) }
+                throw EngineError(.duplicate, job: other, "an unfinished job does the same")
+            }
+            let job = Self.record(of: request, id: id, now: now)
+            if isLimited {
+                let place = try self.standing(session, Place(job), now: now, &changes)
+                try session.execute("UPDATE engine_jobs SET standing = $1 WHERE id = $2", place.rawValue, id.text)
+            } else if standing == .ready {
+                changes.move(job.tenant, job.kind, ready: 1)
+            }
+            changes.tell(job, .created)
+            return job
+        }
+    }
+
+    private static func record(of request: JobRequest, id: JobID, now: Timestamp) -> JobRecord {
+        JobRecord(
+            id: id, kind: request.kind, principal: request.principal, state: .pending, priority: request.priority, createdAt: now,
+            startedAt: nil, updatedAt: now, endedAt: nil, dueAt: request.dueAt ?? now, deadlineAt: request.deadlineAt, node: nil, fence: 0,
+            attempts: 0, maxAttempts: request.maxAttempts, interruptions: 0, deaths: 0, barrenDeaths: 0, cancelRequested: false,
+            pauseRequested: false, progress: 0, counters: [:], uniqueKey: request.uniqueKey, limitKey: request.limitKey, stalled: false,
+            input: request.input, checkpoint: nil, output: nil, failure: nil)
+    }
+
+    func holder(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, uniqueKey: String) throws -> JobID? {
+        try session.first(
+            "SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND unique_key = $3", tenant.text, kind.text, uniqueKey
+        ) { JobID(trusted: $0.string(0)) }
+    }
+}

@@ -1,0 +1,43 @@
+import WaybillDatabases
+
+extension JobStore {
+    /// Deletes up to `limit` of the jobs of a tenant with all that hangs on them, running ones as well: their attempts have lost their
+    /// fence then. After the last job the rest goes: schedules, lanes and the event counter.
+    /// - Returns: whether nothing of the tenant is left.
+    func erase(_ session: any SQLSession, tenant: TenantID, sparing spared: JobID?, limit: Int, now: Timestamp) throws -> Bool {
+        for table in ["engine_jobs", "engine_history"] {
+            let ids = try session.all(
+                "SELECT id FROM \(table) WHERE tenant = $1 AND id <> $2 LIMIT $3", tenant.text, spared?.text ?? "", limit
+            ) { JobID(trusted: $0.string(0)) }
+            for id in ids {
+                try session.execute("DELETE FROM engine_jobs WHERE id = $1", id.text)
+                try delete(session, id, now: now)
+            }
+            if !ids.isEmpty { return false }
+        }
+        try session.execute("DELETE FROM engine_schedules WHERE tenant = $1", tenant.text)
+        let events = try session.all(
+            "SELECT number FROM engine_events WHERE tenant = $1 AND job_id <> $2 LIMIT $3", tenant.text, spared?.text ?? "", limit
+        ) { $0.int64(0) }
+        for number in events {
+            try session.execute("DELETE FROM engine_events WHERE tenant = $1 AND number = $2", tenant.text, number)
+        }
+        guard events.isEmpty else { return false }
+        guard spared == nil else { return try recountTenant(session, tenant) }
+        try session.execute("DELETE FROM engine_lanes WHERE tenant = $1", tenant.text)
+        try session.execute("DELETE FROM engine_tenants WHERE tenant = $1", tenant.text)
+        return true
+    }
+
+    /// Jobs that went without leaving their lanes are not counted any more.
+    private func recountTenant(_ session: any SQLSession, _ tenant: TenantID) throws -> Bool {
+        try session.execute(
+            """
+            UPDATE engine_lanes SET
+                ready = (SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 1),
+                running = (SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 5)
+            WHERE tenant = $1
+            """, tenant.text)
+        return true
+    }
+}

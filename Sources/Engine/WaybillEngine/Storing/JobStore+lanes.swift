@@ -1,0 +1,71 @@
+import WaybillDatabases
+
+extension JobStore {
+    /// Moves the counts of a lane. A tenant that had nothing to do begins at the present virtual time, so that it neither gains turns
+    /// by having been idle nor pays for what it had while nobody else was waiting.
+    func moveLane(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, ready: Int = 0, running: Int = 0) throws {
+        guard ready != 0 || running != 0 else { return }
+        let known = try session.first(
+            "UPDATE engine_lanes SET ready = ready + $1, running = running + $2 WHERE tenant = $3 AND kind = $4 RETURNING ready", ready,
+            running, tenant.text, kind.text
+        ) { $0.int(0) }
+        if known == nil {
+            try session.execute(
+                "INSERT INTO engine_lanes (tenant, kind, ready, running, virtual_time) VALUES ($1, $2, $3, $4, 0)", tenant.text, kind.text,
+                ready, running)
+        }
+        if ready > 0, (known ?? ready) == ready { try takePlace(session, tenant) }
+    }
+
+    /// Gives all lanes of a tenant one virtual time, after one of them has become ready.
+    private func takePlace(_ session: any SQLSession, _ tenant: TenantID) throws {
+        let own = try session.first(
+            """
+            SELECT max(virtual_time), min(virtual_time), sum(CASE WHEN ready > 0 THEN 1 ELSE 0 END) FROM engine_lanes WHERE tenant = $1
+            """, tenant.text
+        ) { (latest: $0.int64(0), earliest: $0.int64(1), ready: $0.int(2)) }
+        guard let own else { return }
+        var time = own.latest
+        if own.ready == 1 {
+            let lowest = "SELECT virtual_time FROM engine_lanes WHERE ready > 0 AND tenant <> $1 ORDER BY virtual_time LIMIT 1"
+            let highest = "SELECT virtual_time FROM engine_lanes WHERE tenant <> $1 ORDER BY virtual_time DESC LIMIT 1"
+            let others =
+                try session.first(lowest, tenant.text) { $0.int64(0) } ?? session.first(highest, tenant.text) { $0.int64(0) }
+            time = max(time, others ?? time)
+        }
+        guard own.earliest != time else { return }
+        try session.execute("UPDATE engine_lanes SET virtual_time = $1 WHERE tenant = $2", time, tenant.text)
+    }
+
+    /// Takes claimed jobs out of a lane's ready ones, and the tenant's turn.
+    func passTurn(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, jobs: Int) throws {
+        try session.execute(
+            """
+            UPDATE engine_lanes SET virtual_time = virtual_time + $1, ready = ready - CASE WHEN kind = $2 THEN $1 ELSE 0 END,
+                running = running + CASE WHEN kind = $2 THEN $1 ELSE 0 END
+            WHERE tenant = $3
+            """, jobs, kind.text, tenant.text)
+    }
+
+    /// Makes every lane's counts what the jobs say.
+    func recountLanes(_ session: any SQLSession) throws {
+        let counts = try session.all(
+            """
+            SELECT tenant, kind, sum(ready), sum(running) FROM (
+                SELECT tenant, kind, count(*) AS ready, 0 AS running FROM engine_jobs WHERE standing = 1 GROUP BY tenant, kind
+                UNION ALL
+                SELECT tenant, kind, 0, count(*) FROM engine_jobs WHERE state = 'running' GROUP BY tenant, kind
+                UNION ALL
+                SELECT tenant, kind, 0, 0 FROM engine_lanes) AS counted
+            GROUP BY tenant, kind
+            """
+        ) { row in (TenantID(row.string(0)), JobKind(row.string(1)), row.int(2), row.int(3)) }
+        for (tenant, kind, ready, running) in counts {
+            guard let tenant else { continue }
+            let changed = try session.execute(
+                "UPDATE engine_lanes SET ready = $1, running = $2 WHERE tenant = $3 AND kind = $4", ready, running, tenant.text,
+                kind.text)
+            if changed == 0 { try moveLane(session, tenant, kind, ready: ready, running: running) }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import WaybillDatabases
+
+/// An attempt that has ended, before that is written.
+struct Ending: Sendable {
+    /// The job as the attempt knew it.
+    var job: JobRecord
+    var outcome: AttemptOutcome
+    /// Whether the kind's hook runs if this ends the job. It is left out only when it has failed before.
+    var runsHook = true
+}
+
+extension JobStore {
+    /// Ends an attempt.
+    /// - Returns: the job as it is now; nil if the attempt's fence is not the job's any more, and then nothing was written.
+    func settle(_ session: any SQLSession, _ ending: Ending, now: Timestamp, _ changes: inout JobChanges) throws -> JobRecord? {
+        guard let record = try current(session, ending.job) else { return nil }
+        let facts = JobStateMachine.Facts(
+            id: record.id, attempts: record.attempts, maxAttempts: record.maxAttempts, barrenDeaths: record.barrenDeaths,
+            cancelRequested: record.cancelRequested, pauseRequested: record.pauseRequested)
+        let (settlement, counts) = machine.settle(facts, ending.outcome, now: now)
+        var after = record
+        after.attempts += counts.attempts
+        after.interruptions += counts.interruptions
+        after.deaths += counts.deaths
+        after.barrenDeaths = counts.barrenDeaths ?? record.barrenDeaths
+        after.updatedAt = now
+        after.stalled = false
+        changes.move(record.tenant, record.kind, running: -1)
+        try releaseKey(session, of: record, &changes)
+        switch settlement {
+        case .end(let state, let failure):
+            after.state = state
+            after.failure = failure
+            if case .completed(let output, let made) = ending.outcome {
+                if state == .completed {
+                    after.output = output
+                    for artifact in made { try artifacts.store(session, artifact, of: record.id) }
+                } else {
+                    try artifacts.discard(session, made, now: now)
+                }
+            }
+            try end(session, &after, now: now, &changes, runsHook: ending.runsHook)
+        case .pause(let failure):
+            after.state = .paused
+            after.failure = failure ?? record.failure
+            try standBy(session, &after, standing: .none, event: .paused, now: now, &changes)
+        case .again(let dueAt, let suspect, let failure):
+            after.state = .pending
+            after.failure = failure ?? record.failure
+            after.dueAt = dueAt
+            var place = Place(after)
+            place.isSuspect = suspect
+            let standing = try standing(session, place, now: now, &changes)
+            try standBy(session, &after, standing: standing, event: Self.event(of: ending.outcome), now: now, &changes)
+        }
+        return after
+    }
+
+    /// The running job with what may have changed since its attempt read it.
+    /// - Returns: nil if the fence is not the job's any more.
+    private func current(_ session: any SQLSession, _ known: JobRecord) throws -> JobRecord? {
+        try session.first(
+            """
+            SELECT cancel_requested, pause_requested, progress, counters, checkpoint, barren_deaths, stalled FROM engine_jobs
+            WHERE id = $1 AND fence = $2 AND state = 'running'
+            """, known.id.text, known.fence
+        ) { row in
+            var job = known
+            job.cancelRequested = row.bool(0)
+            job.pauseRequested = row.bool(1)
+            job.progress = row.double(2)
+            job.counters = JobColumns.counters(row.string(3))
+            job.checkpoint = row.optionalString(4)
+            job.barrenDeaths = row.int(5)
+            job.stalled = row.bool(6)
+            return job
+        }
+    }
+
+    private static func event(of outcome: AttemptOutcome) -> JobEvent.Name {
+        switch outcome {
+        case .interrupted: .interrupted
+        case .died: .died
+        default: .retrying
+        }
+    }
+
+    /// Writes a job that stays unfinished.
+    private func standBy(
+        _ session: any SQLSession, _ job: inout JobRecord, standing: Standing, event: JobEvent.Name, now: Timestamp,
+        _ changes: inout JobChanges
+    ) throws {
+        job.node = nil
+        job.pauseRequested = false
+        try session.execute(
+            """
+            UPDATE engine_jobs SET state = $1, standing = $2, due_at = $3, node = NULL, lease_until = NULL, attempts = $4,
+                interruptions = $5, deaths = $6, barren_deaths = $7, pause_requested = 0, stalled = 0, failure_code = $8,
+                failure_message = $9, updated_at = $10
+            WHERE id = $11
+            """,
+            job.state.rawValue, standing.rawValue, job.dueAt.microseconds, job.attempts, job.interruptions, job.deaths, job.barrenDeaths,
+            job.failure?.code, job.failure?.message, now.microseconds, job.id.text)
+        changes.tell(job, event, detail: event == .retrying ? job.failure?.message : nil)
+    }
+
+    /// Moves an unfinished job, whose lane has been settled, to the history in its final state.
+    func end(
+        _ session: any SQLSession, _ job: inout JobRecord, now: Timestamp, _ changes: inout JobChanges, runsHook: Bool = true
+    ) throws {
+        let retention = retention(of: job.kind)
+        job.endedAt = now
+        job.updatedAt = now
+        job.cancelRequested = job.state == .cancelled
+        job.pauseRequested = false
+        if job.state == .completed { job.progress = 100 }
+        try session.execute(
+            Self.moveToHistory, job.state.rawValue, now.microseconds, job.attempts, job.interruptions, job.deaths, job.barrenDeaths,
+            job.cancelRequested, job.progress, job.output, job.failure?.code, job.failure?.message,
+            retention.pruneAt(job.state, endedAt: now).microseconds, job.id.text)
+        try session.execute("DELETE FROM engine_jobs WHERE id = $1", job.id.text)
+        if job.state == .completed {
+            try artifacts.publish(session, of: job.id, expiresAt: retention.artifactsExpireAt(endedAt: now))
+        } else {
+            try artifacts.forget(session, of: job.id, now: now)
+        }
+        changes.tell(job, .ending(job.state), detail: job.failure?.message)
+        if runsHook { try hooks[job.kind]?(job, session) }
+    }
+
+    private static let moveToHistory = """
+        INSERT INTO engine_history (\(JobColumns.list), prune_at) SELECT \(
+            JobColumns.list(replacing: [
+                "state": "$1", "updated_at": "$2", "ended_at": "$2", "attempts": "$3", "interruptions": "$4", "deaths": "$5",
+                "barren_deaths": "$6", "cancel_requested": "$7", "pause_requested": "0", "progress": "$8", "stalled": "0",
+                "output": "$9", "failure_code": "$10", "failure_message": "$11",
+            ])), $12 FROM engine_jobs WHERE id = $13
+        """
+}

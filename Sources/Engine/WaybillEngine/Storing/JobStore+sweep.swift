@@ -1,0 +1,117 @@
+import WaybillDatabases
+
+/// What a look at the store finds to be done.
+struct DueWork: Sendable {
+    /// Jobs may be there to be claimed.
+    var ready: Bool
+    /// Attempts of dead nodes, passed deadlines, stalls or ticks of schedules.
+    var sweep: Bool
+}
+
+extension JobStore {
+    /// Whether there is anything to do. Cheap: it is asked each second.
+    func due(_ session: any SQLSession, now: Timestamp, stall: Duration, except node: String) throws -> DueWork {
+        let ready = try session.count(
+            """
+            SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_lanes WHERE ready > 0 LIMIT 1) AS ready)
+                + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE standing = 2 AND due_at <= $1 LIMIT 1) AS later)
+                + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND standing = 4 LIMIT 1) AS suspects)
+            """, now.microseconds)
+        let stalledBefore = now.advanced(by: .zero - stall)
+        let sweep = try session.count(
+            """
+            SELECT (SELECT count(*) FROM engine_jobs WHERE state = 'running'
+                    AND ((node <> $1 AND lease_until < $2) OR (stalled = 0 AND progressed_at <= $3)))
+                + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE deadline_at IS NOT NULL AND deadline_at <= $2 LIMIT 1) AS late)
+                + (SELECT count(*) FROM (SELECT 1 FROM engine_schedules WHERE next_at <= $2 LIMIT 1) AS ticks)
+            """, node, now.microseconds, stalledBefore.microseconds)
+        return DueWork(ready: ready > 0, sweep: sweep > 0)
+    }
+
+    /// Jobs whose attempt is dead: of nodes other than `node` whose lease has run out, or of all when a node that is alone starts.
+    func dead(_ session: any SQLSession, except node: String, alone: Bool, now: Timestamp, limit: Int = 200) throws -> [Ending] {
+        try session.all(
+            """
+            SELECT \(JobColumns.list), checkpoint_fence FROM engine_jobs
+            WHERE state = 'running' AND ($1 = 1 OR (node <> $2 AND lease_until < $3)) ORDER BY id LIMIT $4
+            """, alone, node, now.microseconds, limit
+        ) { row in
+            let job = try JobColumns.record(row)
+            // The fence moves with the next claim; until then the job is not running, which refuses a late write as well.
+            return Ending(job: job, outcome: .died(committed: row.int64(JobColumns.names.count) == job.fence))
+        }
+    }
+
+    /// Whether a running job's lease has run out.
+    func isDead(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws -> Bool {
+        try session.count(
+            "SELECT count(*) FROM engine_jobs WHERE id = $1 AND state = 'running' AND lease_until < $2", id.text, now.microseconds) > 0
+    }
+
+    /// Unfinished jobs whose deadline has passed.
+    func overdue(_ session: any SQLSession, now: Timestamp, limit: Int = 100) throws -> [JobID] {
+        try session.all(
+            "SELECT id FROM engine_jobs WHERE deadline_at IS NOT NULL AND deadline_at <= $1 ORDER BY deadline_at LIMIT $2",
+            now.microseconds, limit
+        ) { JobID(trusted: $0.string(0)) }
+    }
+
+    /// Marks and tells running jobs that are alive but have made no progress for `stall`.
+    func markStalled(_ session: any SQLSession, stall: Duration, now: Timestamp) throws -> [JobRecord] {
+        let before = now.advanced(by: .zero - stall)
+        var stalled = try session.all(
+            "SELECT \(JobColumns.list) FROM engine_jobs WHERE state = 'running' AND stalled = 0 AND progressed_at <= $1 LIMIT 100",
+            before.microseconds, make: JobColumns.record)
+        try changing(session, now: now) { changes in
+            for index in stalled.indices {
+                stalled[index].stalled = true
+                try session.execute("UPDATE engine_jobs SET stalled = 1 WHERE id = $1", stalled[index].id.text)
+                changes.tell(stalled[index], .stalled)
+            }
+        }
+        return stalled
+    }
+
+    // MARK: Retention
+
+    func hasOverdueRows(_ session: any SQLSession, now: Timestamp) throws -> Bool {
+        try session.count(
+            """
+            SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_artifacts WHERE state = 'ready' AND expires_at <= $1 LIMIT 1) AS expired)
+                + (SELECT count(*) FROM (SELECT 1 FROM engine_history WHERE prune_at <= $1 LIMIT 1) AS old)
+            """, now.microseconds) > 0
+    }
+
+    /// Marks artifacts whose time has passed as expired and gives their blobs to the sweep.
+    func expireArtifacts(_ session: any SQLSession, now: Timestamp) throws -> [JobRecord] {
+        let jobs = try session.all(
+            "SELECT DISTINCT job_id FROM engine_artifacts WHERE state = 'ready' AND expires_at <= $1 LIMIT 100", now.microseconds
+        ) { JobID(trusted: $0.string(0)) }
+        return try changing(session, now: now) { changes in
+            try jobs.compactMap { id in
+                try artifacts.end(session, of: id, as: .expired, now: now)
+                guard let job = try history(session, id) else { return nil }
+                changes.tell(job, .artifactExpired)
+                return job
+            }
+        }
+    }
+
+    /// Deletes the rows of ended jobs whose time has passed, with their artifacts and events.
+    /// - Returns: how many there were.
+    @discardableResult
+    func prune(_ session: any SQLSession, now: Timestamp, limit: Int = 200) throws -> Int {
+        let ids = try session.all("SELECT id FROM engine_history WHERE prune_at <= $1 ORDER BY prune_at LIMIT $2", now.microseconds, limit) {
+            JobID(trusted: $0.string(0))
+        }
+        for id in ids { try delete(session, id, now: now) }
+        return ids.count
+    }
+
+    /// Deletes an ended job with all that hangs on it.
+    func delete(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws {
+        try artifacts.forget(session, of: id, now: now)
+        try session.execute("DELETE FROM engine_events WHERE job_id = $1", id.text)
+        try session.execute("DELETE FROM engine_history WHERE id = $1", id.text)
+    }
+}

@@ -1,0 +1,29 @@
+import WaybillDatabases
+
+/// Runs in the transaction in which a job ends.
+typealias JobEndHook = @Sendable (JobRecord, any SQLSession) throws -> Void
+
+/// The SQL of jobs. Every function runs inside the caller's transaction and takes the time as a parameter.
+struct JobStore: Sendable {
+    var limits: ConcurrencyLimits
+    var machine: JobStateMachine
+    /// What is kept how long, by kind; `retention` for the rest.
+    var retentions: [JobKind: RetentionPolicy]
+    var retention: RetentionPolicy
+    var leaseDuration: Duration
+    var events = EventStore()
+    var artifacts = ArtifactStore()
+    /// What a kind does in the transaction in which one of its jobs ends.
+    var hooks: [JobKind: JobEndHook]
+
+    init(_ configuration: EngineConfiguration, hooks: [JobKind: JobEndHook] = [:]) {
+        self.hooks = hooks
+        limits = configuration.limits
+        machine = JobStateMachine(retry: configuration.retry)
+        retentions = configuration.retentions
+        retention = configuration.retention
+        leaseDuration = .seconds(configuration.leaseSeconds)
+    }
+
+    func retention(of kind: JobKind) -> RetentionPolicy { retentions[kind] ?? retention }
+}
