@@ -78,7 +78,7 @@ let package = Package(
         room("Jobs", in: "Features", ["JobDoors", "Web", "WaybillEngine", "WaybillBlobs", hummingbird]),
         room("ContentExport", in: "Features", ["JobDoors", "Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird, crypto, logging]),
         room("Administration", in: "Features", ["JobDoors", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", hummingbird]),
-        room("Notify", in: "Delivery", ["Web", "WaybillEngine", "WaybillDatabases", hummingbird, logging, lifecycle]),
+        room("Notify", in: "Delivery", ["JobDoors", "Web", "WaybillEngine", "WaybillDatabases", hummingbird, logging, lifecycle]),
         room("Dashboard", in: "Delivery", ["Web", hummingbird], exclude: ["Assets"]),
 
         // Front: what is started and held
@@ -86,7 +86,8 @@ let package = Package(
         room(
             "Assembly", in: "Front",
             [
-                "ContentExport", "Jobs", "JobDoors", "Administration", "Dashboard", "Web", "Datasets", "WaybillEngine", "WaybillSQLite", "WaybillDiskBlobs",
+                "ContentExport", "Jobs", "JobDoors", "Administration", "Notify", "Dashboard", "Web", "Datasets", "WaybillEngine",
+                "WaybillSQLite", "WaybillDiskBlobs",
                 "WaybillDatabases", "WaybillBlobs", hummingbird, configuration, logging, lifecycle, crypto,
             ]),
         room("Commands", in: "Front", ["Assembly", "WaybillClient", arguments]),

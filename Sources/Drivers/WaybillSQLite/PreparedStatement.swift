@@ -99,18 +99,19 @@ final class PreparedStatement {
     @inline(__always)
     func row() -> SQLRow {
         for column in cells.indices {
-            let index = Int32(truncatingIfNeeded: column)
-            switch sqlite3_column_type(handle, index) {
+            // The value is asked for once: each `sqlite3_column_…` checks the statement anew. Only one thread uses the connection.
+            let value = sqlite3_column_value(handle, Int32(truncatingIfNeeded: column))
+            switch sqlite3_value_type(value) {
             case SQLITE_INTEGER:
-                cells[column] = .integer(sqlite3_column_int64(handle, index))
+                cells[column] = .integer(sqlite3_value_int64(value))
             case SQLITE_FLOAT:
-                cells[column] = .double(sqlite3_column_double(handle, index))
+                cells[column] = .double(sqlite3_value_double(value))
             case SQLITE_TEXT:
-                let start = sqlite3_column_text(handle, index)
-                cells[column] = .text(start, count: Int(sqlite3_column_bytes(handle, index)))
+                let start = sqlite3_value_text(value)
+                cells[column] = .text(start, count: Int(sqlite3_value_bytes(value)))
             case SQLITE_BLOB:
-                let start = sqlite3_column_blob(handle, index)?.assumingMemoryBound(to: UInt8.self)
-                cells[column] = .blob(start, count: Int(sqlite3_column_bytes(handle, index)))
+                let start = sqlite3_value_blob(value)?.assumingMemoryBound(to: UInt8.self)
+                cells[column] = .blob(start, count: Int(sqlite3_value_bytes(value)))
             default:
                 cells[column] = .null
             }

@@ -10,26 +10,26 @@ final class JSONRowEncoder: RowEncoder {
     private let isArray: Bool
     private let scanner: DocumentScanner
     /// `{"id":` or `,"name":` of each column.
-    private let labels: [[UInt8]]
-    private let scratch = OutputBuffer(capacity: 256)
+    private let labels: RowLabels
 
     init(columns: [ExportColumn], fields: [String], isArray: Bool) {
         self.columns = columns
         self.isArray = isArray
         scanner = DocumentScanner(fields: fields)
-        labels = columns.enumerated().map { index, column in
-            let out = OutputBuffer(capacity: 64)
-            out.append(index == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
-            JSONWriter.string(column.name, to: out)
-            out.append(UInt8(ascii: ":"))
-            return out.takeBytes()
-        }
+        labels = RowLabels(
+            columns.enumerated().map { index, column in
+                let out = OutputBuffer(capacity: 64)
+                out.append(index == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
+                JSONWriter.string(column.name, to: out)
+                out.append(UInt8(ascii: ":"))
+                return out.takeBytes()
+            })
     }
 
     func table(_ row: SQLRow, to out: OutputBuffer) -> RowError? {
         if isArray { out.append(Self.separator) }
         for index in 0..<row.count {
-            out.append(labels[index])
+            labels.append(index, to: out)
             let cell = row[index]
             switch cell.kind {
             case .null: JSONWriter.null(to: out)
@@ -50,7 +50,7 @@ final class JSONRowEncoder: RowEncoder {
         guard scanner.scan(document.body) else { return RowError(code: "DAMAGED_ITEM", message: "The stored item can't be read.") }
         if isArray { out.append(Self.separator) }
         for index in 0..<columns.count {
-            out.append(labels[index])
+            labels.append(index, to: out)
             switch columns[index].source {
             case .id: guard JSONWriter.string(document.id, to: out) else { return .notUTF8("id") }
             case .language:

@@ -64,8 +64,10 @@ public struct CronSchedule: Sendable, Hashable {
         return values
     }
 
-    /// The first tick after `time`, or nil if there is none within eight years (30 February).
+    /// The first tick after `time`, or nil if there is none within eight years (30 February) or before the year 10000.
     public func next(after time: Timestamp) -> Timestamp? {
+        let years: Int64 = 253_402_300_800_000_000
+        guard time.microseconds < years, time.microseconds > -years else { return nil }
         let minute: Int64 = 60_000_000
         var day = floorDivide(time.microseconds, by: 86_400_000_000)
         var first = floorDivide(time.microseconds, by: minute) + 1 - day * 1440

@@ -9,6 +9,8 @@ final class EventHub: Sendable {
         var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
         var throttle = ProgressThrottle()
         var live: [JobID: Double] = [:]
+        /// How often watchers of a job were woken by its progress.
+        var ticks = 0
     }
 
     private let state = Mutex(State())
@@ -64,9 +66,13 @@ final class EventHub: Sendable {
         state.withLock { state in
             state.live[job.id] = max(state.live[job.id] ?? 0, job.progress)
             guard let watchers = state.watchers[job.id], state.throttle.mayTell(job.id, now: now) else { return }
+            state.ticks += 1
             for continuation in watchers.values { continuation.yield() }
         }
     }
+
+    /// For tests: how often progress has woken watchers.
+    var ticks: Int { state.withLock { $0.ticks } }
 
     /// A job runs on this node no longer.
     func forget(_ job: JobID) {

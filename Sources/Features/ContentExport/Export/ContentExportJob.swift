@@ -135,8 +135,6 @@ extension RightsRegistry: RightsSource {}
 
 /// Opens external data sets for an export.
 public protocol DatasetOpener: Sendable {
-    /// The names of those that a tenant may export from.
-    func names(for tenant: TenantID) -> [String]
     /// Checks a request before its job is enqueued.
     /// - Throws: a problem that names what is wrong.
     func check(_ name: String, _ request: ContentExportRequest, for principal: Principal) async throws

@@ -130,7 +130,7 @@ struct ContentExportRoutes: Sendable {
 
 extension Problem {
     /// 400 for a query that can't be understood: says where and why.
-    static func query(_ error: QueryError) -> Problem {
+    public static func query(_ error: QueryError) -> Problem {
         Problem(
             .invalid, "query: \(error.message) (at character \(error.position))",
             details: [

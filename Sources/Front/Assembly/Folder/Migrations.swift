@@ -1,10 +1,10 @@
 import ContentExport
-//N import Notify
+import Notify
 import WaybillDatabases
 import WaybillEngine
 import Web
 
 /// Every table of the server, room by room.
 enum Migrations {
-    static let all: [SQLMigration] = EngineMigrations.all + WebMigrations.all + ContentMigrations.all //N + NotifyMigrations.all
+    static let all: [SQLMigration] = EngineMigrations.all + WebMigrations.all + ContentMigrations.all + NotifyMigrations.all
 }

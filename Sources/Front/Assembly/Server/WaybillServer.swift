@@ -5,7 +5,7 @@ import Foundation
 import Hummingbird
 import Jobs
 import Logging
-//N import Notify
+import Notify
 import ServiceLifecycle
 import Synchronization
 import UnixSignals
@@ -74,7 +74,8 @@ public struct WaybillServer: Sendable {
                 linkLifetime: settings.retention.linkTTL, publicURL: settings.server.publicURL ?? "",
                 maxAttempts: settings.engine.maxAttempts, jobDeadline: settings.engine.jobDeadline,
                 temporaryFolder: folder.temporaryFolder))
-        //N let notify = NotifyFeature(floor: floor, engine: engine, database: folder.database)
+        let notify = NotifyService(
+            database: folder.database, engine: engine, styles: Self.noticeStyles, time: time, logger: Logger(label: "waybill.notify"))
 
         let catalog = RouteCatalog(floor)
         let health = HealthBoard(
@@ -84,7 +85,7 @@ public struct WaybillServer: Sendable {
         JobRoutes(floor: floor, engine: engine, blobs: folder.blobs).mount(catalog)
         content.mount(catalog)
         AdministrationFeature(floor: floor, engine: engine) { UUID().uuidString.lowercased() }.mount(catalog)
-        //N notify.mount(catalog)
+        NotifyRoutes(floor: floor, database: folder.database).mount(catalog)
         if settings.dashboard.isEnabled { DashboardRoutes().mount(catalog) }
 
         let application = application(settings, catalog, floor, time)
@@ -92,8 +93,7 @@ public struct WaybillServer: Sendable {
         // Shut down from the last to the first: no new requests, then the jobs come to a checkpoint.
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: ([engine, sweep] as [any Service]).map { .init(service: $0) }
-                    + [.init(service: application)], //N
+                services: ([engine, sweep, notify, application] as [any Service]).map { .init(service: $0) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
@@ -119,6 +119,17 @@ public struct WaybillServer: Sendable {
                 announce("Sign in once, within ten minutes: \(address)/#signin=\(code)")
             }, logger: Logger(label: "waybill.http"))
     }
+
+    private static let noticeStyles = NoticeStyles([
+        ContentFeature.exportKind: NoticeStyle(
+            noun: "Content export", link: "/content/export/{jobId}/download",
+            counters: [.init("exported", "items exported"), .init("failed", "failed", isToldAtZero: false)]),
+        ContentFeature.importKind: NoticeStyle(
+            noun: "Content import", link: "/content/import/{jobId}",
+            counters: [
+                .init("inserted", "inserted"), .init("updated", "updated"), .init("failed", "failed", isToldAtZero: false),
+            ]),
+    ])
 
     /// Names this run of this process on this host.
     private static var nodeName: String {

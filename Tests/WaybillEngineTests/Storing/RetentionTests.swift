@@ -1,0 +1,141 @@
+import Testing
+import WaybillBlobs
+import WaybillDatabases
+
+@testable import WaybillEngine
+
+@Suite struct RetentionTests {
+    private func completed(_ rig: StoreRig) async throws -> JobRecord {
+        let job = try await rig.enqueue()
+        let attempt = try await rig.claimOne()
+        let segment = Segment(key: try #require(BlobKey(job: attempt, serial: 1)), length: 2, sha256: [7])
+        let change = ArtifactChange(
+            position: 0, name: "a", contentType: "text/plain", segments: [SegmentDraft(number: 0, segment: segment)],
+            whole: .init(length: 2, sha256: [7], facts: nil))
+        _ = try #require(try await rig.settle(attempt, .completed(output: "{}", made: [change])))
+        return job
+    }
+
+    private func artifacts(_ job: JobRecord, _ rig: StoreRig) async throws -> [Artifact] {
+        try await rig.database.read { [rig] in try rig.store.artifacts.list($0, of: job.id) }
+    }
+
+    @Test("artifacts expire before their job does; their bytes are given to the sweep", arguments: EngineDatabase.allCases)
+    func artifacts(on database: EngineDatabase) async throws {
+        let rig = try await StoreRig(database)
+        let job = try await completed(rig)
+        #expect(try await artifacts(job, rig).map(\.state) == [.ready])
+        rig.wait(.seconds(7 * 86_400) - .microseconds(1))
+        #expect(try await rig.write { try $0.expireArtifacts($1, now: $2) }.isEmpty)
+        rig.wait(.microseconds(1))
+        #expect(try await rig.database.read { [rig] in try rig.store.hasOverdueRows($0, now: rig.now) })
+        #expect(try await rig.write { try $0.expireArtifacts($1, now: $2) }.map(\.id) == [job.id])
+        #expect(try await artifacts(job, rig).map(\.state) == [.expired])
+        #expect(try await rig.state(job) == .completed)
+        #expect(try await rig.count("SELECT count(*) FROM engine_segments") == 0)
+        #expect(try await rig.count("SELECT count(*) FROM engine_garbage") == 1)
+        #expect(try await rig.eventNames(job).last == "artifact.expired")
+        #expect(try await !rig.database.read { [rig] in try rig.store.hasOverdueRows($0, now: rig.now) })
+    }
+
+    @Test("rows of ended jobs stay as long as their state says, and then go with all that hangs on them")
+    func rows() async throws {
+        var configuration = EngineConfiguration()
+        configuration.retentions["other"] = RetentionPolicy(completed: .seconds(10), artifacts: .seconds(5))
+        let rig = try await StoreRig(configuration: configuration)
+        let job = try await completed(rig)
+        let cancelled = try await rig.enqueue()
+        _ = try await rig.cancel(cancelled)
+        let short = try await rig.enqueue("other")
+        try await rig.complete(try await rig.claimOne())
+        var left: [Int] = []
+        for wait in [Duration.seconds(9), .seconds(1), .seconds(7 * 86_400), .seconds(30 * 86_400)] {
+            rig.wait(wait)
+            try await rig.write { try $0.prune($1, now: $2) }
+            left.append(try await rig.count("SELECT count(*) FROM engine_history"))
+        }
+        #expect(left == [3, 2, 1, 0])
+        for gone in [job, cancelled, short] { #expect(try await rig.eventNames(gone).isEmpty) }
+        #expect(try await rig.count("SELECT count(*) FROM engine_artifacts") == 0)
+        #expect(try await rig.count("SELECT count(*) FROM engine_garbage") == 1)
+    }
+
+    @Test("a row stays at least as long as its artifacts")
+    func notBeforeArtifacts() {
+        let policy = RetentionPolicy(completed: .seconds(10), artifacts: .seconds(60))
+        #expect(policy.pruneAt(.completed, endedAt: Timestamp(microseconds: 0)) == Timestamp(microseconds: 60_000_000))
+    }
+
+    @Test("a job that ends in any other way leaves no artifact", arguments: ["cancelled", "failed", "expired"])
+    func noArtifact(end: String) async throws {
+        let rig = try await StoreRig()
+        let job = try await rig.enqueue(deadlineIn: .seconds(5))
+        let attempt = try await rig.claimOne()
+        let segment = Segment(key: try #require(BlobKey(job: attempt, serial: 1)), length: 2, sha256: [7])
+        let change = ArtifactChange(
+            position: 0, name: "a", contentType: "text/plain", segments: [SegmentDraft(number: 0, segment: segment)], whole: nil)
+        try await rig.checkpoint(attempt, artifacts: [change])
+        switch end {
+        case "cancelled":
+            _ = try await rig.cancel(job)
+            var last = change
+            last.segments[0].segment.key = try #require(BlobKey(job: attempt, serial: 2))
+            try await rig.settle(attempt, .completed(output: "{}", made: [last]))
+            #expect(try await rig.count("SELECT count(*) FROM engine_garbage") == 2)
+        case "failed": try await rig.settle(attempt, .failed(JobFailure(code: "X", message: "x")))
+        default:
+            rig.wait(.seconds(5))
+            _ = try await rig.write { store, session, now in
+                try store.changing(session, now: now) { try store.expire(session, job.id, now: now, &$0) }
+            }
+        }
+        #expect(try await rig.state(job).rawValue == end)
+        #expect(try await artifacts(job, rig).isEmpty)
+        #expect(try await rig.count("SELECT count(*) FROM engine_segments") == 0)
+        #expect(try await rig.count("SELECT count(*) FROM engine_garbage") >= 1)
+    }
+
+    @Test("erasing a tenant in slices leaves nothing of it, and everything of the others")
+    func erasure() async throws {
+        let rig = try await StoreRig()
+        for tenant in ["gone", "stays"] {
+            for number in 0..<7 {
+                let job = try await rig.enqueue(tenant: tenant, limitKey: "k")
+                if number < 3 { try await rig.complete(try await rig.claimOne()) }
+                if number == 3 { _ = try await rig.claimOne() }
+                if number == 4 { _ = try await rig.cancel(job) }
+            }
+            _ = try await rig.write { store, session, now in
+                try ScheduleStore().put(
+                    session, JobSchedule(name: "s", cron: "* * * * *", kind: "work", principal: .user(of: tenant), input: "{}"), now: now)
+            }
+        }
+        func rows(_ tenant: String) async throws -> [Int] {
+            try await rig.database.read { session in
+                try ["jobs", "history", "lanes", "tenants", "events", "schedules"].map {
+                    try session.count("SELECT count(*) FROM engine_\($0) WHERE tenant = $1", tenant)
+                }
+            }
+        }
+        let before = try await rows("stays")
+        #expect(before.allSatisfy { $0 > 0 })
+        let tenant = try #require(TenantID("gone"))
+        var slices = 0
+        while try await !rig.write({ try $0.erase($1, tenant: tenant, sparing: nil, limit: 2, now: $2) }) { slices += 1 }
+        #expect(slices >= 3)
+        #expect(try await rows("gone") == [0, 0, 0, 0, 0, 0])
+        #expect(try await rows("stays") == before)
+        try await rig.expectLanesMatch()
+    }
+
+    @Test("the job that erases its own tenant stays, and its lane is right")
+    func erasureByOwnJob() async throws {
+        let rig = try await StoreRig()
+        for _ in 0..<4 { _ = try await rig.enqueue() }
+        let eraser = try await rig.claimOne()
+        while try await !rig.write({ try $0.erase($1, tenant: eraser.tenant, sparing: eraser.id, limit: 2, now: $2) }) {}
+        #expect(try await rig.count("SELECT count(*) FROM engine_jobs") == 1)
+        try await rig.expectLanesMatch()
+        try await rig.complete(eraser)
+    }
+}

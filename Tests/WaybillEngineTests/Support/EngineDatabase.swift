@@ -1,0 +1,20 @@
+import Foundation
+import WaybillDatabases
+import WaybillSQLite
+
+/// The databases that the engine's tests run on. A new one joins all of them here.
+enum EngineDatabase: String, CaseIterable, Sendable {
+    case memory, file
+
+    /// An empty one.
+    func open() throws -> any SQLDatabase {
+        switch self {
+        case .memory:
+            return try SQLiteDatabase.inMemory()
+        case .file:
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("waybill-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            return try SQLiteDatabase(path: folder.appendingPathComponent("engine.sqlite").path)
+        }
+    }
+}
