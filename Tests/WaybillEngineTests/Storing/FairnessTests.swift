@@ -6,8 +6,7 @@ import WaybillDatabases
 @Suite struct FairnessTests {
     private func enqueue(_ count: Int, tenant: String, in rig: StoreRig, kind: JobKind = "work", priority: Int = 50) async throws {
         let principal = try Principal.user(of: tenant)
-        let ids = JobIDSource(SeededGenerator(seed: UInt64(tenant.utf8.reduce(0) { $0 + Int($1) })))
-        try await rig.write { store, session, now in
+        try await rig.write { [ids = rig.ids] store, session, now in
             let request = JobRequest(kind: kind, principal: principal, input: "{}", priority: priority)
             for _ in 0..<count { _ = try store.enqueue(session, request, id: ids.next(at: now), now: now) }
         }

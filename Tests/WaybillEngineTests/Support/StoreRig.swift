@@ -9,7 +9,7 @@ final class StoreRig: Sendable {
     let database: any SQLDatabase
     let store: JobStore
     private let clock = Mutex<Int64>(1_767_225_600_000_000)
-    private let ids = JobIDSource(SeededGenerator(seed: 1))
+    let ids = JobIDSource(SeededGenerator(seed: 1))
 
     init(
         _ kind: EngineDatabase = .memory, configuration: EngineConfiguration = EngineConfiguration(), hooks: [JobKind: JobEndHook] = [:]

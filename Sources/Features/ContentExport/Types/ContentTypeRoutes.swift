@@ -119,7 +119,11 @@ struct ContentTypeBody: JSONBody {
                     isIndexed: field.indexed ?? false, target: field.target))
         }
         guard wrong.isEmpty else { throw Problem.invalid(wrong) }
-        return (checked, try readers.map { try ContentReaders($0) })
+        do {
+            return (checked, try readers.map { try ContentReaders($0) })
+        } catch let error as ContentError {
+            throw Problem.content(error)
+        }
     }
 }
 
