@@ -1,6 +1,7 @@
 import Testing
 import WaybillDatabases
 import WaybillEngine
+import WaybillSQLite
 
 @testable import Notify
 

@@ -13,6 +13,9 @@ final class FailingSession: SQLSession {
         base = SQLiteSession(database, shelf: StatementShelf())
     }
 
+    /// How many rows have been changed since the connection was opened.
+    var changes: Int { base.database.totalChangesCount }
+
     var dialect: SQLDialect { base.dialect }
 
     func execute(_ sql: String, arguments: [SQLValue]) throws -> Int {

@@ -6,11 +6,11 @@ import WaybillEngine
 
 @testable import WaybillSQLite
 
-/// Seeds run in blocks, each on a database of its own. `WAYBILL_SEED` runs one; `WAYBILL_SEEDS` says how many (default 600), and
+/// Seeds run in blocks, each on a database of its own. `WAYBILL_SEED` runs one; `WAYBILL_SEEDS` says how many (default 400), and
 /// `WAYBILL_SEED_FROM` where they begin.
 @Suite struct SimulationTests {
     private static let environment = ProcessInfo.processInfo.environment
-    private static let steps = 120
+    private static let steps = 60
     private static let blocks = 8
 
     @Test("no history of crashes, stalls, failures and races breaks a promise", arguments: 0..<blocks)
@@ -19,7 +19,7 @@ import WaybillEngine
             guard block == 0 else { return }
             return try Self.run(seed..<(seed + 1))
         }
-        let count = Self.environment["WAYBILL_SEEDS"].flatMap(UInt64.init) ?? 600
+        let count = Self.environment["WAYBILL_SEEDS"].flatMap(UInt64.init) ?? 400
         let first = Self.environment["WAYBILL_SEED_FROM"].flatMap(UInt64.init) ?? 1
         let size = (count + UInt64(Self.blocks) - 1) / UInt64(Self.blocks)
         let from = first + UInt64(block) * size

@@ -36,14 +36,8 @@ public struct SQLMigrator: Sendable {
                     room \(session.dialect.text) NOT NULL, number INTEGER NOT NULL, title \(session.dialect.text) NOT NULL,
                     applied_at BIGINT NOT NULL, PRIMARY KEY (room, number))
                 """)
-            let applied = Set(try session.all("SELECT room, number FROM schema_migrations") { "\($0.string(0))/\($0.int(1))" })
-            let known = Set(migrations.map { "\($0.room)/\($0.number)" })
-            let rooms = Set(migrations.map(\.room))
-            if let newer = applied.subtracting(known).filter({ rooms.contains(String($0.prefix { $0 != "/" })) }).sorted().first {
-                throw SQLError(.schema, "the database has schema step \(newer), which this version does not know; use a newer waybill")
-            }
             var titles: [String] = []
-            for migration in migrations where !applied.contains("\(migration.room)/\(migration.number)") {
+            for migration in try missing(in: session) {
                 for statement in migration.statements(session.dialect) { try session.execute(statement) }
                 try session.execute(
                     "INSERT INTO schema_migrations (room, number, title, applied_at) VALUES ($1, $2, $3, $4)",
@@ -52,5 +46,30 @@ public struct SQLMigrator: Sendable {
             }
             return titles
         }
+    }
+
+    /// Checks that nothing is missing, and changes nothing.
+    /// - Throws: `SQLError` with code `.schema` if a step is missing, or one is there that this program doesn't know.
+    public func check(_ database: any SQLDatabase) async throws {
+        let missing: [SQLMigration]
+        do {
+            missing = try await database.read { session in try self.missing(in: session) }
+        } catch let error as SQLError where error.code == .other {
+            throw SQLError(.schema, "the database has no schema yet")
+        }
+        guard missing.isEmpty else {
+            throw SQLError(.schema, "the database misses \(missing.count) schema steps; start once with database.migrate: auto")
+        }
+    }
+
+    /// The steps that have not been applied, in order.
+    private func missing(in session: any SQLSession) throws -> [SQLMigration] {
+        let applied = Set(try session.all("SELECT room, number FROM schema_migrations") { "\($0.string(0))/\($0.int(1))" })
+        let known = Set(migrations.map { "\($0.room)/\($0.number)" })
+        let rooms = Set(migrations.map(\.room))
+        if let newer = applied.subtracting(known).filter({ rooms.contains(String($0.prefix { $0 != "/" })) }).sorted().first {
+            throw SQLError(.schema, "the database has schema step \(newer), which this version does not know; use a newer waybill")
+        }
+        return migrations.filter { !applied.contains("\($0.room)/\($0.number)") }
     }
 }

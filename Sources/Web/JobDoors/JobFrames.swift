@@ -20,6 +20,8 @@ struct JobFrames<View: Encodable & Sendable>: AsyncSequence, Sendable {
     }
 
     struct Iterator: AsyncIteratorProtocol {
+        private static var eventsAtOnce: Int { 500 }
+
         let frames: JobFrames
         var ticks: AsyncStream<Void>.Iterator
         /// The number of the last durable event that was told.
@@ -28,6 +30,8 @@ struct JobFrames<View: Encodable & Sendable>: AsyncSequence, Sendable {
         var waiting: [SSEFrame] = []
         var shown = -1.0
         var isOver = false
+        /// The last look gave as many events as one look may.
+        var hasMore = false
 
         init(frames: JobFrames, ticks: AsyncStream<Void>.Iterator, last: Int64, isFirst: Bool) {
             self.frames = frames
@@ -39,7 +43,7 @@ struct JobFrames<View: Encodable & Sendable>: AsyncSequence, Sendable {
         mutating func next() async throws -> SSEFrame? {
             while waiting.isEmpty {
                 if isOver { return nil }
-                if !isFirst, await ticks.next() == nil { return nil }
+                if !isFirst, !hasMore, await ticks.next() == nil { return nil }
                 try await collect()
                 isFirst = false
             }
@@ -52,13 +56,16 @@ struct JobFrames<View: Encodable & Sendable>: AsyncSequence, Sendable {
                 isOver = true
                 return
             }
-            let events = try await frames.engine.events(of: job.id, after: last)
+            let events = try await frames.engine.events(of: job.id, after: last, limit: Self.eventsAtOnce)
+            let end = job.state.isFinal ? events.last { $0.name == .ending(job.state) }?.number : nil
             for event in events {
                 last = event.number
                 guard let name = frames.name(event.name) else { continue }
-                let isEnd = job.state.isFinal && event == events.last
+                let isEnd = event.number == end
                 waiting.append(try SSEFrame(event: name, id: event.number, json: try await frames.view(shape(job, at: event, isEnd))))
             }
+            hasMore = events.count == Self.eventsAtOnce
+            guard !hasMore else { return }
             if job.state.isFinal {
                 isOver = true
                 guard waiting.isEmpty, let name = frames.name(.ending(job.state)) else { return }
@@ -88,7 +95,7 @@ extension JobDoor {
     ) async throws -> Response {
         let job = try await job(context)
         let after = try SSEStream.lastEventID(request)
-        let place = try floor.streams.open("job \(job.id)", "tenant \(job.tenant)")
+        let place = try floor.streams.open("job \(job.id)")
         let frames = JobFrames(engine: engine, job: job, after: after, name: name, view: view)
         return SSEStream(time: floor.time).response(request, context, place: place, jitter: floor.random(1).first ?? 0, frames: frames)
     }

@@ -36,7 +36,8 @@ import WaybillSQLite
 
     @Test("a missing table or column is told with the dataset's name")
     func missing() async throws {
-        let source = try await file("CREATE TABLE t (k INTEGER PRIMARY KEY, a TEXT)").source()
+        let file = try await file("CREATE TABLE t (k INTEGER PRIMARY KEY, a TEXT)")
+        let source = try file.source()
         let wrong: [(DatasetConfiguration, DatasetError.Code)] = [
             (configuration("u"), .noTable), (configuration(key: "z"), .noColumn), (configuration(tenants: .column("z")), .noColumn),
             (configuration(readers: .column("z")), .noColumn), (configuration(columns: ["a", "z"]), .noColumn),
@@ -47,15 +48,18 @@ import WaybillSQLite
             #expect(error?.dataset == "data")
             #expect(error?.description.contains("dataset data") == true)
         }
+        withExtendedLifetime(file) {}
     }
 
     @Test("a column id beside another key must be left out")
     func twoIDs() async throws {
-        let source = try await file("CREATE TABLE t (k INTEGER PRIMARY KEY, id TEXT, a TEXT)").source()
+        let file = try await file("CREATE TABLE t (k INTEGER PRIMARY KEY, id TEXT, a TEXT)")
+        let source = try file.source()
         let error = await #expect(throws: DatasetError.self) { try await ExternalDataset(configuration(), source: source) }
         #expect(error?.code == .badColumns)
         let dataset = try await ExternalDataset(configuration(columns: ["a"]), source: source)
         #expect(dataset.columns.map(\.name) == ["id", "a"])
+        withExtendedLifetime(file) {}
     }
 
     @Test("names with quotes, spaces and words of SQL are only names")
@@ -73,7 +77,8 @@ import WaybillSQLite
 
     @Test("unknown fields and sort fields of a request are named")
     func requests() async throws {
-        let source = try await file("CREATE TABLE t (k INTEGER PRIMARY KEY, a TEXT)").source()
+        let file = try await file("CREATE TABLE t (k INTEGER PRIMARY KEY, a TEXT)")
+        let source = try file.source()
         let dataset = try await ExternalDataset(configuration(), source: source)
         #expect(try dataset.chosen(["a", "id", "a"]).map(\.name) == ["id", "a"])
         #expect(throws: DatasetError.self) { try dataset.chosen(["k"]) }
@@ -85,6 +90,7 @@ import WaybillSQLite
         #expect(error?.code == .badSort)
         #expect(error?.field == "z")
         await snapshot.close()
+        withExtendedLifetime(file) {}
     }
 
     @Test("a column with too many different readers is refused")
@@ -112,7 +118,7 @@ import WaybillSQLite
         let file = try await file(
             "CREATE TABLE t (k INTEGER PRIMARY KEY, n INTEGER, flag BOOLEAN, at DATETIME, g)",
             "INSERT INTO t VALUES (1, 1, 1, '2013-01-01 05:00:00', 5), (2, '', 0, '2013-01-01T06:00:00.500+00:00', 'five'), "
-                + "(3, 'x', 'true', 1357084800, '5'), (4, 2.5, NULL, 'no time', NULL)")
+                + "(3, 'x', 'true', 1357023600, '5'), (4, 2.5, NULL, 'no time', NULL)")
         let dataset = try await ExternalDataset(configuration(), source: try file.source())
         let principal = Principal(tenant: try #require(TenantID("acme")), user: "ann", roles: [])
         let run = ExportRun(fields: [], query: try dataset.query(query))

@@ -20,7 +20,7 @@ public struct ExportLoop: Sendable {
     /// - Throws: `JobFailure` at the first row that can't be written, unless failures are passed over; what the commit throws.
     public func run(from position: ExportPosition?) async throws -> ExportPosition {
         var position = position ?? ExportPosition()
-        var failures = FailureWriter(target: target)
+        var failures = FailureWriter(target: target, options: options)
         while position.group < sources.count {
             let source = sources[position.group]
             let plan = EncodingPlan(

@@ -93,7 +93,7 @@ public struct ExportOptions: Sendable, Hashable, Codable {
     func fileName(group: String?, part: Int) -> String {
         var name = filename
         if let group { name += "-\(group)" }
-        if splitsParts, partRows != nil || partBytes != nil || part > 0 {
+        if splitsParts, partRows != nil || partBytes != nil || part > 0 || group != nil {
             let digits = String(part + 1)
             name += "-" + String(repeating: "0", count: max(0, 5 - digits.count)) + digits
         }

@@ -1,3 +1,5 @@
+import WaybillEngine
+
 /// How far an export has got: what its checkpoint stores.
 public struct ExportPosition: Sendable, Hashable, Codable {
     /// Failures that the result names one by one.
@@ -73,5 +75,13 @@ public struct PartFacts: Sendable, Hashable, Codable {
         self.rawLength = rawLength
         self.crc32 = crc32
         self.isDeflated = isDeflated
+    }
+}
+
+extension PartFacts {
+    /// What an artifact of an export is; one without facts is a part.
+    public static func role(of artifact: Artifact) -> Role {
+        guard let facts = artifact.facts, let known = try? JobCoding.decode(PartFacts.self, facts) else { return .part }
+        return known.role
     }
 }

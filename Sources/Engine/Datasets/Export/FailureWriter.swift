@@ -3,12 +3,14 @@ import WaybillEngine
 
 /// Lists the rows that could not be exported in a file of their own.
 struct FailureWriter {
-    static let fileName = "errors.csv"
     let target: ExportTarget
+    /// No part has this name: behind the file's name they have a hyphen or their format.
+    private let fileName: String
     private var writer: ArtifactWriter?
 
-    init(target: ExportTarget) {
+    init(target: ExportTarget, options: ExportOptions) {
         self.target = target
+        fileName = options.filename + ".errors.csv"
     }
 
     mutating func append(_ failures: [ItemFailure], isFirst: Bool) async throws {
@@ -30,7 +32,7 @@ struct FailureWriter {
 
     private mutating func open() async throws -> ArtifactWriter {
         if let writer { return writer }
-        let opened = try await target.artifact(Self.fileName, ExportOptions.Format.csv.contentType)
+        let opened = try await target.artifact(fileName, ExportOptions.Format.csv.contentType)
         writer = opened
         return opened
     }

@@ -58,7 +58,7 @@ final class CSVRowEncoder: RowEncoder {
                 }
                 guard writer.text(document.language.bytes, to: out) else { return .notUTF8(column.name) }
             case .field(let field):
-                guard append(scanner[field], of: document.body, to: out) else { return .notUTF8(column.name) }
+                guard append(scanner[field], of: document.body, isJSON: column.isJSON, to: out) else { return .notUTF8(column.name) }
             }
         }
         writer.endRow(out)
@@ -66,9 +66,10 @@ final class CSVRowEncoder: RowEncoder {
     }
 
     @inline(__always) private func append(
-        _ slot: DocumentScanner.Slot, of body: UnsafeBufferPointer<UInt8>, to out: OutputBuffer
+        _ slot: DocumentScanner.Slot, of body: UnsafeBufferPointer<UInt8>, isJSON: Bool, to out: OutputBuffer
     ) -> Bool {
         switch slot.first {
+        case 1... where isJSON: return writer.text(UnsafeBufferPointer(rebasing: body[Int(slot.start)..<Int(slot.end)]), to: out)
         case 0, UInt8(ascii: "n"):
             writer.null(to: out)
             return true

@@ -10,9 +10,12 @@ public struct ExportColumn: Sendable, Hashable, Codable {
 
     public var name: String
     public var source: Source
+    /// Its values are JSON of any kind, and stand as JSON text where the format has no such values.
+    public var isJSON: Bool
 
-    public init(name: String, source: Source) {
+    public init(name: String, source: Source, isJSON: Bool = false) {
         self.name = name
         self.source = source
+        self.isJSON = isJSON
     }
 }

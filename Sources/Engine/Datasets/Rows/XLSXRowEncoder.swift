@@ -46,9 +46,12 @@ final class XLSXRowEncoder: RowEncoder {
                 if document.language.isNull { writer.null() } else { code = writer.text(document.language.bytes) }
             case .field(let field):
                 let slot = scanner[field]
-                code = slot.first == 0
-                    ? { writer.null(); return nil }()
-                    : append(UnsafeBufferPointer(rebasing: document.body[Int(slot.start)..<Int(slot.end)]))
+                if slot.first == 0 {
+                    writer.null()
+                } else {
+                    let json = UnsafeBufferPointer(rebasing: document.body[Int(slot.start)..<Int(slot.end)])
+                    code = column.isJSON ? writer.text(json) : append(json)
+                }
             }
             if let code { return discard(code, column.name) }
         }

@@ -23,6 +23,18 @@ struct ContentExportJob: JobHandler {
     let temporaryFolder: String
 
     func run(_ input: ContentExportRequest, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>) async throws -> ExportResult {
+        do {
+            return try await export(input, from: checkpoint, in: job)
+        } catch let error as ContentError {
+            throw JobFailure(code: error.code.description, message: error.message)
+        } catch let error as QueryError {
+            throw JobFailure(code: error.code.description, message: error.message)
+        }
+    }
+
+    private func export(
+        _ input: ContentExportRequest, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>
+    ) async throws -> ExportResult {
         let principal = try await currentPrincipal(of: job)
         if let dataset = input.dataset { return try await export(dataset, input, for: principal, checkpoint, in: job) }
         let start: Checkpoint
@@ -49,8 +61,7 @@ struct ContentExportJob: JobHandler {
         _ input: ContentExportRequest, for principal: Principal, in job: JobContext<Checkpoint>
     ) async throws -> Checkpoint {
         let id = job.id.text
-        // The cut is taken first: were the process to die before the commit, the job's next attempt would find it again.
-        let start = try await database.write { session in
+        return try await job.commit(progress: 0) { session in
             let store = ContentStore()
             let cut = try store.takeCut(for: id, of: principal.tenant, in: session)
             let plans = try input.types.map { name in
@@ -59,11 +70,10 @@ struct ContentExportJob: JobHandler {
                 }
                 return try plan(input, type, principal, cut, in: session)
             }
-            return Checkpoint(
+            let start = Checkpoint(
                 cut: cut, plans: plans, typeIDs: try store.typeIDs(space: cut.space, in: session), position: ExportPosition())
+            return (start, counters: nil)
         }
-        try await job.commit(start, progress: 0)
-        return start
     }
 
     private func plan(
@@ -106,14 +116,8 @@ struct ContentExportJob: JobHandler {
             checkpoint.position = position
             return checkpoint
         }
-        do {
-            let end = try await ExportLoop(sources: sources, options: input.options, target: target).run(from: start.position)
-            return ExportResult(end, consistency: consistency)
-        } catch let error as ContentError {
-            throw JobFailure(code: error.code.description, message: error.message)
-        } catch let error as QueryError {
-            throw JobFailure(code: error.code.description, message: error.message)
-        }
+        let end = try await ExportLoop(sources: sources, options: input.options, target: target).run(from: start.position)
+        return ExportResult(end, consistency: consistency)
     }
 
     func ended(_ job: JobRecord, in session: any SQLSession) throws {

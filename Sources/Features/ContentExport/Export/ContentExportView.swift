@@ -56,7 +56,7 @@ struct ContentExportViewer: Sendable {
             let download = "\(path)/\(job.id)/download"
             additions.downloadUrl = "\(publicURL)\(download)?\(floor.links.sign(path: download, tenant: job.tenant, expires: until))"
             additions.downloadExpiresAt = WireTime(until)
-            additions.parts = artifacts.count { $0.name != "errors.csv" }
+            additions.parts = artifacts.count { PartFacts.role(of: $0) == .part }
         }
         return ContentExportView(job: JobView(job, statusPath: path, waiting: waiting), additions: additions)
     }

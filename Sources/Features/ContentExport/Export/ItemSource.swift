@@ -44,12 +44,13 @@ struct ItemSource: RowSource {
 
     private static func columns(_ plan: Plan, _ stored: [ContentField], chosen: [String]?) throws -> [ExportColumn] {
         let places = Dictionary(uniqueKeysWithValues: stored.enumerated().map { ($1.name, $0) })
+        let json = Set(stored.filter { $0.kind == .json }.map(\.name))
         let names = chosen ?? (["id"] + plan.type.fields.map(\.name) + (plan.hasLanguage ? ["language"] : []))
         return try names.map { name in
             switch (name, places[name]) {
             case ("id", _): ExportColumn(name: name, source: .id)
             case ("language", _): ExportColumn(name: name, source: .language)
-            case (_, .some(let place)): ExportColumn(name: name, source: .field(place))
+            case (_, .some(let place)): ExportColumn(name: name, source: .field(place), isJSON: json.contains(name))
             case (_, nil): throw ContentError(.badHeader, "the type \(plan.type.name) has no field \(name)", field: name)
             }
         }

@@ -58,14 +58,12 @@ struct ContentImportJob: JobHandler {
             throw JobFailure(code: "RIGHTS_LOST", message: "The user who asked for the import may not import content any more.")
         }
         guard let key = BlobKey(input.blob) else { throw JobFailure.damagedCheckpoint }
-        while true {
-            do {
-                var run = ImportRun(input: input, type: try await type(input, job), job: job, start: checkpoint ?? Checkpoint())
-                return try await run.read(try await blobs.read(key, range: 0..<input.length))
-            } catch let error as ContentError where error.code == .typeChanged {
-                // Encoded for a definition that has changed meanwhile. A row that was stored before it is only stored again.
-                continue
-            }
+        do {
+            var run = ImportRun(input: input, type: try await type(input, job), job: job, start: checkpoint ?? Checkpoint())
+            return try await run.read(try await blobs.read(key, range: 0..<input.length))
+        } catch let error as ContentError where error.code == .typeChanged {
+            // The rows were encoded for a definition that has changed meanwhile: the next attempt reads it anew.
+            throw JobFailure(code: error.code.description, message: error.message, retryable: true)
         }
     }
 
@@ -121,7 +119,7 @@ private struct ImportRun {
     private mutating func drain(atEnd: Bool) async throws {
         while true {
             let wanted = skip > 0 ? min(skip, input.commitEvery) : input.commitEvery
-            var batch = intake.batch(rows: wanted, throughFailures: true)
+            let batch = intake.batch(rows: wanted, throughFailures: skip > 0 || input.onError == .continue)
             if skip > 0 {
                 skip -= batch.rows
                 if batch.rows == 0 { return }
@@ -134,7 +132,6 @@ private struct ImportRun {
                 return
             }
             let stop = input.onError == .stop ? batch.failures.first : batch.failures.first { $0.isFatal }
-            if let stop { batch.failures = batch.failures.filter { $0.line <= stop.line } }
             try await commit(batch, stoppedBy: stop)
             if let stop {
                 throw JobFailure(code: stop.code, message: "Line \(stop.line): \(stop.message)")

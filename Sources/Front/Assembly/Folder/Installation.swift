@@ -22,7 +22,7 @@ public struct Installation: Sendable {
         blobs = try DiskBlobs(root: path)
         try Self.make(temporaryFolder)
         let migrator = SQLMigrator(Migrations.all)
-        if migrating { try await migrator.migrate(database, now: now.microseconds) }
+        if migrating { try await migrator.migrate(database, now: now.microseconds) } else { try await migrator.check(database) }
     }
 
     /// For files that are needed only while a job runs. The blob store empties it at the start.

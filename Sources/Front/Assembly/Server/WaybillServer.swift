@@ -61,6 +61,9 @@ public struct WaybillServer: Sendable {
             TenantEraser("content") { tenant in
                 try await folder.database.write { try ContentFeature.eraseSlice(of: tenant, in: $0) }
             },
+            TenantEraser("notify") { tenant in
+                try await folder.database.write { try NotifyStore().erase(tenant, in: $0) }
+            },
             TenantEraser("web") { tenant in try await folder.database.write { try floor.eraseSlice(of: tenant, in: $0) } },
         ]
         let engine = JobEngine(
@@ -90,10 +93,15 @@ public struct WaybillServer: Sendable {
 
         let application = application(settings, catalog, floor, time)
         let sweep = ContentSweepService(database: folder.database, time: time, logger: Logger(label: "waybill.content"))
+        let housekeeping = HousekeepingService(
+            floor: floor, blobs: folder.blobs,
+            uploadRetention: max(settings.retention.imports, settings.engine.jobDeadline + .seconds(3600)), time: time,
+            logger: Logger(label: "waybill.housekeeping"))
+        Self.measure(engine, floor)
         // Shut down from the last to the first: no new requests, then the jobs come to a checkpoint.
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: ([engine, sweep, notify, application] as [any Service]).map { .init(service: $0) },
+                services: ([engine, sweep, notify, housekeeping, application] as [any Service]).map { .init(service: $0) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
@@ -118,6 +126,17 @@ public struct WaybillServer: Sendable {
                     for: .init(tenant: tenant, user: "admin", roles: ["admin"]), random: SystemRandom.bytes(32), now: time.now())
                 announce("Sign in once, within ten minutes: \(address)/#signin=\(code)")
             }, logger: Logger(label: "waybill.http"))
+    }
+
+    /// What `/metrics` tells of the jobs; asked when it is scraped.
+    private static func measure(_ engine: JobEngine, _ floor: WebFloor) {
+        floor.metrics.gauge("waybill_engine_jobs", "Jobs that have not ended, by what they do", labels: ["state"]) {
+            guard let counts = try? await engine.counts() else { return [] }
+            return [
+                .init(Double(counts.ready), labels: ["ready"]), .init(Double(counts.running), labels: ["running"]),
+                .init(Double(counts.stalled), labels: ["stalled"]),
+            ]
+        }
     }
 
     private static let noticeStyles = NoticeStyles([

@@ -80,7 +80,7 @@ public struct RetentionSettings: Sendable, Hashable {
 
     init(_ read: inout SettingsReader) {
         let day = Duration.seconds(86_400)
-        let range = Duration.seconds(60)...(day * 3650)
+        let range = Duration.seconds(1)...(day * 3650)
         completedJobs = read.duration("jobs.retention.completed", day * 30, in: range, "How long completed jobs are kept.")
         failedJobs = read.duration("jobs.retention.failed", day * 90, in: range, "How long failed jobs are kept.")
         cancelledJobs = read.duration("jobs.retention.cancelled", day * 7, in: range, "How long cancelled jobs are kept.")
@@ -90,7 +90,7 @@ public struct RetentionSettings: Sendable, Hashable {
             "exports.retention", day * 7, in: range, "How long the files of an export can be downloaded; the job stays completed."
         )
         linkTTL = read.duration(
-            "exports.linkTTL", .seconds(900), in: .seconds(10)...(day * 7), "How long a signed download link is good for.")
+            "exports.linkTTL", .seconds(900), in: .seconds(1)...(day * 7), "How long a signed download link is good for.")
         imports = read.duration(
             "imports.retention", day * 30, in: range, "How long the uploaded file and the list of rows of an import are kept.")
     }
