@@ -115,7 +115,10 @@ let package = Package(
             ["ContentExport", "Datasets", "Formats", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", logging]),
         tests(
             "NotifyTests",
-            ["Notify", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", hummingbird, hummingbirdTesting, logging]),
+            [
+                "Notify", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", hummingbird, hummingbirdTesting,
+                logging, lifecycle,
+            ]),
         tests("DashboardTests", ["Dashboard"]),
         tests("AssemblyTests", ["Assembly"]),
         tests(

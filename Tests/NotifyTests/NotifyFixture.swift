@@ -33,7 +33,8 @@ struct NotifyFixture: Sendable {
         database = try SQLiteDatabase.inMemory()
         try await SQLMigrator(EngineMigrations.all + NotifyMigrations.all + WebMigrations.all).migrate(database, now: 0)
         engine = JobEngine(
-            database: database, blobs: MemoryBlobs(), handlers: JobHandlers([Exporting(), Other(), Silent()]), name: "test", time: time,
+            database: database, blobs: MemoryBlobs(), handlers: JobHandlers([Exporting(), Other(), Silent()]), name: "test",
+            time: time,
             logger: logger)
     }
 
@@ -96,7 +97,9 @@ final class TurnedClock: TimeSource {
     private let microseconds = Mutex<Int64>(1_795_305_600_000_000)
 
     func now() -> Timestamp { Timestamp(microseconds: microseconds.withLock { $0 }) }
-    func advance(_ duration: Duration) { microseconds.withLock { $0 = Timestamp(microseconds: $0).advanced(by: duration).microseconds } }
+    func advance(_ duration: Duration) {
+        microseconds.withLock { $0 = Timestamp(microseconds: $0).advanced(by: duration).microseconds }
+    }
 
     func sleep(until deadline: Timestamp) async throws {
         // A short real wait, so that loops do not spin.
@@ -120,7 +123,9 @@ final class FailingDatabase: SQLDatabase {
 
     var dialect: SQLDialect { inner.dialect }
 
-    func read<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T { try await inner.read(body) }
+    func read<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
+        try await inner.read(body)
+    }
 
     func write<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
         let fails = failures.withLock { $0.isEmpty ? nil : $0.removeFirst() }

@@ -28,10 +28,13 @@ import Web
         var total: Int
     }
 
-    private func serve<T: Sendable>(_ fixture: NotifyFixture, _ test: @Sendable (any TestClientProtocol, WebFloor) async throws -> T) async throws -> T {
+    private func serve<T: Sendable>(
+        _ fixture: NotifyFixture, _ test: @Sendable (any TestClientProtocol, WebFloor) async throws -> T
+    ) async throws -> T {
         let key = try #require(SigningKey(text: "a key for tests, thirty-two bytes or more"))
         let floor = WebFloor(
-            database: fixture.database, key: key, issuers: IssuerPolicy(), time: fixture.time, random: { [UInt8](repeating: 7, count: $0) },
+            database: fixture.database, key: key, issuers: IssuerPolicy(), time: fixture.time,
+            random: { [UInt8](repeating: 7, count: $0) },
             rate: .init(), streams: .init(), logger: fixture.logger)
         let catalog = RouteCatalog(floor)
         NotifyRoutes(floor: floor, database: fixture.database).mount(catalog)
@@ -41,11 +44,15 @@ import Web
 
     private func bearer(_ floor: WebFloor, _ user: String, _ tenant: String = "acme") throws -> HTTPFields {
         let tenant = try #require(TenantID(tenant))
-        let token = floor.tokens.sign(tenant: tenant, user: user, roles: ["reader"], lifetime: .seconds(600), now: floor.time.now()).token
+        let token = floor.tokens.sign(
+            tenant: tenant, user: user, roles: ["reader"], lifetime: .seconds(600), now: floor.time.now()
+        ).token
         return [.authorization: "Bearer \(token)"]
     }
 
-    private func page(_ body: ByteBuffer) throws -> Page { try JSONDecoder().decode(Page.self, from: Data(body.readableBytesView)) }
+    private func page(_ body: ByteBuffer) throws -> Page {
+        try JSONDecoder().decode(Page.self, from: Data(body.readableBytesView))
+    }
 
     private func filled() async throws -> NotifyFixture {
         let fixture = try await NotifyFixture()
@@ -69,14 +76,17 @@ import Web
             #expect(page.notifications.count == 2 && page.total == 5 && page.unread == 5 && page.page == 1 && page.size == 2)
             #expect(page.notifications.map(\.outcome) == ["completed", "failed"])
             #expect(page.notifications.allSatisfy { $0.link == "/content/export/\($0.jobId)" && $0.readAt == nil })
-            let last = try await self.page(client.execute(uri: "/notifications?size=2&page=3", method: .get, headers: bearer(floor, "ann")).body)
+            let last = try await self.page(
+                client.execute(uri: "/notifications?size=2&page=3", method: .get, headers: bearer(floor, "ann")).body)
             #expect(last.notifications.count == 1)
             let his = try await self.page(client.execute(uri: "/notifications", method: .get, headers: bearer(floor, "bob")).body)
             #expect(his.notifications.map(\.title) == ["Job completed"])
-            let hers = try await self.page(client.execute(uri: "/notifications", method: .get, headers: bearer(floor, "ann", "umbra")).body)
+            let hers = try await self.page(
+                client.execute(uri: "/notifications", method: .get, headers: bearer(floor, "ann", "umbra")).body)
             #expect(hers.notifications.isEmpty && hers.unread == 0)
             for wrong in ["size=0", "page=0", "unread=yes", "x=1"] {
-                let refused = try await client.execute(uri: "/notifications?\(wrong)", method: .get, headers: bearer(floor, "ann"))
+                let refused = try await client.execute(
+                    uri: "/notifications?\(wrong)", method: .get, headers: bearer(floor, "ann"))
                 #expect(refused.status == .badRequest, "\(wrong)")
             }
             #expect(try await client.execute(uri: "/notifications", method: .get).status == .unauthorized)
@@ -96,10 +106,14 @@ import Web
             fixture.time.advance(.seconds(60))
             let again = try await client.execute(uri: "/notifications/\(id)/read", method: .post, headers: bearer(floor, "ann"))
             #expect(try JSONDecoder().decode(Page.Entry.self, from: Data(again.body.readableBytesView)).readAt == once.readAt)
-            let left = try await page(client.execute(uri: "/notifications?unread=true", method: .get, headers: bearer(floor, "ann")).body)
+            let left = try await page(
+                client.execute(uri: "/notifications?unread=true", method: .get, headers: bearer(floor, "ann")).body)
             #expect(left.unread == 4 && left.total == 4 && !left.notifications.contains { $0.id == id })
-            for (user, wrong) in [("bob", id), ("ann", "99999"), ("ann", "0\(id)"), ("ann", "x"), ("ann", "99999999999999999999")] {
-                let missing = try await client.execute(uri: "/notifications/\(wrong)/read", method: .post, headers: bearer(floor, user))
+            for (user, wrong) in [
+                ("bob", id), ("ann", "99999"), ("ann", "0\(id)"), ("ann", "x"), ("ann", "99999999999999999999"),
+            ] {
+                let missing = try await client.execute(
+                    uri: "/notifications/\(wrong)/read", method: .post, headers: bearer(floor, user))
                 #expect(missing.status == .notFound, "\(user) \(wrong)")
             }
         }

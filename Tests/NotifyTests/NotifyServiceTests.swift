@@ -30,9 +30,15 @@ import WaybillSQLite
         let notices = try await fixture.notices(of: "ann")
         let byJob = Dictionary(uniqueKeysWithValues: notices.map { ($0.job, $0) })
         #expect(notices.count == 4)
-        #expect(byJob[good.id].map { [$0.outcome.rawValue, $0.title, $0.message] } == ["completed", "Content export completed", "12 rows exported."])
+        #expect(
+            byJob[good.id].map { [$0.outcome.rawValue, $0.title, $0.message] } == [
+                "completed", "Content export completed", "12 rows exported.",
+            ])
         #expect(byJob[good.id]?.link == "/content/export/\(good.id)")
-        #expect(byJob[bad.id].map { [$0.outcome.rawValue, $0.title, $0.message] } == ["failed", "Content export failed", "The disk is full."])
+        #expect(
+            byJob[bad.id].map { [$0.outcome.rawValue, $0.title, $0.message] } == [
+                "failed", "Content export failed", "The disk is full.",
+            ])
         #expect(byJob[cancelled.id]?.title == "Content export was cancelled")
         #expect(byJob[late.id]?.outcome == .expired)
         let his = try await fixture.notices(of: "bob")
@@ -42,7 +48,9 @@ import WaybillSQLite
         #expect(his.allSatisfy { $0.job != silent.id })
     }
 
-    @Test("a notifier that dies before or after its commit, again and again, tells each end once", arguments: [1, 2, 3, 4, 5, 6, 7, 8])
+    @Test(
+        "a notifier that dies before or after its commit, again and again, tells each end once",
+        arguments: [1, 2, 3, 4, 5, 6, 7, 8])
     func crashes(_ seed: Int) async throws {
         let fixture = try await NotifyFixture()
         let ann = try fixture.principal("ann")

@@ -25,7 +25,8 @@ extension Notice {
     /// What is told of an end to the one who wanted the job.
     init(_ event: JobEvent, _ outcome: JobState, of job: JobRecord, in style: NoticeStyle) {
         self.init(
-            tenant: event.tenant, user: job.principal.user, number: event.number, job: job.id, kind: job.kind.text, outcome: outcome,
+            tenant: event.tenant, user: job.principal.user, number: event.number, job: job.id, kind: job.kind.text,
+            outcome: outcome,
             title: "\(style.noun) \(Self.words(outcome))", message: Self.message(event, outcome, job, style),
             link: style.link.map { Self.filled($0, job.id) }, createdAt: event.at)
     }

@@ -1,8 +1,8 @@
 import HTTPTypes
 import Hummingbird
-import Web
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// `/notifications`: one's own notices.
 public struct NotifyRoutes: Sendable {
@@ -34,7 +34,8 @@ public struct NotifyRoutes: Sendable {
         let isUnreadOnly = try context.query.bool("unread") ?? false
         let found = try await database.read { [store] session in
             try store.list(
-                tenant: principal.tenant, user: principal.user, isUnreadOnly: isUnreadOnly, offset: paging.offset, limit: paging.size,
+                tenant: principal.tenant, user: principal.user, isUnreadOnly: isUnreadOnly, offset: paging.offset,
+                limit: paging.size,
                 in: session)
         }
         let page = NoticePage(
@@ -95,7 +96,8 @@ private struct NoticeView: Encodable {
 
     static let schema = Schema.object([
         "id": .string, "title": .string, "message": .string, "jobId": .uuid, "kind": .string,
-        "outcome": .enumeration(JobState.allCases.filter(\.isFinal).map(\.rawValue)), "link": .uri.optional, "createdAt": .dateTime,
+        "outcome": .enumeration(JobState.allCases.filter(\.isFinal).map(\.rawValue)), "link": .uri.optional,
+        "createdAt": .dateTime,
         "readAt": .dateTime.optional,
     ])
 }

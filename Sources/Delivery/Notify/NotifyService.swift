@@ -5,7 +5,7 @@ import WaybillEngine
 
 /// Tells the one who wanted a job of its end: reads the event logs from a cursor of its own and writes notices.
 ///
-/// Cursor and notices are one transaction, so that each end is told once, however often it is started, and on any number of nodes.
+/// Cursor and notices are one transaction, so that each end is told once, however often it is started, and on how many nodes.
 /// It only reads what the engine has committed: if it fails, no job notices, and it catches up later.
 public struct NotifyService: Service {
     /// How often it looks without being woken: for what other nodes did, and after an error.
@@ -23,7 +23,8 @@ public struct NotifyService: Service {
 
     /// - Parameter retention: after which notices go, read or not; 30 days.
     public init(
-        database: any SQLDatabase, engine: JobEngine, styles: NoticeStyles = NoticeStyles(), retention: Duration = .seconds(30 * 86_400),
+        database: any SQLDatabase, engine: JobEngine, styles: NoticeStyles = NoticeStyles(),
+        retention: Duration = .seconds(30 * 86_400),
         time: any TimeSource, logger: Logger
     ) {
         self.database = database

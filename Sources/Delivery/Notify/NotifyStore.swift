@@ -17,16 +17,21 @@ public struct NotifyStore: Sendable {
 
     /// Moves a tenant's cursor and stores the notices of the events that it passes.
     /// - Returns: false, with nothing written, if the cursor does not stand at `old` any more: another node was faster.
-    func tell(_ notices: [Notice], of tenant: TenantID, from old: Int64, to new: Int64, in session: any SQLSession) throws -> Bool {
+    func tell(_ notices: [Notice], of tenant: TenantID, from old: Int64, to new: Int64, in session: any SQLSession) throws -> Bool
+    {
         if old == 0 {
-            try session.execute("INSERT INTO notify_cursors (tenant, number) VALUES ($1, 0) ON CONFLICT (tenant) DO NOTHING", tenant.text)
+            try session.execute(
+                "INSERT INTO notify_cursors (tenant, number) VALUES ($1, 0) ON CONFLICT (tenant) DO NOTHING", tenant.text)
         }
-        let moved = try session.execute("UPDATE notify_cursors SET number = $1 WHERE tenant = $2 AND number = $3", new, tenant.text, old)
+        let moved = try session.execute(
+            "UPDATE notify_cursors SET number = $1 WHERE tenant = $2 AND number = $3", new, tenant.text, old)
         guard moved == 1 else { return false }
+        let values = session.dialect.placeholders(11)
         for notice in notices {
             try session.execute(
-                "INSERT INTO notify_entries (\(Self.columns)) VALUES (\(session.dialect.placeholders(11))) ON CONFLICT DO NOTHING",
-                notice.tenant.text, notice.user, notice.number, notice.job.text, notice.kind, notice.outcome.rawValue, notice.title,
+                "INSERT INTO notify_entries (\(Self.columns)) VALUES (\(values)) ON CONFLICT DO NOTHING",
+                notice.tenant.text, notice.user, notice.number, notice.job.text, notice.kind, notice.outcome.rawValue,
+                notice.title,
                 notice.message, notice.link, notice.createdAt.microseconds, notice.readAt?.microseconds)
         }
         return true
@@ -40,7 +45,8 @@ public struct NotifyStore: Sendable {
             before.microseconds, limit
         ) { ($0.string(0), $0.string(1), $0.int64(2)) }
         for (tenant, user, number) in old {
-            try session.execute("DELETE FROM notify_entries WHERE tenant = $1 AND user_id = $2 AND number = $3", tenant, user, number)
+            try session.execute(
+                "DELETE FROM notify_entries WHERE tenant = $1 AND user_id = $2 AND number = $3", tenant, user, number)
         }
         return old.count
     }
@@ -52,7 +58,8 @@ public struct NotifyStore: Sendable {
             "SELECT user_id, number FROM notify_entries WHERE tenant = $1 ORDER BY user_id, number LIMIT $2", tenant.text, limit
         ) { ($0.string(0), $0.int64(1)) }
         for (user, number) in some {
-            try session.execute("DELETE FROM notify_entries WHERE tenant = $1 AND user_id = $2 AND number = $3", tenant.text, user, number)
+            try session.execute(
+                "DELETE FROM notify_entries WHERE tenant = $1 AND user_id = $2 AND number = $3", tenant.text, user, number)
         }
         guard some.count < limit else { return true }
         try session.execute("DELETE FROM notify_cursors WHERE tenant = $1", tenant.text)
@@ -68,8 +75,10 @@ public struct NotifyStore: Sendable {
         let unread = try session.count(
             "SELECT count(*) FROM notify_entries WHERE tenant = $1 AND user_id = $2 AND read_at IS NULL", tenant.text, user)
         let filter = isUnreadOnly ? " AND read_at IS NULL" : ""
-        let total = isUnreadOnly
-            ? unread : try session.count("SELECT count(*) FROM notify_entries WHERE tenant = $1 AND user_id = $2", tenant.text, user)
+        let total =
+            isUnreadOnly
+            ? unread
+            : try session.count("SELECT count(*) FROM notify_entries WHERE tenant = $1 AND user_id = $2", tenant.text, user)
         let notices = try session.all(
             """
             SELECT \(Self.columns) FROM notify_entries WHERE tenant = $1 AND user_id = $2\(filter)
@@ -85,12 +94,15 @@ public struct NotifyStore: Sendable {
             "UPDATE notify_entries SET read_at = $1 WHERE tenant = $2 AND user_id = $3 AND number = $4 AND read_at IS NULL",
             now.microseconds, tenant.text, user, number)
         return try session.first(
-            "SELECT \(Self.columns) FROM notify_entries WHERE tenant = $1 AND user_id = $2 AND number = $3", tenant.text, user, number,
+            "SELECT \(Self.columns) FROM notify_entries WHERE tenant = $1 AND user_id = $2 AND number = $3", tenant.text, user,
+            number,
             make: Self.notice) ?? nil
     }
 
     private static func notice(_ row: SQLRow) -> Notice? {
-        guard let tenant = TenantID(row.string(0)), let job = JobID(row.string(3)), let outcome = JobState(rawValue: row.string(5)) else {
+        guard let tenant = TenantID(row.string(0)), let job = JobID(row.string(3)),
+            let outcome = JobState(rawValue: row.string(5))
+        else {
             return nil
         }
         return Notice(

@@ -10,7 +10,7 @@ public final class ManualTime: TimeSource {
     }
 
     private struct Watcher {
-        var count: Int
+        var isMet: @Sendable ([Timestamp]) -> Bool
         var continuation: CheckedContinuation<Void, Never>
     }
 
@@ -21,11 +21,13 @@ public final class ManualTime: TimeSource {
         var cancelled: Set<Int> = []
         var watchers: [Watcher] = []
 
-        /// Those who have waited for as many sleepers as there are now.
+        /// Those who have waited for such sleepers as there are now.
         mutating func contented() -> [CheckedContinuation<Void, Never>] {
-            let count = sleepers.count
-            defer { watchers.removeAll { $0.count <= count } }
-            return watchers.filter { $0.count <= count }.map(\.continuation)
+            guard !watchers.isEmpty else { return [] }
+            let deadlines = sleepers.map(\.deadline)
+            let met = watchers.filter { $0.isMet(deadlines) }
+            watchers.removeAll { $0.isMet(deadlines) }
+            return met.map(\.continuation)
         }
     }
 
@@ -92,9 +94,18 @@ public final class ManualTime: TimeSource {
 
     /// Returns once at least `count` tasks sleep: a signal that they have done what they do before.
     public func untilAsleep(_ count: Int = 1) async {
+        await untilAsleep { $0.count >= count }
+    }
+
+    /// Returns once a task sleeps until exactly `deadline`.
+    public func untilAsleep(until deadline: Timestamp) async {
+        await untilAsleep { $0.contains(deadline) }
+    }
+
+    private func untilAsleep(_ isMet: @escaping @Sendable ([Timestamp]) -> Bool) async {
         await withCheckedContinuation { continuation in
             let contented = state.withLock { state in
-                state.watchers.append(Watcher(count: count, continuation: continuation))
+                state.watchers.append(Watcher(isMet: isMet, continuation: continuation))
                 return state.contented()
             }
             contented.forEach { $0.resume() }

@@ -25,6 +25,8 @@ public struct ContentSweepService: Service {
                 }
                 do {
                     try await sweep()
+                } catch is CancellationError {
+                    return
                 } catch {
                     logger.error("tidying content failed; it is tried again", metadata: ["error": "\(error)"])
                 }

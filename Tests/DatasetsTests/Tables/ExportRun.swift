@@ -39,7 +39,8 @@ struct ExportRun: Sendable {
         let blobs = MemoryBlobs()
         let snapshot = try await dataset.source.openSnapshot(readers: readers + 1)
         let source = try await TableSource(
-            dataset, in: snapshot, for: principal, fields: fields, query: query, sort: sort, readers: readers, chunkRows: chunkRows)
+            dataset, in: snapshot, for: principal, fields: fields, query: query, sort: sort, readers: readers,
+            chunkRows: chunkRows)
         let commits = Mutex(0)
         let handler = TableExport(source: source, isInterrupted: isInterrupted) { commits.withLock { $0 += 1 } }
         let engine = JobEngine(
@@ -59,7 +60,9 @@ struct ExportRun: Sendable {
                 for try await chunk in try await blobs.read(segment.key, range: 0..<segment.length) { bytes += chunk }
             }
             files.append(
-                File(name: artifact.name, bytes: bytes, facts: try artifact.facts.map { try JobCoding.decode(PartFacts.self, $0) }))
+                File(
+                    name: artifact.name, bytes: bytes, facts: try artifact.facts.map { try JobCoding.decode(PartFacts.self, $0) })
+            )
         }
         running.cancel()
         _ = try? await running.value
@@ -77,7 +80,9 @@ private struct TableExport: JobHandler {
     let isInterrupted: Bool
     let committed: @Sendable () -> Void
 
-    func run(_ options: ExportOptions, from checkpoint: ExportPosition?, in job: JobContext<ExportPosition>) async throws -> ExportResult {
+    func run(_ options: ExportOptions, from checkpoint: ExportPosition?, in job: JobContext<ExportPosition>) async throws
+        -> ExportResult
+    {
         var position = checkpoint
         while true {
             let last = Mutex<ExportPosition?>(nil)
@@ -91,7 +96,9 @@ private struct TableExport: JobHandler {
             }
             if isInterrupted { target.shouldCommit = { true } }
             do {
-                return ExportResult(try await ExportLoop(sources: [source], options: options, target: target).run(from: position), consistency: "snapshot")
+                return ExportResult(
+                    try await ExportLoop(sources: [source], options: options, target: target).run(from: position),
+                    consistency: "snapshot")
             } catch is Interruption {
                 position = last.withLock { $0 }
             }

@@ -22,7 +22,9 @@ import WaybillSQLite
     @Test("declared types become the kinds of a query, and the key is id")
     func kinds() async throws {
         let file = try await file(
-            "CREATE TABLE t (a VARCHAR(20), k INTEGER PRIMARY KEY, b BIGINT, c DOUBLE PRECISION, d BOOLEAN, e TIMESTAMP, f BLOB, g, \"h i\" NUMERIC)")
+            "CREATE TABLE t (a VARCHAR(20), k INTEGER PRIMARY KEY, b BIGINT, c DOUBLE PRECISION, d BOOLEAN, "
+                + "e TIMESTAMP, f BLOB, g, \"h i\" NUMERIC)"
+        )
         let dataset = try await ExternalDataset(configuration(), source: try file.source())
         #expect(dataset.columns.map(\.name) == ["id", "a", "b", "c", "d", "e", "f", "g", "h i"])
         #expect(dataset.columns.map(\.kind) == [.integer, .text, .integer, .number, .boolean, .datetime, .json, .text, .number])
@@ -39,7 +41,8 @@ import WaybillSQLite
         let file = try await file("CREATE TABLE t (k INTEGER PRIMARY KEY, a TEXT)")
         let source = try file.source()
         let wrong: [(DatasetConfiguration, DatasetError.Code)] = [
-            (configuration("u"), .noTable), (configuration(key: "z"), .noColumn), (configuration(tenants: .column("z")), .noColumn),
+            (configuration("u"), .noTable), (configuration(key: "z"), .noColumn),
+            (configuration(tenants: .column("z")), .noColumn),
             (configuration(readers: .column("z")), .noColumn), (configuration(columns: ["a", "z"]), .noColumn),
         ]
         for (configuration, code) in wrong {
@@ -65,10 +68,14 @@ import WaybillSQLite
     @Test("names with quotes, spaces and words of SQL are only names")
     func names() async throws {
         let file = try await file(
-            "CREATE TABLE \"drop \"\"table\" (\"select\" INTEGER PRIMARY KEY, \"a\"\"; --\" TEXT, \"owner'\" TEXT, \"who $1\" TEXT)",
-            "INSERT INTO \"drop \"\"table\" VALUES (1, 'x', 'acme', 'everyone'), (2, 'y', 'acme', 'user:bob'), (3, 'z', 'b', 'everyone')")
+            "CREATE TABLE \"drop \"\"table\" (\"select\" INTEGER PRIMARY KEY, \"a\"\"; --\" TEXT, "
+                + "\"owner'\" TEXT, \"who $1\" TEXT)",
+            "INSERT INTO \"drop \"\"table\" VALUES (1, 'x', 'acme', 'everyone'), "
+                + "(2, 'y', 'acme', 'user:bob'), (3, 'z', 'b', 'everyone')"
+        )
         let dataset = try await ExternalDataset(
-            configuration("drop \"table", key: "select", tenants: .column("owner'"), readers: .column("who $1")), source: try file.source())
+            configuration("drop \"table", key: "select", tenants: .column("owner'"), readers: .column("who $1")),
+            source: try file.source())
         let principal = Principal(tenant: try #require(TenantID("acme")), user: "ann", roles: [])
         let made = try await ExportRun()(dataset, ExportOptions(format: .ndjson, filename: "out"), as: principal)
         let text = String(decoding: made.files.first?.bytes ?? [], as: UTF8.self)
@@ -97,7 +104,9 @@ import WaybillSQLite
     func tooManyReaders() async throws {
         let file = try await file(
             "CREATE TABLE t (k INTEGER PRIMARY KEY, who TEXT)",
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 10000) INSERT INTO t SELECT i, 'user:' || i FROM n")
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 10000) "
+                + "INSERT INTO t SELECT i, 'user:' || i FROM n"
+        )
         let dataset = try await ExternalDataset(configuration(readers: .column("who")), source: try file.source())
         let snapshot = try await dataset.source.openSnapshot(readers: 1)
         let tenant = try #require(TenantID("acme"))
@@ -110,10 +119,12 @@ import WaybillSQLite
         await snapshot.close()
     }
 
-    @Test("values of another kind than the column's are absent for a query", arguments: [
-        ("n:>0", ["1", "4"]), ("n:1", ["1"]), ("NOT n:*", ["2", "3"]), ("flag:true", ["1", "3"]), ("flag:false", ["2"]),
-        ("at:2013-01-01", ["1", "2", "3"]), ("at:>\"2013-01-01T05:00:00Z\"", ["2", "3"]), ("g:5", ["1", "3"]),
-    ] as [(String, [String])])
+    @Test(
+        "values of another kind than the column's are absent for a query",
+        arguments: [
+            ("n:>0", ["1", "4"]), ("n:1", ["1"]), ("NOT n:*", ["2", "3"]), ("flag:true", ["1", "3"]), ("flag:false", ["2"]),
+            ("at:2013-01-01", ["1", "2", "3"]), ("at:>\"2013-01-01T05:00:00Z\"", ["2", "3"]), ("g:5", ["1", "3"]),
+        ] as [(String, [String])])
     func kindsOfValues(_ query: String, _ ids: [String]) async throws {
         let file = try await file(
             "CREATE TABLE t (k INTEGER PRIMARY KEY, n INTEGER, flag BOOLEAN, at DATETIME, g)",

@@ -61,24 +61,34 @@ struct SampleTable: Sendable, CustomTestStringConvertible {
             .integer(Int64(row * 3) + Int64.random(in: 0...2, using: &seed) - 100)
         },
         SampleTable(
-            name: "indexed, with duplicates and NULLs", create: ["CREATE TABLE t (k TEXT, \(others))", "CREATE INDEX i ON t (k)"],
-            order: "k, rowid") { seed, _ in someText(&seed) },
-        SampleTable(name: "not indexed, with duplicates and NULLs", create: ["CREATE TABLE t (k TEXT, \(others))"], order: "k, rowid") { seed, _ in
+            name: "indexed, with duplicates and NULLs",
+            create: ["CREATE TABLE t (k TEXT, \(others))", "CREATE INDEX i ON t (k)"],
+            order: "k, rowid"
+        ) { seed, _ in someText(&seed) },
+        SampleTable(
+            name: "not indexed, with duplicates and NULLs", create: ["CREATE TABLE t (k TEXT, \(others))"], order: "k, rowid"
+        ) { seed, _ in
             someText(&seed)
         },
         SampleTable(
-            name: "folding case", create: ["CREATE TABLE t (k TEXT COLLATE NOCASE, \(others))", "CREATE INDEX i ON t (k)"], order: "k, rowid"
+            name: "folding case", create: ["CREATE TABLE t (k TEXT COLLATE NOCASE, \(others))", "CREATE INDEX i ON t (k)"],
+            order: "k, rowid"
         ) { seed, _ in .text(["a", "A", "b", "B", "ab", "aB"].randomElement(using: &seed) ?? "") },
         SampleTable(
-            name: "without row numbers", create: ["CREATE TABLE t (k INTEGER, part INTEGER, \(others), PRIMARY KEY (k, part)) WITHOUT ROWID"],
-            order: "k, part") { _, row in .integer(Int64(row / 5)) },
+            name: "without row numbers",
+            create: ["CREATE TABLE t (k INTEGER, part INTEGER, \(others), PRIMARY KEY (k, part)) WITHOUT ROWID"],
+            order: "k, part"
+        ) { _, row in .integer(Int64(row / 5)) },
         SampleTable(
-            name: "of any type", create: ["CREATE TABLE t (k, \(others))", "CREATE INDEX i ON t (k, a)"], order: "k, rowid") { seed, _ in
+            name: "of any type", create: ["CREATE TABLE t (k, \(others))", "CREATE INDEX i ON t (k, a)"], order: "k, rowid"
+        ) { seed, _ in
             anything(&seed)
         },
         SampleTable(
-            name: "a view", create: ["CREATE TABLE t (k, \(others))", "CREATE VIEW v AS SELECT k, a, b, c, d, owner, who FROM t"],
-            exported: "v", order: "k COLLATE BINARY, a, b COLLATE BINARY, c, d, owner, who") { seed, _ in anything(&seed) },
+            name: "a view",
+            create: ["CREATE TABLE t (k, \(others))", "CREATE VIEW v AS SELECT k, a, b, c, d, owner, who FROM t"],
+            exported: "v", order: "k COLLATE BINARY, a, b COLLATE BINARY, c, d, owner, who"
+        ) { seed, _ in anything(&seed) },
     ]
 
     static func someText(_ seed: inout Seed) -> SQLValue {
@@ -103,7 +113,8 @@ struct SampleTable: Sendable, CustomTestStringConvertible {
             let hasPart = create[0].contains("part INTEGER")
             for row in 0..<count {
                 let broken = brokenTexts && row % 11 == 3
-                let owner: SQLValue = [.text("acme"), .text("acme"), .text("acme"), .text("other"), .null][Int.random(in: 0..<5, using: &seed)]
+                let owner: SQLValue = [.text("acme"), .text("acme"), .text("acme"), .text("other"), .null][
+                    Int.random(in: 0..<5, using: &seed)]
                 let readers = ["everyone", "role:editor", "user:bob", "user:ann, role:x", "role:x everyone", "", "nobody"]
                 let reader = Int.random(in: 0...readers.count, using: &seed)
                 let values: [SQLValue] = [

@@ -42,7 +42,8 @@ import WaybillEngine
         }
     }
 
-    @Test("every kind of table comes out row by row as it is, in its order, in every format", arguments: SampleTable.all, [1, 2, 3])
+    @Test(
+        "every kind of table comes out row by row as it is, in its order, in every format", arguments: SampleTable.all, [1, 2, 3])
     func everyTable(_ table: SampleTable, _ seed: Int) async throws {
         let file = try SampleFile()
         try await table.fill(file, seed: seed, count: 137)
@@ -53,13 +54,16 @@ import WaybillEngine
         try #require(rows.count > 10)
         for format in [ExportOptions.Format.csv, .ndjson, .json] {
             for compression in ExportOptions.Compression.allCases {
-                let run = ExportRun(readers: Int.random(in: 1...2, using: &random), chunkRows: Int.random(in: 1...40, using: &random))
+                let run = ExportRun(
+                    readers: Int.random(in: 1...2, using: &random), chunkRows: Int.random(in: 1...40, using: &random))
                 let made = try await run(
-                    dataset, ExportOptions(format: format, compression: compression, onError: .continue, filename: "out"), as: principal)
+                    dataset, ExportOptions(format: format, compression: compression, onError: .continue, filename: "out"),
+                    as: principal)
                 #expect(made.job.state == .completed, "\(made.job.failure.map { "\($0)" } ?? "")")
                 let only = try #require(made.files.first)
                 let bytes = try expanded(only, compression)
-                #expect(String(decoding: bytes, as: UTF8.self) == Self.text(format, rows), "\(table.name) \(format) \(compression)")
+                #expect(
+                    String(decoding: bytes, as: UTF8.self) == Self.text(format, rows), "\(table.name) \(format) \(compression)")
                 #expect(made.result?.exported == Int64(rows.count))
                 #expect(made.result?.total == Int64(rows.count))
             }
@@ -72,7 +76,9 @@ import WaybillEngine
         try await table.fill(file, seed: 7, count: 90, brokenTexts: true)
         let dataset = try await ExternalDataset(Self.configuration(table), source: try file.source())
         let principal = try Self.principal("ann", ["reader", "editor"])
-        for (format, compression) in [(ExportOptions.Format.csv, ExportOptions.Compression.gzip), (.json, .none), (.ndjson, .zstd)] {
+        for (format, compression) in [
+            (ExportOptions.Format.csv, ExportOptions.Compression.gzip), (.json, .none), (.ndjson, .zstd),
+        ] {
             for partRows in [nil, 9] as [Int64?] {
                 let options = ExportOptions(
                     format: format, compression: compression, onError: .continue, filename: "out", partRows: partRows)
@@ -87,7 +93,9 @@ import WaybillEngine
         }
     }
 
-    @Test("parts by rows hold the rows of the whole, each with its own head", arguments: [SampleTable.all[0], SampleTable.all[1], SampleTable.all[6]])
+    @Test(
+        "parts by rows hold the rows of the whole, each with its own head",
+        arguments: [SampleTable.all[0], SampleTable.all[1], SampleTable.all[6]])
     func parts(_ table: SampleTable) async throws {
         let file = try SampleFile()
         try await table.fill(file, seed: 11, count: 120)
@@ -103,7 +111,8 @@ import WaybillEngine
                 #expect(part.facts?.rows == Int64(slice.count))
             }
         }
-        let byBytes = try await ExportRun()(dataset, ExportOptions(format: .ndjson, filename: "out", partBytes: 1500), as: principal)
+        let byBytes = try await ExportRun()(
+            dataset, ExportOptions(format: .ndjson, filename: "out", partBytes: 1500), as: principal)
         #expect(byBytes.files.count > 3)
         #expect(byBytes.files.flatMap(\.bytes) == Array(Self.text(.ndjson, rows).utf8))
         #expect(byBytes.files.dropLast().allSatisfy { $0.bytes.count >= 1500 && $0.bytes.count < 2200 })
@@ -137,10 +146,14 @@ import WaybillEngine
             try session.execute("CREATE TABLE t (k, owner TEXT)")
             if isIndexed { try session.execute("CREATE INDEX i ON t (k)") }
             for row in 0..<40 {
-                try session.execute("INSERT INTO t (k, owner) VALUES (CAST(x'6\(row % 4)ff' AS TEXT), 'acme'), (\(row), 'acme'), (x'6\(row % 3)', 'acme')")
+                try session.execute(
+                    "INSERT INTO t (k, owner) VALUES (CAST(x'6\(row % 4)ff' AS TEXT), 'acme'), "
+                        + "(\(row), 'acme'), (x'6\(row % 3)', 'acme')"
+                )
             }
         }
-        let configuration = DatasetConfiguration(name: "keys", table: "t", key: "k", tenants: .column("owner"), readers: .list(["everyone"]))
+        let configuration = DatasetConfiguration(
+            name: "keys", table: "t", key: "k", tenants: .column("owner"), readers: .list(["everyone"]))
         let dataset = try await ExternalDataset(configuration, source: try file.source())
         let made = try await ExportRun()(
             dataset, ExportOptions(format: .csv, onError: .continue, filename: "out"), as: try Self.principal("ann", []))
@@ -148,21 +161,25 @@ import WaybillEngine
         #expect(made.result?.failed == 40)
     }
 
-    @Test("rows with one key that are too large for a chunk follow each other", arguments: ["CREATE INDEX i ON t (k)", "SELECT 1", "CREATE VIEW v AS SELECT * FROM t"])
+    @Test(
+        "rows with one key that are too large for a chunk follow each other",
+        arguments: ["CREATE INDEX i ON t (k)", "SELECT 1", "CREATE VIEW v AS SELECT * FROM t"])
     func largeRows(_ statement: String) async throws {
         let file = try SampleFile()
         try await file.write { session in
             try session.execute("CREATE TABLE t (k INTEGER, n INTEGER, b TEXT)")
             try session.execute(statement)
             for row in 0..<9 {
-                try session.execute("INSERT INTO t VALUES (5, \(row), $1)", arguments: [.text(String(repeating: "x\(row)", count: 1_500_000))])
+                try session.execute(
+                    "INSERT INTO t VALUES (5, \(row), $1)", arguments: [.text(String(repeating: "x\(row)", count: 1_500_000))])
             }
         }
         let table = statement.contains("VIEW") ? "v" : "t"
         let configuration = DatasetConfiguration(
             name: "large", table: table, key: "k", tenants: .list(["acme"]), readers: .list(["role:reader"]), columns: ["n", "b"])
         let dataset = try await ExternalDataset(configuration, source: try file.source())
-        let made = try await ExportRun()(dataset, ExportOptions(format: .ndjson, filename: "out"), as: try Self.principal("ann", ["reader"]))
+        let made = try await ExportRun()(
+            dataset, ExportOptions(format: .ndjson, filename: "out"), as: try Self.principal("ann", ["reader"]))
         let lines = try #require(made.files.first).bytes.split(separator: UInt8(ascii: "\n"))
         #expect(lines.count == 9)
         #expect(Set(lines.map { Array($0.prefix(14)) }).count == 9)
@@ -178,7 +195,8 @@ import WaybillEngine
         let listed = try await ExternalDataset(Self.configuration(table, tenants: .list(["other"])), source: source)
         let named = try await ExternalDataset(Self.configuration(table, readers: .list(["role:boss"])), source: source)
         for dataset in [listed, named] {
-            let made = try await ExportRun()(dataset, ExportOptions(format: .csv, filename: "out"), as: try Self.principal("ann", ["reader"]))
+            let made = try await ExportRun()(
+                dataset, ExportOptions(format: .csv, filename: "out"), as: try Self.principal("ann", ["reader"]))
             #expect(made.job.state == .completed)
             #expect(made.files.first.map { String(decoding: $0.bytes, as: UTF8.self) } == PlainEncoding.csv(Self.columns, []))
             #expect(made.result?.total == 0)

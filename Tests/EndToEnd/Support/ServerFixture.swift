@@ -10,6 +10,7 @@ final class ServerFixture: Sendable {
         var tokens: [String: Task<String, any Error>] = [:]
         var runs = 0
         var tenants = 0
+        var prepared: [String: Task<User, any Error>] = [:]
     }
 
     @TaskLocal static var shared: ServerFixture?
@@ -130,6 +131,17 @@ final class ServerFixture: Sendable {
                 return output.trimmingCharacters(in: .whitespacesAndNewlines)
             }
             state.tokens[key] = task
+            return task
+        }
+        return try await made.value
+    }
+
+    /// Prepares something once, however many tests ask for it.
+    func once(_ name: String, _ body: @escaping @Sendable (ServerFixture) async throws -> User) async throws -> User {
+        let made = state.withLock { state in
+            if let made = state.prepared[name] { return made }
+            let task = Task { try await body(self) }
+            state.prepared[name] = task
             return task
         }
         return try await made.value

@@ -11,11 +11,11 @@ final class ServerProcess: Sendable {
     static let binary = ProcessInfo.processInfo.environment["WAYBILL_BINARY"] ?? "\(root)/.build/debug/waybill"
     private static let root = URL(fileURLWithPath: #filePath).pathComponents.dropLast(4).joined(separator: "/").dropFirst()
 
-    /// Starts `waybill` with some arguments.
+    /// Starts `waybill`, or another program, with some arguments.
     /// - Parameter log: gets standard output and standard error, behind what is in it.
-    init(_ arguments: [String], environment: [String: String] = [:], log: String) throws {
-        guard FileManager.default.isExecutableFile(atPath: Self.binary) else {
-            throw E2EError("there is no program at \(Self.binary); build it, or say where it is in WAYBILL_BINARY")
+    init(_ arguments: [String], environment: [String: String] = [:], program: String = binary, log: String) throws {
+        guard FileManager.default.isExecutableFile(atPath: program) else {
+            throw E2EError("there is no program at \(program); build it, or say where it is in WAYBILL_BINARY")
         }
         if !FileManager.default.fileExists(atPath: log) { try Data().write(to: URL(fileURLWithPath: log)) }
         guard let output = FileHandle(forWritingAtPath: log) else { throw E2EError("\(log) can't be written") }
@@ -24,7 +24,7 @@ final class ServerProcess: Sendable {
         self.ended = ended
         self.log = log
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.binary)
+        process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("WAYBILL_") }
             .merging(environment) { $1 }
@@ -60,10 +60,12 @@ final class ServerProcess: Sendable {
     }
 
     /// Runs a command to its end.
-    static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> (status: Int32, output: String) {
+    static func run(
+        _ arguments: [String], environment: [String: String] = [:], program: String = binary
+    ) async throws -> (status: Int32, output: String) {
         let log = NSTemporaryDirectory() + "waybill-command-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: log) }
-        let process = try ServerProcess(arguments, environment: environment, log: log)
+        let process = try ServerProcess(arguments, environment: environment, program: program, log: log)
         return (await process.status(), process.output)
     }
 }

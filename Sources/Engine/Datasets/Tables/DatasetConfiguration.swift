@@ -10,8 +10,8 @@ public struct DatasetConfiguration: Sendable, Hashable {
 
     /// Who of a tenant may read them.
     public enum Readers: Sendable, Hashable {
-        /// A column holds `everyone`, `role:NAME` or `user:NAME`, several of them separated by commas or spaces. Where it is NULL or
-        /// empty, only an `admin` may read the row.
+        /// A column holds `everyone`, `role:NAME` or `user:NAME`, several of them separated by commas or spaces. Where it is
+        /// NULL or empty, only an `admin` may read the row.
         case column(String)
         case list([String])
     }

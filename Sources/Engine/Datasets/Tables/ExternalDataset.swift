@@ -7,7 +7,7 @@ public struct ExternalDataset: Sendable {
     public let source: any SQLSnapshotSource
     /// The exported columns; the key is the first, as `id`.
     public let columns: [DatasetColumn]
-    /// What a query may name: the exported columns and the key's own name. Columns whose names are no words can't be named in a query.
+    /// What a query may name: the exported columns and the key's own name. Columns whose names are no words can't be named.
     public let schema: QuerySchema
     let table: SQLTableDescription
 
@@ -22,7 +22,8 @@ public struct ExternalDataset: Sendable {
         self.table = table
         columns = try Self.columns(configuration, table)
         let key = columns[0]
-        let fields = columns.dropFirst().map { QueryField(name: $0.name, kind: $0.kind) } + [QueryField(name: key.column, kind: key.kind)]
+        let fields =
+            columns.dropFirst().map { QueryField(name: $0.name, kind: $0.kind) } + [QueryField(name: key.column, kind: key.kind)]
         schema = QuerySchema(fields: fields, hasLanguage: false, keyKind: key.kind)
     }
 
@@ -62,7 +63,8 @@ public struct ExternalDataset: Sendable {
             return try await source.describe(configuration.table)
         } catch let error as SQLError where error.code == .schema {
             throw DatasetError(
-                .noTable, dataset: configuration.name, "its source has no table or view \(configuration.table)", underlying: error.message)
+                .noTable, dataset: configuration.name, "its source has no table or view \(configuration.table)",
+                underlying: error.message)
         } catch {
             throw DatasetError(.unreadable, dataset: configuration.name, "its source can't be read", underlying: "\(error)")
         }
@@ -75,7 +77,8 @@ public struct ExternalDataset: Sendable {
             guard let column = table.columns.first(where: { $0.name == name }) else {
                 let known = table.columns.prefix(50).map(\.name).joined(separator: ", ")
                 throw DatasetError(
-                    .noColumn, dataset: configuration.name, "\(table.name) has no column \(name) (\(role)); it has \(known)", field: role)
+                    .noColumn, dataset: configuration.name, "\(table.name) has no column \(name) (\(role)); it has \(known)",
+                    field: role)
             }
             return column
         }
@@ -90,7 +93,7 @@ public struct ExternalDataset: Sendable {
         guard !others.contains(where: { $0.name == "id" }) else {
             throw DatasetError(
                 .badColumns, dataset: configuration.name,
-                "the key \(key.name) is exported as id, and \(table.name) has another column id; name the columns to export without it",
+                "the key \(key.name) is exported as id, and there is another column id; name the columns to export without it",
                 field: "columns")
         }
         return [DatasetColumn(name: "id", column: key.name, declaredType: key.declaredType)]

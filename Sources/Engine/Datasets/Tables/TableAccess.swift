@@ -28,9 +28,11 @@ struct TableAccess: Sendable {
         guard !access.isNothing else { return nothing }
         var statement = TableStatement(TableDialect(dialect: session.dialect))
         if access.isTenantIndexed { statement.add(Self.tenant(dataset, principal.tenant, isIndexed: true, &statement)) }
-        access.rows = try session.first(
-            "SELECT count(*) FROM \(TableDialect.quoted(dataset.table.name))\(statement.filter)", arguments: statement.arguments
-        ) { $0.int64(0) } ?? 0
+        access.rows =
+            try session.first(
+                "SELECT count(*) FROM \(TableDialect.quoted(dataset.table.name))\(statement.filter)",
+                arguments: statement.arguments
+            ) { $0.int64(0) } ?? 0
         return access
     }
 
@@ -44,7 +46,8 @@ struct TableAccess: Sendable {
         return (isIndexed ? statement.dialect.indexedText(name) : statement.dialect.plainText(name)) + " = \(value)"
     }
 
-    /// An index that gives a tenant's rows in the order of the key: the tenant's column, then the key, which may be the row's number.
+    /// An index that gives a tenant's rows in the order of the key: the tenant's column, then the key, which may be the row's
+    /// number.
     private static func isTenantIndexed(_ dataset: ExternalDataset) -> Bool {
         guard case .column(let column) = dataset.configuration.tenants else { return false }
         let key = dataset.columns[0].column
@@ -80,7 +83,7 @@ struct TableAccess: Sendable {
         guard values <= ReaderAccess.valuesMax else {
             throw DatasetError(
                 .tooManyReaders, dataset: dataset.name,
-                "the column \(column) holds more than \(ReaderAccess.valuesMax) different values for the tenant \(principal.tenant)",
+                "the column \(column) holds more than \(ReaderAccess.valuesMax) different values",
                 field: "readersColumn")
         }
         return isAll ? .all : texts.isEmpty ? .none : .holding(texts)

@@ -8,8 +8,8 @@ struct TableDialect: Sendable {
         "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
     }
 
-    /// A text compared bytewise, in a way that no index is chosen for: rows are read by the key's order, stretch by stretch, and a plan
-    /// that went by another index would read all its matches anew for each stretch.
+    /// A text compared bytewise, in a way that no index is chosen for: rows are read by the key's order, stretch by stretch, and
+    /// a plan that went by another index would read all its matches anew for each stretch.
     func plainText(_ column: String) -> String {
         switch dialect.name {
         case .sqlite: "+\(column) COLLATE BINARY"
@@ -28,8 +28,8 @@ struct TableDialect: Sendable {
     /// A text that is not UTF-8, bound as bytes.
     func brokenText(_ placeholder: String) -> String { "+CAST(\(placeholder) AS TEXT)" }
 
-    /// What a query compares. SQLite lets a column hold values of any kind, whatever it was declared; those of another kind count as
-    /// absent, since `year:>5` must not find the texts, which SQLite sorts behind all numbers.
+    /// What a query compares. A column may hold values of any kind, whatever it was declared, on SQLite; those of another kind
+    /// count as absent, since `year:>5` must not find the texts, which come behind all numbers there.
     func value(of column: DatasetColumn) -> QueryColumn {
         let name = Self.quoted(column.column)
         guard dialect.name == .sqlite else { return stricter(column, name) }
@@ -46,7 +46,8 @@ struct TableDialect: Sendable {
             let numbers = "strftime('%Y-%m-%dT%H:%M:%fZ', \(name), 'auto')"
             let texts = "strftime('%Y-%m-%dT%H:%M:%fZ', \(name))"
             return QueryColumn(
-                sql: "CASE typeof(\(name)) WHEN 'text' THEN \(texts) WHEN 'null' THEN NULL WHEN 'blob' THEN NULL ELSE \(numbers) END",
+                sql:
+                    "CASE WHEN typeof(\(name)) = 'text' THEN \(texts) WHEN typeof(\(name)) IN ('integer', 'real') THEN \(numbers) END",
                 encoding: .instantText)
         case .json: return QueryColumn(sql: name)
         }

@@ -1,7 +1,7 @@
 import WaybillDatabases
 
-/// The order in which the rows of a table are read, which is that of its database: NULL first, then numbers, texts (bytewise unless the
-/// column was declared otherwise), and bytes. It tells any two rows apart, or counts those that it can't tell apart.
+/// The order in which the rows of a table are read, which is that of its database: NULL first, then numbers, texts (bytewise
+/// unless the column was declared otherwise), and bytes. It tells any two rows apart, or counts those that it can't tell apart.
 struct TableOrder: Sendable {
     struct Term: Sendable {
         /// The column, for the cursor.
@@ -69,7 +69,9 @@ struct TableOrder: Sendable {
         for (term, value) in zip(terms, values) {
             placeholders.append(value == .null ? "" : statement.bind(value))
             let placeholder = placeholders[placeholders.count - 1]
-            if let further = Self.further(term, value, placeholder) { ways.append((equal + [further]).joined(separator: " AND ")) }
+            if let further = Self.further(term, value, placeholder) {
+                ways.append((equal + [further]).joined(separator: " AND "))
+            }
             equal.append(value == .null ? "\(term.sql) IS NULL" : "\(term.sql) = \(placeholder)")
         }
         if isIncluded { ways.append(equal.joined(separator: " AND ")) }
@@ -85,7 +87,8 @@ struct TableOrder: Sendable {
         case (true, false): term.isNullable ? "\(term.sql) IS NOT NULL" : nil
         case (true, true): nil
         case (false, false): "\(term.sql) > \(placeholder)"
-        case (false, true): term.isNullable ? "(\(term.sql) < \(placeholder) OR \(term.sql) IS NULL)" : "\(term.sql) < \(placeholder)"
+        case (false, true):
+            term.isNullable ? "(\(term.sql) < \(placeholder) OR \(term.sql) IS NULL)" : "\(term.sql) < \(placeholder)"
         }
     }
 

@@ -3,11 +3,12 @@ import WaybillEngine
 
 /// The rows of an external table or view that one user may read, from one snapshot, in a fixed order.
 ///
-/// Where the key is indexed and nothing else is sorted by, stretches of key values are read side by side. Everywhere else each chunk is
-/// sorted out anew, so its chunks are few and large.
+/// Where the key is indexed and nothing else is sorted by, stretches of key values are read side by side. Everywhere else each
+/// chunk is sorted out anew, so its chunks are few and large.
 public struct TableSource: RowSource {
-    /// Rows of a chunk, side by side and one after the other.
-    static let smallChunk = 8192
+    /// Cells of a chunk that is read beside others: its text is then some hundred kilobytes, which costs no fresh memory.
+    static let cellsAtOnce = 40_000
+    /// Rows of a chunk where each is sorted out anew.
     static let largeChunk = 65_536
 
     public let name: String
@@ -56,10 +57,12 @@ public struct TableSource: RowSource {
         }
         self.selected = selected
         self.readers = Self.isKeyIndexed(dataset, order) ? max(1, min(readers, snapshot.readerCount)) : 1
-        self.chunkRows = max(1, chunkRows ?? (self.readers > 1 ? Self.smallChunk : Self.largeChunk))
+        self.chunkRows = max(1, chunkRows ?? (self.readers > 1 ? Self.smallChunk(columns: chosen.count) : Self.largeChunk))
         tenant = principal.tenant
         (self.dataset, self.snapshot, self.query, self.order, self.dialect) = (dataset, snapshot, query, order, dialect)
     }
+
+    private static func smallChunk(columns: Int) -> Int { min(8192, max(512, cellsAtOnce / max(1, columns))) }
 
     private static func isKeyIndexed(_ dataset: ExternalDataset, _ order: TableOrder) -> Bool {
         let key = dataset.columns[0].column
@@ -80,14 +83,15 @@ public struct TableSource: RowSource {
                 last = .null
             }
             while ends.count < count {
-                if let next = try end(after: last, skipping: chunkRows - 1, in: session) {
-                    ends.append(KeysetCursor([next]))
-                    last = next
-                } else {
+                guard let next = try end(after: last, skipping: chunkRows - 1, in: session) else {
                     // Fewer are left: the chunk ends with the last of all.
-                    if let next = try end(after: last, skipping: 0, isLast: true, in: session) { ends.append(KeysetCursor([next])) }
+                    if let next = try end(after: last, skipping: 0, isLast: true, in: session) {
+                        ends.append(KeysetCursor([next]))
+                    }
                     break
                 }
+                ends.append(KeysetCursor([next]))
+                last = next
             }
             return ends
         }
@@ -98,6 +102,7 @@ public struct TableSource: RowSource {
         after last: KeysetCursor.Value?, skipping: Int, isLast: Bool = false, isNull: Bool = false, in session: any SQLSession
     ) throws -> KeysetCursor.Value? {
         let key = order.terms[0].sql
+        let direction = isLast ? " DESC" : ""
         var statement = TableStatement(dialect)
         if access.isTenantIndexed { statement.add(TableAccess.tenant(dataset, tenant, isIndexed: true, &statement)) }
         if isNull {
@@ -109,7 +114,7 @@ public struct TableSource: RowSource {
         }
         return try session.first(
             """
-            SELECT \(key) FROM \(TableDialect.quoted(dataset.table.name))\(statement.filter) ORDER BY \(key)\(isLast ? " DESC" : "") \
+            SELECT \(key) FROM \(TableDialect.quoted(dataset.table.name))\(statement.filter) ORDER BY \(key)\(direction) \
             LIMIT 1 OFFSET \(skipping)
             """, arguments: statement.arguments
         ) { KeysetCursor.Value($0[0]) }
@@ -118,7 +123,8 @@ public struct TableSource: RowSource {
     // MARK: The rows of a chunk
 
     public func read<Consumer: RowConsumer>(
-        after cursor: KeysetCursor?, through end: KeysetCursor?, reader: Int, _ consumer: @escaping @Sendable () throws -> Consumer
+        after cursor: KeysetCursor?, through end: KeysetCursor?, reader: Int,
+        _ consumer: @escaping @Sendable () throws -> Consumer
     ) async throws -> (ChunkEnd, Consumer.Output) {
         try await snapshot.read(reader: reader % snapshot.readerCount) { session in
             let consumer = try consumer()

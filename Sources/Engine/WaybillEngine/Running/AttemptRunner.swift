@@ -19,13 +19,14 @@ struct AttemptRunner: Sendable {
             if let thrown = attempt.thrown { throw thrown }
             return .completed(output: output, made: try await attempt.finish())
         } catch {
+            let cause = attempt.thrown ?? error
+            if cause is SimulatedCrash { return nil }
             await attempt.abandonArtifacts()
-            return outcome(of: attempt.thrown ?? error, in: attempt)
+            return outcome(of: cause, in: attempt)
         }
     }
 
     private func outcome(of error: any Error, in attempt: Attempt) -> AttemptOutcome? {
-        if error is SimulatedCrash { return nil }
         if let stop = error as? AttemptStop { return outcome(of: stop) }
         // One whose work is not wanted any more may end by whatever its cancelled task makes of that.
         if let stop = attempt.stop, stop == .cancelled || stop == .leaseLost { return outcome(of: stop) }

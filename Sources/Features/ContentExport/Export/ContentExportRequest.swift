@@ -104,13 +104,16 @@ struct ContentExportBody: JSONBody {
         let style = style(&wrong)
         if csv != nil, format != .csv { wrong.append(("csv", "goes with the format csv only")) }
         guard wrong.isEmpty else { throw Problem.invalid(wrong) }
+        var sorts = (sort?.values ?? []).map(Self.sort)
+        // Rows with equal values are in the order of their ids anyway.
+        if dataset == nil, sorts.last == ItemSort(field: "id") { sorts.removeLast() }
         let options = ExportOptions(
             format: format, compression: compression, onError: onError,
             filename: Self.fileName(filename ?? dataset ?? (types.count == 1 ? types[0] : "content")), partRows: partRows,
             partBytes: partBytes, csv: ExportOptions.CSV(style))
         return ContentExportRequest(
             types: types, dataset: dataset, query: query.flatMap { $0.allSatisfy(\.isWhitespace) ? nil : $0 }, fields: fields,
-            languages: languages, sort: (sort?.values ?? []).map(Self.sort), options: options)
+            languages: languages, sort: sorts, options: options)
     }
 
     private func style(_ wrong: inout [(field: String, reason: String)]) -> CSVStyle {
