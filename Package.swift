@@ -70,19 +70,36 @@ let package = Package(
         room("Datasets", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", crypto]),
 
         // Floor 2: HTTP that is the same for every door
-        room("Web", in: "Web", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird, jwt, crypto, logging, lifecycle]),
+        room(
+            "Web", in: "Web",
+            ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird, jwt, crypto, logging, lifecycle]),
 
-        room("JobDoors", in: "Web", ["Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird]),
+        room(
+            "JobDoors", in: "Web",
+            ["Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird]),
 
         // Floor 3: the doors, and telling people
         room("Jobs", in: "Features", ["JobDoors", "Web", "WaybillEngine", "WaybillBlobs", hummingbird]),
-        room("ContentExport", in: "Features", ["JobDoors", "Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird, crypto, logging]),
-        room("Administration", in: "Features", ["JobDoors", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", hummingbird]),
-        room("Notify", in: "Delivery", ["JobDoors", "Web", "WaybillEngine", "WaybillDatabases", hummingbird, logging, lifecycle]),
+        room(
+            "ContentExport", in: "Features",
+            [
+                "JobDoors", "Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird,
+                crypto, logging,
+            ]),
+        room(
+            "Administration", in: "Features",
+            ["JobDoors", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", hummingbird]),
+        room(
+            "Notify", in: "Delivery", ["JobDoors", "Web", "WaybillEngine", "WaybillDatabases", hummingbird, logging, lifecycle]),
         room("Dashboard", in: "Delivery", ["Web", hummingbird], exclude: ["Assets"]),
 
         // Front: what is started and held
-        room("WaybillClient", in: "Front", [httpClient, crypto, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio")]),
+        room(
+            "WaybillClient", in: "Front",
+            [
+                httpClient, crypto, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         room(
             "Assembly", in: "Front",
             [
@@ -98,25 +115,36 @@ let package = Package(
         tests("Conformance", ["WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillDiskBlobs", grdb, crypto]),
         tests(
             "WaybillEngineTests",
-            ["WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", grdb, logging, lifecycle, crypto]),
+            [
+                "WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", grdb, logging,
+                lifecycle, crypto,
+            ]),
         tests("Simulation", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", grdb, logging]),
         tests(
             "DatasetsTests",
-            ["Datasets", "Formats", "WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", logging]),
+            [
+                "Datasets", "Formats", "WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs",
+                "WaybillSQLite", logging,
+            ]),
         tests(
             "WebTests",
             [
-                "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", hummingbird, hummingbirdTesting, jwt, crypto,
+                "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", hummingbird, hummingbirdTesting, jwt,
+                crypto,
                 logging, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ]),
         tests(
             "ContentExportTests",
-            ["ContentExport", "Datasets", "Formats", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", logging]),
+            [
+                "ContentExport", "Datasets", "Formats", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite",
+                logging,
+            ]),
         tests(
             "NotifyTests",
             [
-                "Notify", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", hummingbird, hummingbirdTesting,
+                "Notify", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", hummingbird,
+                hummingbirdTesting,
                 logging, lifecycle,
             ]),
         tests("DashboardTests", ["Dashboard"]),

@@ -70,7 +70,9 @@ struct Ledger {
         guard let entry = jobs[job.id], entry.fence == job.fence, entry.state == .running else {
             throw Violation("\(job.id): an end of fence \(job.fence) was taken, the job's is \(jobs[job.id]?.fence ?? -1)")
         }
-        if entry.cancelAsked, result.state != .cancelled { throw Violation("\(job.id): \(result.state) although cancelled before") }
+        if entry.cancelAsked, result.state != .cancelled {
+            throw Violation("\(job.id): \(result.state) although cancelled before")
+        }
         moved(result)
     }
 
@@ -132,7 +134,9 @@ struct Ledger {
         guard job.checkpoint == entry.checkpoint else {
             throw Violation("\(job.id): checkpoint \(job.checkpoint ?? "none"), acknowledged \(entry.checkpoint ?? "none")")
         }
-        guard job.progress >= entry.progress, job.progress <= 100 else { throw Violation("\(job.id): progress fell to \(job.progress)") }
+        guard job.progress >= entry.progress, job.progress <= 100 else {
+            throw Violation("\(job.id): progress fell to \(job.progress)")
+        }
         guard job.attempts <= job.maxAttempts, job.barrenDeaths <= 3 else { throw Violation("\(job.id): too many attempts") }
         if job.state == .failed, job.failure == nil { throw Violation("\(job.id) failed without a reason") }
         if job.state == .running, job.node == nil { throw Violation("\(job.id) runs nowhere") }
@@ -182,7 +186,8 @@ struct Ledger {
         }
         if let limit = store.limits.perTenant {
             let most = try session.count(
-                "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM engine_jobs WHERE state = 'running' GROUP BY tenant) AS t")
+                "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM engine_jobs WHERE state = 'running' GROUP BY tenant) AS t"
+            )
             guard most <= limit else { throw Violation("\(most) jobs of a tenant run, the limit is \(limit)") }
         }
         let suspects = try session.count("SELECT count(*) FROM engine_jobs WHERE barren_deaths > 0 AND state = 'running'")
@@ -211,7 +216,8 @@ struct Ledger {
             """)
         guard without == 0 else { throw Violation("\(without) completed jobs have no artifact") }
         let garbage = try session.count(
-            "SELECT count(*) FROM engine_garbage AS g WHERE EXISTS (SELECT 1 FROM engine_segments AS s WHERE s.blob_key = g.blob_key)")
+            "SELECT count(*) FROM engine_garbage AS g WHERE EXISTS (SELECT 1 FROM engine_segments AS s WHERE s.blob_key = g.blob_key)"
+        )
         guard garbage == 0 else { throw Violation("a blob that is in use would be deleted") }
     }
 
@@ -228,6 +234,8 @@ struct Ledger {
     }
 
     func checkDrained() throws {
-        if let stuck = jobs.first(where: { !$0.value.state.isFinal }) { throw Violation("\(stuck.key) is \(stuck.value.state) at the end") }
+        if let stuck = jobs.first(where: { !$0.value.state.isFinal }) {
+            throw Violation("\(stuck.key) is \(stuck.value.state) at the end")
+        }
     }
 }

@@ -164,7 +164,8 @@ final class Simulation {
     private func control() throws {
         guard let id = try ledger.jobs.isEmpty ? nil : pick(ledger.jobs.keys.sorted()) else { return }
         switch random.int(0..<4) {
-        case 0: _ = try transaction("cancel \(id)") { try self.store.cancel($0, id, now: self.now) }.map { ledger.cancelAsked($0) }
+        case 0:
+            _ = try transaction("cancel \(id)") { try self.store.cancel($0, id, now: self.now) }.map { ledger.cancelAsked($0) }
         case 1: _ = try transaction("pause \(id)") { try self.store.pause($0, id, now: self.now) }
         case 2: _ = try transaction("resume \(id)") { try self.store.resume($0, id, now: self.now) }
         default: _ = try transaction("retry \(id)") { try self.store.retry($0, id, now: self.now) }.map { ledger.startedOver($0) }
@@ -174,7 +175,8 @@ final class Simulation {
     private func schedule() throws {
         guard options.hasSchedules, let tenant = Self.tenants.first else { return }
         let schedule = JobSchedule(
-            name: "often", cron: "* * * * *", kind: "export", principal: Principal(tenant: tenant, user: "ann", roles: []), input: "{}")
+            name: "often", cron: "* * * * *", kind: "export", principal: Principal(tenant: tenant, user: "ann", roles: []),
+            input: "{}")
         _ = try transaction("schedule") { try ScheduleStore().put($0, schedule, now: self.now) }
     }
 
@@ -210,7 +212,8 @@ final class Simulation {
                 session, Checkpointing(job: job.id, fence: job.fence, progress: progress, artifacts: change.map { [$0] } ?? []),
                 now: self.now
             ) { session in
-                try session.execute("INSERT INTO simulated_rows (job_id, fence, number) VALUES ($1, $2, $3)", job.id.text, job.fence, text)
+                try session.execute(
+                    "INSERT INTO simulated_rows (job_id, fence, number) VALUES ($1, $2, $3)", job.id.text, job.fence, text)
                 return CheckpointStep(checkpoint: text, counters: nil)
             }
         } refused: { error in
@@ -230,7 +233,8 @@ final class Simulation {
         let number = try store.artifacts.segments(session, of: attempt.job.id, position: 0).count
         let segment = Segment(key: key, length: 5, sha256: [1])
         return ArtifactChange(
-            position: 0, name: "out", contentType: "text/plain", segments: [SegmentDraft(number: number, segment: segment)], whole: nil)
+            position: 0, name: "out", contentType: "text/plain", segments: [SegmentDraft(number: number, segment: segment)],
+            whole: nil)
     }
 
     private func finish(_ attempt: SimulatedAttempt, on node: SimulatedNode) throws {
@@ -301,7 +305,9 @@ final class Simulation {
     private func retire() throws {
         let pruned = try transaction("retires") { session in
             _ = try self.store.expireArtifacts(session, now: self.now)
-            let ids = try session.all("SELECT id FROM engine_history WHERE prune_at <= $1", self.now.microseconds) { JobID($0.string(0)) }
+            let ids = try session.all("SELECT id FROM engine_history WHERE prune_at <= $1", self.now.microseconds) {
+                JobID($0.string(0))
+            }
             try self.store.prune(session, now: self.now)
             return ids.compactMap(\.self)
         }

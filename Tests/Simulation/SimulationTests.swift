@@ -33,7 +33,9 @@ import WaybillEngine
             defer { session.clear() }
             for statement in EngineMigrations.all.flatMap({ $0.statements(.sqlite) }) { try session.execute(statement) }
             try session.execute("CREATE TABLE simulated_rows (job_id TEXT, fence INTEGER, number TEXT)")
-            let tables = try session.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'") { $0.string(0) }
+            let tables = try session.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'") {
+                $0.string(0)
+            }
             for seed in seeds {
                 for table in tables { try session.execute("DELETE FROM \(table)") }
                 let options = SimulationOptions(seed: seed, steps: steps)

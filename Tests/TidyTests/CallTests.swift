@@ -27,7 +27,10 @@ import Testing
             offence: "if debugging { print(x) }", lookalike: "blueprint(x); page.print(x)"),
         Rule(
             name: "clock, randomness and environment only in front, so that tests can fix them",
-            pattern: { $0.ranges(of: /\b(?:Date|UUID|ContinuousClock)\(\)|\.random\(|\bProcessInfo\b/).map(\.lowerBound) },
+            pattern: {
+                $0.ranges(of: /\b(?:Date|UUID|ContinuousClock)\(\)|\.random\(in:|\bProcessInfo\b/)
+                    .map(\.lowerBound)
+            },
             isAllowed: { $0.hasPrefix("Sources/Front/") },
             offence: "let id = UUID()", lookalike: "let date = Date(timeIntervalSince1970: 0)"),
         Rule(

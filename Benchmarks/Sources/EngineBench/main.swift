@@ -96,7 +96,9 @@ struct Bench {
                 let due = Int((ContinuousClock.now - start) / .microseconds(1)) * Int(rate) / 1_000_000
                 while sent < due {
                     sent += 1
-                    group.addTask { _ = try? await engine.enqueue(JobRequest(kind: NoOp.kind, principal: principal, input: "{}")) }
+                    group.addTask {
+                        _ = try? await engine.enqueue(JobRequest(kind: NoOp.kind, principal: principal, input: "{}"))
+                    }
                 }
                 try? await Task.sleep(for: .milliseconds(1))
             }

@@ -1,6 +1,6 @@
 import Hummingbird
-import Web
 import WaybillEngine
+import Web
 
 /// `/apikeys`: the keys that programs use instead of a token.
 struct APIKeyRoutes: Sendable {
@@ -51,7 +51,8 @@ struct APIKeyRoutes: Sendable {
 
         static let schema = Schema.object([
             "id": .uuid, "name": .string, "tenant": .tenant, "user": .string, "roles": .array(of: .string),
-            "scopes": .array(of: .string), "createdAt": .dateTime, "expiresAt": .dateTime.optional, "lastUsedAt": .dateTime.optional,
+            "scopes": .array(of: .string), "createdAt": .dateTime, "expiresAt": .dateTime.optional,
+            "lastUsedAt": .dateTime.optional,
             "revokedAt": .dateTime.optional, "secret": .string.described("only in the answer that makes it").optional,
         ])
     }
@@ -71,12 +72,16 @@ struct APIKeyRoutes: Sendable {
             let secret = try await feature.floor.keys.create(
                 id: id, tenant: tenant, user: body.user, roles: roles, name: body.name ?? "", expiresAt: expires,
                 random: feature.floor.random(32), now: context.arrivedAt)
-            guard let key = try await feature.floor.keys.list(tenant: tenant).first(where: { $0.id == id }) else { throw Problem.notFound() }
+            guard let key = try await feature.floor.keys.list(tenant: tenant).first(where: { $0.id == id }) else {
+                throw Problem.notFound()
+            }
             return try JSONAnswer(View(key, secret: secret), status: .created)
         }
 
-        let list = RouteDoc("listAPIKeys", "Lists the API keys of the tenant", tag: "administration", access: .scope(.tenantAdmin))
-            .answer(200, "all keys, oldest first, without their secrets", .object(["keys": .array(of: .ref("APIKey"))]))
+        let list = RouteDoc(
+            "listAPIKeys", "Lists the API keys of the tenant", tag: "administration", access: .scope(.tenantAdmin)
+        )
+        .answer(200, "all keys, oldest first, without their secrets", .object(["keys": .array(of: .ref("APIKey"))]))
         catalog.route(.get, "/apikeys", list) { _, context in
             let principal = try context.require(.tenantAdmin)
             return try JSONAnswer(["keys": try await feature.floor.keys.list(tenant: principal.tenant).map { View($0) }])

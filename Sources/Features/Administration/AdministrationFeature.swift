@@ -1,7 +1,7 @@
-import Web
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// Looking after an installation: API keys of a tenant, and the tenants themselves.
 public struct AdministrationFeature: Sendable {

@@ -34,7 +34,9 @@ struct TenantEraseJob: JobHandler {
             let hasMore = try await eraser.eraseSlice(tenant)
             done.slices += 1
             if !hasMore { done.rooms += 1 }
-            if job.shouldCommit || !hasMore { try await job.commit(done, progress: progress, counters: ["slices": Int64(done.slices)]) }
+            if job.shouldCommit || !hasMore {
+                try await job.commit(done, progress: progress, counters: ["slices": Int64(done.slices)])
+            }
         }
         var removed = 0
         for prefix in ["jobs/\(tenant)/", "uploads/\(tenant)/"] {

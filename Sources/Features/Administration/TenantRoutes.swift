@@ -1,7 +1,7 @@
 import Hummingbird
 import JobDoors
-import Web
 import WaybillEngine
+import Web
 
 /// `/tenants`: what tenants there are, and their erasure.
 struct TenantRoutes: Sendable {
@@ -24,9 +24,11 @@ struct TenantRoutes: Sendable {
             return try JSONAnswer(["tenants": names.map { View(name: $0, state: erasing.contains($0) ? "erasing" : "active") }])
         }
 
-        let erase = RouteDoc("eraseTenant", "Erases a tenant: nothing of it is left", tag: "administration", access: .scope(.system))
-            .path("tenant", .tenant).problems(409)
-            .answer(202, "the job that erases it", .ref("Job"), headers: ["Location", "Retry-After"])
+        let erase = RouteDoc(
+            "eraseTenant", "Erases a tenant: nothing of it is left", tag: "administration", access: .scope(.system)
+        )
+        .path("tenant", .tenant).problems(409)
+        .answer(202, "the job that erases it", .ref("Job"), headers: ["Location", "Retry-After"])
         catalog.route(.delete, "/tenants/{tenant}", erase) { _, context in
             let principal = try context.require(.system)
             guard let tenant = TenantID(try context.path("tenant")) else { throw Problem.notFound("there is no such tenant") }
@@ -37,7 +39,8 @@ struct TenantRoutes: Sendable {
             do {
                 job = try await feature.engine.enqueue(
                     TenantEraseJob.self, TenantEraseJob.Input(tenant: tenant),
-                    for: Principal(tenant: owner, user: principal.user, roles: principal.roles), uniqueKey: tenant.text, maxAttempts: 10)
+                    for: Principal(tenant: owner, user: principal.user, roles: principal.roles), uniqueKey: tenant.text,
+                    maxAttempts: 10)
             } catch let error as EngineError {
                 throw JobDoor<JobView>.problem(error)
             }
@@ -48,7 +51,8 @@ struct TenantRoutes: Sendable {
     /// The tenants whose erasure has not ended.
     private func erasing() async throws -> Set<String> {
         guard let owner = TenantID(TenantEraseJob.owner) else { return [] }
-        let (jobs, _) = try await feature.engine.list(JobFilter(tenant: owner, kinds: [TenantEraseJob.kind]), offset: 0, limit: 1000)
+        let (jobs, _) = try await feature.engine.list(
+            JobFilter(tenant: owner, kinds: [TenantEraseJob.kind]), offset: 0, limit: 1000)
         return Set(
             try jobs.filter { !$0.state.isFinal }.map { try JobCoding.decode(TenantEraseJob.Input.self, $0.input).tenant.text })
     }

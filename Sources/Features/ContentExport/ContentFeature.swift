@@ -1,10 +1,10 @@
 import Datasets
 import Logging
 import ServiceLifecycle
-import Web
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// The content door: content types and items, their export and import.
 public struct ContentFeature: Sendable {
@@ -51,7 +51,8 @@ public struct ContentFeature: Sendable {
 
     /// The kinds of job of this door.
     public static func handlers(
-        database: any SQLDatabase, blobs: any BlobStore, rights: any RightsSource, datasets: any DatasetOpener, temporaryFolder: String
+        database: any SQLDatabase, blobs: any BlobStore, rights: any RightsSource, datasets: any DatasetOpener,
+        temporaryFolder: String
     ) -> [any JobHandler] {
         [
             ContentExportJob(database: database, rights: rights, datasets: datasets, temporaryFolder: temporaryFolder),
@@ -85,7 +86,8 @@ public struct ContentFeature: Sendable {
     /// - Throws: a 404 problem if there is none.
     func type(_ name: String, of tenant: TenantID, in session: any SQLSession) throws -> (type: ContentType, space: Int64) {
         let store = ContentStore()
-        guard let space = try store.space(of: tenant, in: session), let type = try store.type(name, space: space.id, in: session) else {
+        guard let space = try store.space(of: tenant, in: session), let type = try store.type(name, space: space.id, in: session)
+        else {
             throw Problem.notFound("there is no such content type")
         }
         return (type, space.id)

@@ -1,8 +1,8 @@
 import Hummingbird
 import JobDoors
-import Web
 import WaybillBlobs
 import WaybillEngine
+import Web
 
 /// `/jobs`: every job of every door, with the same verbs.
 public struct JobRoutes: Sendable {
@@ -36,7 +36,8 @@ public struct JobRoutes: Sendable {
         for (action, summary) in summaries {
             let doc = RouteDoc("\(action.rawValue)Job", summary, tag: "jobs", access: .scope(.jobsWrite)).path("jobId", .uuid)
                 .answer(202, "the job as it is now", .ref("Job"), headers: ["Location", "Retry-After"]).problems(409)
-            catalog.route(.post, "/jobs/{jobId}/\(action.rawValue)", doc) { _, context in try await door.control(action, context) }
+            catalog.route(.post, "/jobs/{jobId}/\(action.rawValue)", doc) { _, context in try await door.control(action, context)
+            }
         }
         mountEvents(catalog)
     }

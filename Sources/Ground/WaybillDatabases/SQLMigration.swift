@@ -68,7 +68,8 @@ public struct SQLMigrator: Sendable {
         let known = Set(migrations.map { "\($0.room)/\($0.number)" })
         let rooms = Set(migrations.map(\.room))
         if let newer = applied.subtracting(known).filter({ rooms.contains(String($0.prefix { $0 != "/" })) }).sorted().first {
-            throw SQLError(.schema, "the database has schema step \(newer), which this version does not know; use a newer waybill")
+            throw SQLError(
+                .schema, "the database has schema step \(newer), which this version does not know; use a newer waybill")
         }
         return migrations.filter { !applied.contains("\($0.room)/\($0.number)") }
     }

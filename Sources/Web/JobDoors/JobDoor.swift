@@ -1,8 +1,8 @@
 import Hummingbird
-import Web
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// What every door does with its jobs: finds them for who asks, lists, controls, watches and hands out what they made.
 ///
@@ -34,7 +34,9 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
     /// - Throws: the same 404 for what is not there and for what belongs to somebody else.
     public func job(_ context: WebContext) async throws -> JobRecord {
         let text = try context.pathID("jobId")
-        guard let id = JobID(text), let job = try await engine.find(id), kinds?.contains(job.kind) ?? true, isVisible(job, context) else {
+        guard let id = JobID(text), let job = try await engine.find(id), kinds?.contains(job.kind) ?? true,
+            isVisible(job, context)
+        else {
             throw Problem.notFound("there is no job \(text)")
         }
         return job
@@ -115,7 +117,8 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
                 }
                 return try Self.accepted(job, path)
             }
-            guard let wait = preferences.wait, answer.status == 202, let id = answer.headers[.location]?.split(separator: "/").last,
+            guard let wait = preferences.wait, answer.status == 202,
+                let id = answer.headers[.location]?.split(separator: "/").last,
                 let job = JobID(String(id))
             else { return answer }
             let ended = try await waitForEnd(of: job, atMost: wait)
@@ -125,7 +128,8 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
                 return answer
             }
             return try JSONAnswer(
-                try await view(ended), headers: [.preferenceApplied: Preferences.applied(wait: wait), .location: "\(path)/\(job)"])
+                try await view(ended),
+                headers: [.preferenceApplied: Preferences.applied(wait: wait), .location: "\(path)/\(job)"])
         } catch let error as EngineError {
             throw Self.problem(error)
         }

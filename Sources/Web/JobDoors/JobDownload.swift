@@ -2,9 +2,9 @@ import Datasets
 import Formats
 import HTTPTypes
 import Hummingbird
-import Web
 import WaybillBlobs
 import WaybillEngine
+import Web
 
 /// Whether a job's files can be had.
 public enum ArtifactState: String, Codable, Sendable, CaseIterable {
@@ -30,7 +30,8 @@ extension JobDoor {
     public func download(_ request: Request, _ context: WebContext, name: String) async throws -> Response {
         let job = try await job(context)
         guard job.state == .completed else {
-            throw Problem(.init(409, "NO_ARTIFACT", "There is no file"), "the job is \(job.state.rawValue)").with("state", .string(job.state.rawValue))
+            throw Problem(.init(409, "NO_ARTIFACT", "There is no file"), "the job is \(job.state.rawValue)").with(
+                "state", .string(job.state.rawValue))
         }
         let stored = try await engine.artifacts(of: job.id)
         switch ArtifactState(stored.map(\.artifact), of: job) {
@@ -51,7 +52,9 @@ extension JobDoor {
             return try StoredFile.zip(parts, name: name)
         }
         if asked == "errors" {
-            guard let errors = files.first(where: { $0.facts.role == .errors }) else { throw Problem.notFound("no row has failed") }
+            guard let errors = files.first(where: { $0.facts.role == .errors }) else {
+                throw Problem.notFound("no row has failed")
+            }
             return try errors.download()
         }
         guard let number = Int(asked), (1...1_000_000).contains(number) else {
@@ -82,7 +85,8 @@ private struct StoredFile {
     func download() throws -> Download {
         guard let layout = ByteLayout(pieces) else { throw Problem(.artifactDamaged, "the file's length is wrong") }
         let mediaType =
-            artifact.name.hasSuffix(".gz") ? "application/gzip" : artifact.name.hasSuffix(".zst") ? "application/zstd" : artifact.contentType
+            artifact.name.hasSuffix(".gz")
+            ? "application/gzip" : artifact.name.hasSuffix(".zst") ? "application/zstd" : artifact.contentType
         return Download(layout, mediaType: mediaType, filename: artifact.name, sha256: artifact.sha256)
     }
 
@@ -91,7 +95,8 @@ private struct StoredFile {
         let entries = files.map { file in
             ZipEntry(
                 name: file.artifact.name, method: file.facts.isDeflated ? .deflated : .stored, crc32: file.facts.crc32 ?? 0,
-                compressedLength: file.artifact.length, length: file.facts.isDeflated ? file.facts.rawLength : file.artifact.length,
+                compressedLength: file.artifact.length,
+                length: file.facts.isDeflated ? file.facts.rawLength : file.artifact.length,
                 modifiedAt: 0)
         }
         let zip = try ZipLayout(entries)
@@ -103,8 +108,11 @@ private struct StoredFile {
         pieces.append(.bytes(zip.directory))
         guard let layout = ByteLayout(pieces) else { throw Problem(.artifactDamaged, "the file's length is wrong") }
         // The bytes follow from the parts' bytes, so their digests name the whole.
-        let tag = files.compactMap(\.artifact.sha256).map { $0.prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
-            .joined(separator: "-").prefix(200)
-        return Download(layout, mediaType: "application/zip", filename: "\(name).zip", sha256: nil, tag: "zip-\(files.count)-\(tag)")
+        let tag = files.compactMap(\.artifact.sha256).map {
+            $0.prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+        .joined(separator: "-").prefix(200)
+        return Download(
+            layout, mediaType: "application/zip", filename: "\(name).zip", sha256: nil, tag: "zip-\(files.count)-\(tag)")
     }
 }

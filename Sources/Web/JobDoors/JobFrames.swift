@@ -1,6 +1,6 @@
 import Hummingbird
-import Web
 import WaybillEngine
+import Web
 
 /// A job as Server-Sent Events: what has happened since a number, what happens now, and an end with the job's end.
 ///
@@ -62,7 +62,8 @@ struct JobFrames<View: Encodable & Sendable>: AsyncSequence, Sendable {
                 last = event.number
                 guard let name = frames.name(event.name) else { continue }
                 let isEnd = event.number == end
-                waiting.append(try SSEFrame(event: name, id: event.number, json: try await frames.view(shape(job, at: event, isEnd))))
+                waiting.append(
+                    try SSEFrame(event: name, id: event.number, json: try await frames.view(shape(job, at: event, isEnd))))
             }
             hasMore = events.count == Self.eventsAtOnce
             guard !hasMore else { return }
@@ -97,7 +98,8 @@ extension JobDoor {
         let after = try SSEStream.lastEventID(request)
         let place = try floor.streams.open("job \(job.id)")
         let frames = JobFrames(engine: engine, job: job, after: after, name: name, view: view)
-        return SSEStream(time: floor.time).response(request, context, place: place, jitter: floor.random(1).first ?? 0, frames: frames)
+        return SSEStream(time: floor.time).response(
+            request, context, place: place, jitter: floor.random(1).first ?? 0, frames: frames)
     }
 
     /// The four names that the doors of the source documents tell: what is not an end is progress.

@@ -1,5 +1,5 @@
-import Web
 import WaybillEngine
+import Web
 
 /// A job as the wire shows it; a door adds its own members beside these.
 public struct JobView: Encodable, Sendable {
@@ -68,9 +68,11 @@ public struct JobView: Encodable, Sendable {
         ("priority", .integer(0...100)), ("createdAt", .dateTime), ("startedAt", .dateTime.optional), ("updatedAt", .dateTime),
         ("endedAt", .dateTime.optional), ("dueAt", .dateTime.optional), ("deadlineAt", .dateTime.optional),
         ("executingNode", .string.optional), ("attempts", .integer(min: 0)), ("maxAttempts", .integer(min: 1)),
-        ("interruptions", .integer(min: 0)), ("deaths", .integer(min: 0)), ("cancelRequested", .boolean), ("pauseRequested", .boolean),
+        ("interruptions", .integer(min: 0)), ("deaths", .integer(min: 0)), ("cancelRequested", .boolean),
+        ("pauseRequested", .boolean),
         ("stalled", .boolean), ("waitingFor", .string.optional),
-        ("error", Schema.object(["code": .string, "message": .string]).optional), ("counters", .map(of: .integer)), ("statusUrl", .uri),
+        ("error", Schema.object(["code": .string, "message": .string]).optional), ("counters", .map(of: .integer)),
+        ("statusUrl", .uri),
     ]
 
     /// The whole schema.

@@ -97,7 +97,9 @@ public struct ExportLoop: Sendable {
                 var rest = next.read
                 while rest.isStopped, let last = rest.last {
                     // The chunk was broken off because its rows are large: the rest follows before the next one.
-                    let (read, chunk) = try await source.read(after: last, through: next.end, reader: next.number % source.readers) {
+                    let (read, chunk) = try await source.read(
+                        after: last, through: next.end, reader: next.number % source.readers
+                    ) {
                         ChunkEncoder(plan)
                     }
                     try await take(chunk, &parts, &position, &failures)

@@ -55,7 +55,8 @@ public struct ExportOptions: Sendable, Hashable, Codable {
         }
 
         var style: CSVStyle {
-            CSVStyle(profile: CSVStyle.Profile(rawValue: profile) ?? .rfc4180, byteOrderMark: byteOrderMark, delimiter: delimiter) ?? .rfc4180
+            CSVStyle(profile: CSVStyle.Profile(rawValue: profile) ?? .rfc4180, byteOrderMark: byteOrderMark, delimiter: delimiter)
+                ?? .rfc4180
         }
     }
 

@@ -16,7 +16,8 @@ public struct ExportTarget: Sendable {
     public init(
         artifact: @escaping @Sendable (_ name: String, _ contentType: String) async throws -> ArtifactWriter,
         shouldCommit: @escaping @Sendable () -> Bool,
-        commit: @escaping @Sendable (_ position: ExportPosition, _ progress: Double) async throws -> Void, temporaryFolder: String,
+        commit: @escaping @Sendable (_ position: ExportPosition, _ progress: Double) async throws -> Void,
+        temporaryFolder: String,
         createdAt: Timestamp, runName: String
     ) {
         self.artifact = artifact

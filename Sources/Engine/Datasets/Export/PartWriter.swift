@@ -62,7 +62,9 @@ struct PartWriter {
         position.partRows += rows
         if let whole, whole.isFramed {
             position.partBytes += Int64(whole.rawLength)
-            if let crc = whole.crc32 { position.partCRC = CRC32.combine(position.partCRC, crc, secondLength: Int64(whole.rawLength)) }
+            if let crc = whole.crc32 {
+                position.partCRC = CRC32.combine(position.partCRC, crc, secondLength: Int64(whole.rawLength))
+            }
             try await writer?.append(bytes)
         } else if isFirst, plan.options.format == .json {
             try await write(Array(bytes.dropFirst(JSONRowEncoder.separator.count - 1)), &position)

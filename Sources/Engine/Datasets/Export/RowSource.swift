@@ -86,6 +86,7 @@ public protocol RowSource: Sendable {
     /// Hands the rows after `cursor`, up to and with `end` (or `chunkRows` rows where it is nil), to the consumer, on a database
     /// thread.
     func read<Consumer: RowConsumer>(
-        after cursor: KeysetCursor?, through end: KeysetCursor?, reader: Int, _ consumer: @escaping @Sendable () throws -> Consumer
+        after cursor: KeysetCursor?, through end: KeysetCursor?, reader: Int,
+        _ consumer: @escaping @Sendable () throws -> Consumer
     ) async throws -> (ChunkEnd, Consumer.Output)
 }

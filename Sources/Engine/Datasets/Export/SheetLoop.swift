@@ -38,7 +38,9 @@ struct SheetLoop {
     }
 
     /// Writes the rows from the position on into the file at `path`.
-    private func write(rowsMax: Int64, path: String, from position: ExportPosition) async throws -> (sheet: SheetCount, read: Read) {
+    private func write(rowsMax: Int64, path: String, from position: ExportPosition) async throws -> (
+        sheet: SheetCount, read: Read
+    ) {
         let sheet = try Sheet(path: path, target: loop.target, plan: plan)
         var count = SheetCount()
         var read = Read(cursor: position.cursor)

@@ -47,7 +47,9 @@ final class CSVRowEncoder: RowEncoder {
     }
 
     func document(_ document: DocumentRow, to out: OutputBuffer) -> RowError? {
-        guard scanner.scan(document.body) else { return RowError(code: "DAMAGED_ITEM", message: "The stored item can't be read.") }
+        guard scanner.scan(document.body) else {
+            return RowError(code: "DAMAGED_ITEM", message: "The stored item can't be read.")
+        }
         for column in columns {
             switch column.source {
             case .id: guard writer.text(document.id, to: out) else { return .notUTF8(column.name) }
@@ -58,7 +60,9 @@ final class CSVRowEncoder: RowEncoder {
                 }
                 guard writer.text(document.language.bytes, to: out) else { return .notUTF8(column.name) }
             case .field(let field):
-                guard append(scanner[field], of: document.body, isJSON: column.isJSON, to: out) else { return .notUTF8(column.name) }
+                guard append(scanner[field], of: document.body, isJSON: column.isJSON, to: out) else {
+                    return .notUTF8(column.name)
+                }
             }
         }
         writer.endRow(out)

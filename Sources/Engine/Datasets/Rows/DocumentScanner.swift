@@ -50,7 +50,9 @@ final class DocumentScanner {
     /// - Returns: false if the bytes are no such document.
     func scan(_ body: UnsafeBufferPointer<UInt8>) -> Bool {
         for field in 0..<fieldCount { slots[field].first = 0 }
-        guard let base = body.baseAddress, body.count >= 2, body.count < Int32.max, base[0] == UInt8(ascii: "{") else { return false }
+        guard let base = body.baseAddress, body.count >= 2, body.count < Int32.max, base[0] == UInt8(ascii: "{") else {
+            return false
+        }
         let end = body.count
         if base[1] == UInt8(ascii: "}") { return end == 2 }
         var at = 1
@@ -61,7 +63,9 @@ final class DocumentScanner {
             if let field {
                 at += patternStarts[field + 1] - patternStarts[field]
             } else {
-                guard let behind = skipString(base, at, end)?.end, behind < end, base[behind] == UInt8(ascii: ":") else { return false }
+                guard let behind = skipString(base, at, end)?.end, behind < end, base[behind] == UInt8(ascii: ":") else {
+                    return false
+                }
                 at = behind + 1
             }
             guard at < end, let value = skipValue(base, at, end) else { return false }
@@ -92,7 +96,9 @@ final class DocumentScanner {
         return nil
     }
 
-    @inline(__always) private func skipString(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> (end: Int, isEscaped: Bool)? {
+    @inline(__always) private func skipString(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> (
+        end: Int, isEscaped: Bool
+    )? {
         var at = start + 1
         var isEscaped = false
         while at < end {
@@ -107,7 +113,9 @@ final class DocumentScanner {
         return nil
     }
 
-    @inline(__always) private func skipValue(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> (end: Int, isEscaped: Bool)? {
+    @inline(__always) private func skipValue(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> (
+        end: Int, isEscaped: Bool
+    )? {
         switch base[start] {
         case UInt8(ascii: "\""): return skipString(base, start, end)
         case UInt8(ascii: "["), UInt8(ascii: "{"): return skipNested(base, start, end).map { ($0, false) }

@@ -47,7 +47,9 @@ final class JSONRowEncoder: RowEncoder {
     }
 
     func document(_ document: DocumentRow, to out: OutputBuffer) -> RowError? {
-        guard scanner.scan(document.body) else { return RowError(code: "DAMAGED_ITEM", message: "The stored item can't be read.") }
+        guard scanner.scan(document.body) else {
+            return RowError(code: "DAMAGED_ITEM", message: "The stored item can't be read.")
+        }
         if isArray { out.append(Self.separator) }
         for index in 0..<columns.count {
             labels.append(index, to: out)

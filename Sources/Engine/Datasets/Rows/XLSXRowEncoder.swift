@@ -37,7 +37,9 @@ final class XLSXRowEncoder: RowEncoder {
     }
 
     func document(_ document: DocumentRow, to out: OutputBuffer) -> RowError? {
-        guard scanner.scan(document.body) else { return RowError(code: "DAMAGED_ITEM", message: "The stored item can't be read.") }
+        guard scanner.scan(document.body) else {
+            return RowError(code: "DAMAGED_ITEM", message: "The stored item can't be read.")
+        }
         for column in columns {
             var code: XLSXError.Code?
             switch column.source {
@@ -65,7 +67,8 @@ final class XLSXRowEncoder: RowEncoder {
         case .yes: writer.boolean(true)
         case .no: writer.boolean(false)
         case .integer, .number:
-            if let integer = value.int64(in: json) { writer.integer(integer) } else { return writer.double(value.double(in: json) ?? .nan) }
+            guard let integer = value.int64(in: json) else { return writer.double(value.double(in: json) ?? .nan) }
+            writer.integer(integer)
         case .string, .escapedString:
             scratch.clear()
             value.appendText(in: json, to: scratch)

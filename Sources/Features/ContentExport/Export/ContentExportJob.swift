@@ -1,8 +1,8 @@
 import Datasets
 import Formats
-import Web
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// Exports content, or an external data set, as files.
 struct ContentExportJob: JobHandler {
@@ -22,7 +22,9 @@ struct ContentExportJob: JobHandler {
     let datasets: any DatasetOpener
     let temporaryFolder: String
 
-    func run(_ input: ContentExportRequest, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>) async throws -> ExportResult {
+    func run(_ input: ContentExportRequest, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>) async throws
+        -> ExportResult
+    {
         do {
             return try await export(input, from: checkpoint, in: job)
         } catch let error as ContentError {

@@ -24,8 +24,11 @@ struct ContentExportBody: JSONBody {
         var delimiter: String?
     }
 
+    private static let partRowsMax: Int64 = 1_000_000_000
+
     static let fields: Set = [
-        "contentType", "contentTypes", "dataset", "query", "fields", "languages", "sort", "format", "compression", "onError", "filename",
+        "contentType", "contentTypes", "dataset", "query", "fields", "languages", "sort", "format", "compression", "onError",
+        "filename",
         "partRows", "partBytes", "csv",
     ]
     static var nested: [String: any JSONBody.Type] { ["csv": CSV.self] }
@@ -51,7 +54,11 @@ struct ContentExportBody: JSONBody {
 
         init(from decoder: any Decoder) throws {
             let container = try decoder.singleValueContainer()
-            if let one = try? container.decode(String.self) { values = [one] } else { values = try container.decode([String].self) }
+            if let one = try? container.decode(String.self) {
+                values = [one]
+            } else {
+                values = try container.decode([String].self)
+            }
         }
     }
 
@@ -68,10 +75,11 @@ struct ContentExportBody: JSONBody {
         "compression": .enumeration(ExportOptions.Compression.self).optional,
         "onError": .enumeration(ExportOptions.OnError.self).optional,
         "filename": .string(1...200).described("without extension").optional,
-        "partRows": .integer(1...1_000_000_000).described("a new part after so many rows").optional,
+        "partRows": .integer(1...Int(partRowsMax)).described("a new part after so many rows").optional,
         "partBytes": .integer(min: 1024).described("a new part after so many bytes, before compression").optional,
         "csv": .body([
-            "profile": .enumeration(CSVStyle.Profile.self).optional, "bom": .boolean.optional, "delimiter": .string(1...1).optional,
+            "profile": .enumeration(CSVStyle.Profile.self).optional, "bom": .boolean.optional,
+            "delimiter": .string(1...1).optional,
         ]).optional,
     ])
 
@@ -79,7 +87,8 @@ struct ContentExportBody: JSONBody {
     /// - Throws: a 400 problem that names every member that is wrong.
     func request() throws -> ContentExportRequest {
         var wrong: [(field: String, reason: String)] = []
-        func choice<T: RawRepresentable & CaseIterable>(_ text: String?, _ name: String, _ standard: T) -> T where T.RawValue == String {
+        func choice<T: RawRepresentable & CaseIterable>(_ text: String?, _ name: String, _ standard: T) -> T
+        where T.RawValue == String {
             guard let text else { return standard }
             if let value = T(rawValue: text) { return value }
             wrong.append((name, "‘\(text.prefix(100))’ is not one of " + T.allCases.map(\.rawValue).joined(separator: ", ")))
@@ -95,10 +104,14 @@ struct ContentExportBody: JSONBody {
         if contentTypes?.isEmpty == true { wrong.append(("contentTypes", "names no type")) }
         if types.count > 100 { wrong.append(("contentTypes", "names more than 100 types")) }
         if Set(types).count != types.count { wrong.append(("contentTypes", "names a type twice")) }
-        if let fields, fields.isEmpty || Set(fields).count != fields.count { wrong.append(("fields", "is empty or names a field twice")) }
-        if languages?.isEmpty == true { wrong.append(("languages", "is empty")) }
+        if let fields, fields.isEmpty || Set(fields).count != fields.count {
+            wrong.append(("fields", "is empty or names a field twice"))
+        }
+        if let languages { wrong += Self.check(languages: languages) }
         if dataset != nil, languages != nil { wrong.append(("languages", "a data set has no languages")) }
-        if let partRows, partRows < 1 { wrong.append(("partRows", "must be 1 or more")) }
+        if let partRows, !(1...Self.partRowsMax).contains(partRows) {
+            wrong.append(("partRows", "must be from 1 to \(Self.partRowsMax)"))
+        }
         if let partBytes, partBytes < 1024 { wrong.append(("partBytes", "must be 1024 or more")) }
         if let filename, !(1...200).contains(filename.utf8.count) { wrong.append(("filename", "has 1 to 200 bytes")) }
         let style = style(&wrong)
@@ -131,6 +144,13 @@ struct ContentExportBody: JSONBody {
         return style
     }
 
+    private static func check(languages: [String]) -> [(field: String, reason: String)] {
+        if languages.isEmpty || languages.count > 100 { return [("languages", "names no language, or more than 100")] }
+        return languages.filter { (try? ItemEncoder.checkedLanguage($0)) == nil }.prefix(10).map {
+            ("languages", "‘\($0.prefix(100))’ is no language tag, such as en or de-AT")
+        }
+    }
+
     private static func sort(_ text: String) -> ItemSort {
         text.hasPrefix("-") ? ItemSort(field: String(text.dropFirst()), isDescending: true) : ItemSort(field: text)
     }
@@ -138,7 +158,8 @@ struct ContentExportBody: JSONBody {
     /// The name without an extension that will be added again, and without what can't be in a file's name.
     private static func fileName(_ text: String) -> String {
         var name = ContentDisposition.clean(text)
-        for format in ExportOptions.Format.allCases where name.lowercased().hasSuffix("." + format.rawValue) && name.count > format.rawValue.count + 1 {
+        for format in ExportOptions.Format.allCases
+        where name.lowercased().hasSuffix("." + format.rawValue) && name.count > format.rawValue.count + 1 {
             name = String(name.dropLast(format.rawValue.count + 1))
         }
         return name

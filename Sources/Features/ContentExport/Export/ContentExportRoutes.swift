@@ -1,10 +1,10 @@
 import Datasets
 import Hummingbird
 import JobDoors
-import Web
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// `/content/export`: the six endpoints of the source document, and the file's removal.
 struct ContentExportRoutes: Sendable {
@@ -42,7 +42,8 @@ struct ContentExportRoutes: Sendable {
         catalog.route(.post, "\(Self.path)/{jobId}/cancel", cancel) { _, context in try await door.control(.cancel, context) }
 
         let monitor = doc("monitorExport", "Watches an export").path("jobId", .uuid).header("Last-Event-ID", .string)
-            .answer(200, "events `job.progress`, `job.completed`, `job.failed`, `job.cancelled`", .string, media: "text/event-stream")
+            .answer(
+                200, "events `job.progress`, `job.completed`, `job.failed`, `job.cancelled`", .string, media: "text/event-stream")
         catalog.route(.get, "\(Self.path)/{jobId}/monitor", monitor) { request, context in
             try await door.monitor(request, context, name: JobDoor<ContentExportView>.plainName)
         }
@@ -92,7 +93,8 @@ struct ContentExportRoutes: Sendable {
         }
         do {
             _ = try request.query.map { try Query.parse($0, schema: type.querySchema) }
-            let plan: ScanPlan = request.sort.isEmpty || request.sort == [ItemSort(field: "id")] ? .clustered : .sorted(request.sort)
+            let plan: ScanPlan =
+                request.sort.isEmpty || request.sort == [ItemSort(field: "id")] ? .clustered : .sorted(request.sort)
             _ = try ItemScan(cut: ContentCut(space: space, epoch: 0, job: ""), type: type, plan: plan, readable: .all)
         } catch let error as QueryError {
             throw Problem.query(error)
@@ -102,13 +104,15 @@ struct ContentExportRoutes: Sendable {
     }
 
     private func mountFile(_ catalog: RouteCatalog) {
-        let download = RouteDoc("downloadExport", "Downloads an export", tag: "content export", access: .scopeOrLink(.contentExport))
-            .described("One file as it is, several as a ZIP; `part` chooses one of them, `errors` the list of failed rows.")
-            .path("jobId", .uuid).query("part", .string(1...10), "a number from 1, or `errors`")
-            .download(media: [
-                "text/csv", "application/x-ndjson", "application/json", "application/zip", "application/gzip", "application/zstd",
-                ExportOptions.Format.xlsx.contentType,
-            ]).problems(409, 410)
+        let download = RouteDoc(
+            "downloadExport", "Downloads an export", tag: "content export", access: .scopeOrLink(.contentExport)
+        )
+        .described("One file as it is, several as a ZIP; `part` chooses one of them, `errors` the list of failed rows.")
+        .path("jobId", .uuid).query("part", .string(1...10), "a number from 1, or `errors`")
+        .download(media: [
+            "text/csv", "application/x-ndjson", "application/json", "application/zip", "application/gzip", "application/zstd",
+            ExportOptions.Format.xlsx.contentType,
+        ]).problems(409, 410)
         catalog.route(.get, "\(Self.path)/{jobId}/download", download) { request, context in
             let job = try await door.job(context)
             let name = try JobCoding.decode(ContentExportRequest.self, job.input).options.filename

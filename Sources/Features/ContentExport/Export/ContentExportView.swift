@@ -1,7 +1,7 @@
 import Datasets
 import JobDoors
-import Web
 import WaybillEngine
+import Web
 
 /// An export as this door shows it.
 struct ContentExportView: Encodable, Sendable {
@@ -54,7 +54,8 @@ struct ContentExportViewer: Sendable {
             let expires = floor.time.now().advanced(by: linkLifetime)
             let until = artifacts.compactMap(\.expiresAt).min().map { min($0, expires) } ?? expires
             let download = "\(path)/\(job.id)/download"
-            additions.downloadUrl = "\(publicURL)\(download)?\(floor.links.sign(path: download, tenant: job.tenant, expires: until))"
+            additions.downloadUrl =
+                "\(publicURL)\(download)?\(floor.links.sign(path: download, tenant: job.tenant, expires: until))"
             additions.downloadExpiresAt = WireTime(until)
             additions.parts = artifacts.count { PartFacts.role(of: $0) == .part }
         }

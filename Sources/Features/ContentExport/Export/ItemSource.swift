@@ -69,7 +69,8 @@ struct ItemSource: RowSource {
     }
 
     func read<Consumer: RowConsumer>(
-        after cursor: KeysetCursor?, through end: KeysetCursor?, reader: Int, _ consumer: @escaping @Sendable () throws -> Consumer
+        after cursor: KeysetCursor?, through end: KeysetCursor?, reader: Int,
+        _ consumer: @escaping @Sendable () throws -> Consumer
     ) async throws -> (ChunkEnd, Consumer.Output) {
         try await database.read { [scan, references, chunkRows] session in
             let consumer = try consumer()

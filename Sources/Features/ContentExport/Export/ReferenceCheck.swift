@@ -45,7 +45,8 @@ struct ReferenceCheck: Sendable {
             guard wrong[owner] == nil else { continue }
             let reference = references[missing]
             wrong[owner] = RowError(
-                code: "REFERENCE_NOT_FOUND", message: "‘\(field)’ refers to \(reference.type)/\(reference.id), which does not exist.")
+                code: "REFERENCE_NOT_FOUND",
+                message: "‘\(field)’ refers to \(reference.type)/\(reference.id), which does not exist.")
         }
         return wrong
     }

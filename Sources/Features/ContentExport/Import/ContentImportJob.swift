@@ -1,9 +1,9 @@
 import Datasets
 import Formats
-import Web
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// What an import is asked for: the job's input.
 struct ContentImportInput: Codable, Sendable, Hashable {
@@ -52,7 +52,9 @@ struct ContentImportJob: JobHandler {
     let blobs: any BlobStore
     let rights: any RightsSource
 
-    func run(_ input: ContentImportInput, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>) async throws -> ContentImportResult {
+    func run(_ input: ContentImportInput, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>) async throws
+        -> ContentImportResult
+    {
         let roles = try await rights.roles(of: job.principal) ?? []
         guard RoleTable.scopes(of: roles).contains(.contentImport) else {
             throw JobFailure(code: "RIGHTS_LOST", message: "The user who asked for the import may not import content any more.")
@@ -75,7 +77,8 @@ struct ContentImportJob: JobHandler {
             return try store.type(input.contentType, space: space.id, in: session)
         }
         guard let found else {
-            throw JobFailure(code: "UNKNOWN_CONTENT_TYPE", message: "The content type ‘\(input.contentType)’ does not exist any more.")
+            throw JobFailure(
+                code: "UNKNOWN_CONTENT_TYPE", message: "The content type ‘\(input.contentType)’ does not exist any more.")
         }
         return found
     }
@@ -162,7 +165,8 @@ private struct ImportRun {
                 made.result.updated += Int64(outcome.updated)
             }
             let counters = [
-                "inserted": made.result.inserted, "updated": made.result.updated, "failed": made.result.failed, "rows": made.result.total,
+                "inserted": made.result.inserted, "updated": made.result.updated, "failed": made.result.failed,
+                "rows": made.result.total,
             ]
             return (made, counters)
         }
@@ -177,7 +181,8 @@ private struct ImportRun {
         case .csv: (lineEnd, suffix) = ([13, 10], ".csv")
         case .ndjson: (lineEnd, suffix) = ([10], ".ndjson")
         }
-        let rows = try await job.artifact(ContentImportJob.failedRows + suffix, contentType: suffix == ".csv" ? "text/csv" : "application/x-ndjson")
+        let rows = try await job.artifact(
+            ContentImportJob.failedRows + suffix, contentType: suffix == ".csv" ? "text/csv" : "application/x-ndjson")
         let ledger = try await job.artifact(ContentImportJob.ledger, contentType: "text/csv; charset=utf-8; header=present")
         var raw: [UInt8] = []
         if isFirst, suffix == ".csv" { raw += intake.header + lineEnd }

@@ -5,10 +5,10 @@ import HTTPTypes
 import Hummingbird
 import JobDoors
 import Logging
-import Web
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// `/content/import`: the same door in the other direction.
 struct ContentImportRoutes: Sendable {
@@ -52,7 +52,8 @@ struct ContentImportRoutes: Sendable {
         catalog.route(.post, "\(Self.path)/{jobId}/cancel", cancel) { _, context in try await door.control(.cancel, context) }
 
         let monitor = doc("monitorImport", "Watches an import").path("jobId", .uuid).header("Last-Event-ID", .string)
-            .answer(200, "events `job.progress`, `job.completed`, `job.failed`, `job.cancelled`", .string, media: "text/event-stream")
+            .answer(
+                200, "events `job.progress`, `job.completed`, `job.failed`, `job.cancelled`", .string, media: "text/event-stream")
         catalog.route(.get, "\(Self.path)/{jobId}/monitor", monitor) { request, context in
             try await door.monitor(request, context, name: JobDoor<ContentImportView>.plainName)
         }
@@ -61,7 +62,8 @@ struct ContentImportRoutes: Sendable {
             ("ledger", "downloadLedger", "Downloads line, code and reason of each row that failed"),
         ]
         for (name, id, summary) in files {
-            let file = doc(id, summary).path("jobId", .uuid).download(media: ["text/csv", "application/x-ndjson"]).problems(409, 410)
+            let file = doc(id, summary).path("jobId", .uuid).download(media: ["text/csv", "application/x-ndjson"]).problems(
+                409, 410)
             catalog.route(.get, "\(Self.path)/{jobId}/\(name)", file) { request, context in
                 try await download(name == "failed" ? ContentImportJob.failedRows : ContentImportJob.ledger, request, context)
             }
@@ -74,10 +76,17 @@ struct ContentImportRoutes: Sendable {
 
     private func download(_ prefix: String, _ request: Request, _ context: WebContext) async throws -> Response {
         let job = try await door.job(context)
-        guard job.state == .completed else { throw Problem(.init(409, "NO_ARTIFACT", "There is no file"), "the job is \(job.state.rawValue)") }
-        guard let (artifact, segments) = try await feature.engine.artifacts(of: job.id).first(where: { $0.artifact.name.hasPrefix(prefix) })
+        guard job.state == .completed else {
+            throw Problem(.init(409, "NO_ARTIFACT", "There is no file"), "the job is \(job.state.rawValue)")
+        }
+        guard
+            let (artifact, segments) = try await feature.engine.artifacts(of: job.id).first(where: {
+                $0.artifact.name.hasPrefix(prefix)
+            })
         else { throw Problem.notFound("no row has failed") }
-        guard artifact.state == .ready else { throw Problem(.init(410, "ARTIFACT_EXPIRED", "The file has expired"), "its retention time has passed") }
+        guard artifact.state == .ready else {
+            throw Problem(.init(410, "ARTIFACT_EXPIRED", "The file has expired"), "its retention time has passed")
+        }
         guard let layout = ByteLayout(segments.map { .blob($0.key, length: $0.length) }) else {
             throw Problem(.artifactDamaged, "the file's length is wrong")
         }
@@ -89,10 +98,14 @@ struct ContentImportRoutes: Sendable {
 
     private func mountStart(_ catalog: RouteCatalog) {
         let start = doc("startImport", "Starts an import")
-            .described("The file is the body, with the options in the query; or a form with the parts `file` and `form`, a JSON object.")
+            .described(
+                "The file is the body, with the options in the query; or a form with the parts `file` and `form`, a JSON object."
+            )
             .body(media: "text/csv").body(media: "application/x-ndjson").body(media: "multipart/form-data")
             .query("contentType", .string(1...63)).query("onError", .enumeration(ExportOptions.OnError.self))
-            .query("commitEvery", .integer(1...10_000), "rows in one transaction").query("dryRun", .boolean, "checks and writes nothing")
+            .query("commitEvery", .integer(1...10_000), "rows in one transaction").query(
+                "dryRun", .boolean, "checks and writes nothing"
+            )
             .query("delimiter", .string(1...1), "of CSV; a comma by default").idempotent().waits()
             .answer(202, "taken on", .ref("Accepted"), headers: ["Location", "Retry-After"])
             .answer(200, "ended in the time that `Prefer: wait` gives", .ref("Import"), headers: ["Location"])
@@ -175,8 +188,12 @@ private struct ImportUpload {
         guard let type = form.contentType, !type.isEmpty else { throw Problem.invalid("contentType", "is missing") }
         let onError = form.onError.map { ExportOptions.OnError(rawValue: $0) } ?? .stop
         guard let onError else { throw Problem.invalid("onError", "must be stop or continue") }
-        guard (1...10_000).contains(form.commitEvery ?? 1) else { throw Problem.invalid("commitEvery", "must be a whole number from 1 to 10000") }
-        digest = stored.sha256 + Array("\(type) \(onError) \(form.commitEvery ?? 0) \(form.dryRun ?? false) \(form.delimiter ?? "")".utf8)
+        guard (1...10_000).contains(form.commitEvery ?? 1) else {
+            throw Problem.invalid("commitEvery", "must be a whole number from 1 to 10000")
+        }
+        digest =
+            stored.sha256
+            + Array("\(type) \(onError) \(form.commitEvery ?? 0) \(form.dryRun ?? false) \(form.delimiter ?? "")".utf8)
         return ContentImportInput(
             contentType: type, format: try IntakeFormat(media, delimiter: form.delimiter), blob: key.text, length: stored.length,
             onError: onError, commitEvery: form.commitEvery ?? ContentFeature.batchRows, dryRun: form.dryRun ?? false)
@@ -210,7 +227,9 @@ private struct ImportUpload {
             var length: Int64 = 0
             while let bytes = try await next() {
                 length += Int64(bytes.count)
-                guard length <= ContentImportRoutes.bytesMax else { throw Problem.tooLarge(bytesMax: Int(ContentImportRoutes.bytesMax)) }
+                guard length <= ContentImportRoutes.bytesMax else {
+                    throw Problem.tooLarge(bytesMax: Int(ContentImportRoutes.bytesMax))
+                }
                 try await writer.append(bytes)
             }
             stored = try await writer.finish()

@@ -162,7 +162,8 @@ final class ItemIntake {
             return nil
         } catch {
             return RowFailure(
-                line: record.line, code: error.code.description, message: error.message, field: error.field, raw: header, isFatal: true)
+                line: record.line, code: error.code.description, message: error.message, field: error.field, raw: header,
+                isFatal: true)
         }
     }
 }

@@ -3,7 +3,8 @@ import WaybillDatabases
 extension ContentStore {
     /// Whether an item of the type has ever had a language.
     func hasLanguages(type: Int64, space: Int64, in session: any SQLSession) throws -> Bool {
-        try session.first("SELECT 1 FROM content_languages WHERE space = $1 AND type_id = $2 LIMIT 1", space, type) { _ in true } ?? false
+        try session.first("SELECT 1 FROM content_languages WHERE space = $1 AND type_id = $2 LIMIT 1", space, type) { _ in true }
+            ?? false
     }
 }
 

@@ -1,9 +1,9 @@
 import Datasets
 import Formats
 import Hummingbird
-import Web
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// `/content/types/{type}/items`: items one by one, and as a stream.
 struct ContentItemRoutes: Sendable {
@@ -13,7 +13,9 @@ struct ContentItemRoutes: Sendable {
         mountOne(catalog)
         let upload = RouteDoc("uploadItems", "Stores items from a stream", tag: "content", access: .scope(.contentWrite))
             .described("Inserts or updates by `id`, in order. At the first bad line it stops; what was stored before it stays.")
-            .body(media: "application/x-ndjson").body(media: "text/csv").query("delimiter", .string(1...1), "of CSV; a comma by default")
+            .body(media: "application/x-ndjson").body(media: "text/csv").query(
+                "delimiter", .string(1...1), "of CSV; a comma by default"
+            )
             .answer(200, "all are stored", .object(["inserted": .integer(min: 0), "updated": .integer(min: 0)])).problems(409)
         catalog.route(.post, "/content/types/{type}/items", upload) { request, context in
             let principal = try context.require(.contentWrite)
@@ -30,7 +32,9 @@ struct ContentItemRoutes: Sendable {
     }
 
     /// Stores a stream in batches, each a short transaction.
-    private func store(_ body: RequestBody, _ format: IntakeFormat, _ type: ContentType, _ tenant: TenantID) async throws -> Stored {
+    private func store(_ body: RequestBody, _ format: IntakeFormat, _ type: ContentType, _ tenant: TenantID) async throws
+        -> Stored
+    {
         let intake = ItemIntake(format: format, type: type)
         var stored = Stored()
         func write(_ items: [EncodedItem]) async throws {
@@ -95,7 +99,8 @@ struct ContentItemRoutes: Sendable {
             return try Self.answer(item, status: isNew ? 201 : 200)
         }
 
-        let show = RouteDoc("showItem", "Shows an item", tag: "content", access: .scope(.contentRead)).answer(200, "the item", .anyObject)
+        let show = RouteDoc("showItem", "Shows an item", tag: "content", access: .scope(.contentRead)).answer(
+            200, "the item", .anyObject)
         catalog.route(.get, path, show) { _, context in
             let principal = try context.require(.contentRead)
             let (name, id) = (try context.path("type"), try context.path("id"))
@@ -108,7 +113,8 @@ struct ContentItemRoutes: Sendable {
             return try Self.answer(item, status: 200)
         }
 
-        let delete = RouteDoc("deleteItem", "Deletes an item", tag: "content", access: .scope(.contentWrite)).answer(204, "deleted")
+        let delete = RouteDoc("deleteItem", "Deletes an item", tag: "content", access: .scope(.contentWrite)).answer(
+            204, "deleted")
         catalog.route(.delete, path, delete) { _, context in
             let principal = try context.require(.contentWrite)
             let (name, id) = (try context.path("type"), try context.path("id"))

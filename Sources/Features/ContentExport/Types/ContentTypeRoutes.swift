@@ -1,8 +1,8 @@
 import Datasets
 import Hummingbird
-import Web
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// `/content/types`: what there is to export.
 struct ContentTypeRoutes: Sendable {
@@ -60,8 +60,10 @@ struct ContentTypeRoutes: Sendable {
             return try JSONAnswer(view)
         }
 
-        let delete = RouteDoc("deleteContentType", "Deletes a content type with its items", tag: "content", access: .scope(.contentDefine))
-            .answer(204, "deleted")
+        let delete = RouteDoc(
+            "deleteContentType", "Deletes a content type with its items", tag: "content", access: .scope(.contentDefine)
+        )
+        .answer(204, "deleted")
         catalog.route(.delete, "/content/types/{type}", delete) { _, context in
             let principal = try context.require(.contentDefine)
             let name = try context.path("type")
@@ -101,7 +103,8 @@ struct ContentTypeBody: JSONBody {
 
     static let schema = Schema.body([
         "fields": .array(of: .ref("ContentField"), 0...200),
-        "readers": .array(of: .string(1...260), 1...64).described("`everyone`, `role:NAME`, `user:NAME`; everyone by default").optional,
+        "readers": .array(of: .string(1...260), 1...64).described("`everyone`, `role:NAME`, `user:NAME`; everyone by default")
+            .optional,
     ])
 
     func checked() throws -> (fields: [ContentField], readers: ContentReaders?) {
@@ -149,7 +152,9 @@ struct ContentTypeView: Encodable, Sendable {
     init(_ type: ContentType, items: Int) {
         name = type.name
         fields = type.fields.map {
-            Field(name: $0.name, type: $0.kind.rawValue, required: $0.isRequired, list: $0.isList, indexed: $0.isIndexed, target: $0.target)
+            Field(
+                name: $0.name, type: $0.kind.rawValue, required: $0.isRequired, list: $0.isList, indexed: $0.isIndexed,
+                target: $0.target)
         }
         readers = type.readers.entries
         self.items = items

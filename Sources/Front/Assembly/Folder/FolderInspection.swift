@@ -28,7 +28,8 @@ public enum FolderInspection {
             findings += await blobs(installation)
             try await installation.close()
         } catch let error as SQLError where error.code == .unavailable {
-            findings.append(Finding(name: "folder", level: .doubtful, message: "\(error.message); stop it to have the folder looked over"))
+            findings.append(
+                Finding(name: "folder", level: .doubtful, message: "\(error.message); stop it to have the folder looked over"))
         } catch {
             findings.append(Finding(name: "folder", level: .wrong, message: "\(error)"))
         }

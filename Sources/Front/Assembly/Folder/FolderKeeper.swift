@@ -34,7 +34,8 @@ public final class FolderKeeper: Sendable {
         let tenant = try Self.tenant(tenant)
         let id = UUID().uuidString.lowercased()
         let secret = try await keys.create(
-            id: id, tenant: tenant, user: user, roles: Set(roles), name: name, expiresAt: nil, random: SystemRandom.bytes(32), now: time.now())
+            id: id, tenant: tenant, user: user, roles: Set(roles), name: name, expiresAt: nil, random: SystemRandom.bytes(32),
+            now: time.now())
         return Key(id: id, tenant: tenant.text, user: user, name: name, roles: roles, secret: secret, isRevoked: false)
     }
 
@@ -62,9 +63,14 @@ public final class FolderKeeper: Sendable {
     }
 
     /// A bearer token, signed with the key of a data folder, which is made if there is none.
-    public static func token(_ settings: Settings, tenant: String, user: String, roles: [String], lifetime: Duration) throws -> String {
-        guard (1...255).contains(user.utf8.count) else { throw Refusal(description: "a user has 1 to 255 bytes", isUnknown: false) }
+    public static func token(_ settings: Settings, tenant: String, user: String, roles: [String], lifetime: Duration) throws
+        -> String
+    {
+        guard (1...255).contains(user.utf8.count) else {
+            throw Refusal(description: "a user has 1 to 255 bytes", isUnknown: false)
+        }
         return TokenSigner(try SigningKeyFile.key(of: settings))
-            .sign(tenant: try Self.tenant(tenant), user: user, roles: Set(roles), lifetime: lifetime, now: SystemTime().now()).token
+            .sign(tenant: try Self.tenant(tenant), user: user, roles: Set(roles), lifetime: lifetime, now: SystemTime().now())
+            .token
     }
 }

@@ -24,7 +24,9 @@ public enum SigningKeyFile {
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         // Whoever comes first makes it; a second one reads what the first has made.
         try create(path, SigningKey.text(random: SystemRandom.bytes(32)) + "\n")
-        guard let text = try read(path), let key = SigningKey(text: text) else { throw Refusal(description: "\(path) can't be read") }
+        guard let text = try read(path), let key = SigningKey(text: text) else {
+            throw Refusal(description: "\(path) can't be read")
+        }
         return key
     }
 

@@ -48,7 +48,8 @@ struct DatasetCatalog: DatasetOpener {
         let snapshot = try await dataset.source.openSnapshot(readers: Self.readers + 1)
         do {
             let source = try await TableSource(
-                dataset, in: snapshot, for: principal, fields: request.fields, query: try request.query.map { try dataset.query($0) },
+                dataset, in: snapshot, for: principal, fields: request.fields,
+                query: try request.query.map { try dataset.query($0) },
                 sort: Self.sort(request), readers: Self.readers)
             return OpenDataset(source: source) { await snapshot.close() }
         } catch {
@@ -76,6 +77,7 @@ extension DatasetConfiguration {
             case .list(let entries): .list(entries)
             }
         self.init(
-            name: settings.name, table: settings.table, key: settings.key, tenants: tenants, readers: readers, columns: settings.columns)
+            name: settings.name, table: settings.table, key: settings.key, tenants: tenants, readers: readers,
+            columns: settings.columns)
     }
 }

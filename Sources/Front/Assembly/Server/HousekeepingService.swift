@@ -26,6 +26,8 @@ struct HousekeepingService: Service {
                 do {
                     try await floor.idempotency.prune()
                     try await removeUploads()
+                } catch is CancellationError {
+                    return
                 } catch {
                     logger.error("housekeeping failed; it is tried again", metadata: ["error": "\(error)"])
                 }

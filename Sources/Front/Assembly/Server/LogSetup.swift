@@ -8,10 +8,12 @@ enum LogSetup {
     private static let isStarted = Mutex(false)
 
     static func start(_ settings: LogSettings) {
-        guard isStarted.withLock({ started in
-            defer { started = true }
-            return !started
-        }) else { return }
+        guard
+            isStarted.withLock({ started in
+                defer { started = true }
+                return !started
+            })
+        else { return }
         let level = Logger.Level(rawValue: settings.level.rawValue) ?? .info
         LoggingSystem.bootstrap { label in
             switch settings.format {

@@ -35,7 +35,8 @@ public struct WaybillServer: Sendable {
         let logger = Logger(label: "waybill")
         for warning in loaded.warnings { logger.warning("\(warning)") }
         let time = SystemTime()
-        let folder = try await Installation(path: settings.data.folder, migrating: settings.database.migrate == .auto, now: time.now())
+        let folder = try await Installation(
+            path: settings.data.folder, migrating: settings.database.migrate == .auto, now: time.now())
         do {
             try await serve(settings, folder, time, logger)
         } catch {
@@ -69,7 +70,8 @@ public struct WaybillServer: Sendable {
         let engine = JobEngine(
             database: folder.database, blobs: folder.blobs,
             handlers: JobHandlers(handlers + AdministrationFeature.handlers(erasers: erasers, blobs: folder.blobs)),
-            configuration: EngineConfiguration(settings), name: Self.nodeName, time: time, logger: Logger(label: "waybill.engine"))
+            configuration: EngineConfiguration(settings), name: Self.nodeName, time: time, logger: Logger(label: "waybill.engine")
+        )
         running.engine = engine
         let content = ContentFeature(
             floor: floor, engine: engine, database: folder.database, blobs: folder.blobs, datasets: datasets,
@@ -78,7 +80,8 @@ public struct WaybillServer: Sendable {
                 maxAttempts: settings.engine.maxAttempts, jobDeadline: settings.engine.jobDeadline,
                 temporaryFolder: folder.temporaryFolder))
         let notify = NotifyService(
-            database: folder.database, engine: engine, styles: Self.noticeStyles, time: time, logger: Logger(label: "waybill.notify"))
+            database: folder.database, engine: engine, styles: Self.noticeStyles, time: time,
+            logger: Logger(label: "waybill.notify"))
 
         let catalog = RouteCatalog(floor)
         let health = HealthBoard(

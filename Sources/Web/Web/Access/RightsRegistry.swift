@@ -96,7 +96,9 @@ public final class RightsRegistry: Sendable {
     /// Every tenant in which somebody has used a token.
     public func tenants() async throws -> [TenantID] {
         try await database.read { session in
-            try session.all("SELECT DISTINCT tenant FROM web_principals ORDER BY tenant") { TenantID($0.string(0)) }.compactMap { $0 }
+            try session.all("SELECT DISTINCT tenant FROM web_principals ORDER BY tenant") { TenantID($0.string(0)) }.compactMap {
+                $0
+            }
         }
     }
 

@@ -1,0 +1,227 @@
+import Foundation
+import Testing
+
+@Suite(.serialized) struct CrashTests {
+    /// The moments of the kills follow from it; another one is tried with `WAYBILL_SEED`.
+    static let seed = ProcessInfo.processInfo.environment["WAYBILL_SEED"].flatMap { UInt64($0) } ?? 20_130_101
+    static let rows = 90_000
+
+    static let settings = ["engine.checkpointSeconds": "100ms", "engine.checkpointBytes": "1MiB", "engine.leaseSeconds": "5s"]
+
+    private func makeFlights(_ ada: User) async throws {
+        try await ada.define(
+            "flight", #"{"name": "carrier", "type": "text", "indexed": true}, {"name": "note", "type": "text"}, {"name": "delay", "type": "number"}"#)
+        var random = SeededRandom(seed: 7)
+        var text = "id,carrier,note,delay\n"
+        for number in 0..<Self.rows {
+            let note = String(random.next(), radix: 36) + "," + String(random.next(), radix: 16)
+            text += "f\(1_000_000 + number),C\(random.next() % 20),\"\(note)\",\(Double(random.next() % 10_000) / 8)\n"
+        }
+        let answer = try await ada.send("POST", "/content/types/flight/items", Array(text.utf8), type: "text/csv")
+        try #require(answer.status == 200, "\(answer.text)")
+    }
+
+    /// Exports of every form whose bytes come piece by piece, and one that is made at the end.
+    private static let requests = [
+        #"{"contentType": "flight", "format": "csv"}"#,
+        #"{"contentType": "flight", "format": "csv", "compression": "gzip"}"#,
+        #"{"contentType": "flight", "format": "ndjson", "compression": "zstd"}"#,
+        #"{"contentType": "flight", "format": "json", "partRows": 20000, "sort": ["-carrier"]}"#,
+        #"{"contentType": "flight", "format": "csv", "compression": "zip", "query": "carrier:C1*"}"#,
+        #"{"contentType": "flight", "format": "xlsx", "fields": ["id", "note"], "query": "carrier:C7"}"#,
+    ]
+
+    @Test("exports that are killed twenty times at random moments end with the bytes of those that never were")
+    func killLoop() async throws {
+        try await withServer(Self.settings) { server in
+            let ada = try await server.newUser("editor")
+            try await makeFlights(ada)
+            var expected: [[UInt8]] = []
+            for request in Self.requests { expected.append(try await ada.exportedFile(request).body) }
+            var random = SeededRandom(seed: Self.seed)
+            var kills = 0
+            var round = 0
+            while kills < 20 {
+                kills += try await killed(ada, expected, atMost: 20 - kills, &random)
+                round += 1
+                try #require(round < 12, "only \(kills) kills hit a running export; seed \(Self.seed)")
+            }
+        }
+    }
+
+    /// Starts every export, kills the server until all have ended, and compares.
+    /// - Returns: how many kills hit a running export.
+    private func killed(_ ada: User, _ expected: [[UInt8]], atMost limit: Int, _ random: inout SeededRandom) async throws -> Int {
+        let server = ada.server
+        var ids: [String] = []
+        for request in Self.requests { ids.append(try await ada.export(request)) }
+        var kills = 0
+        var seen: [String: JSON] = [:]
+        var fruitless = 0
+        while kills < limit {
+            // Three deaths in a row without a checkpoint would quarantine a job: after one the next has to come further.
+            let waits = fruitless > 0 || random.next() % 4 != 0
+            let before = seen
+            if waits {
+                try await Self.checkpoint(ada, ids, since: before)
+                fruitless = 0
+            } else {
+                fruitless += 1
+            }
+            try await Task.sleep(for: .milliseconds(Int(random.next() % 120)))
+            var isRunning = false
+            for id in ids {
+                let job = try await ada.job(id)
+                Self.check(job, since: seen[id])
+                seen[id] = job
+                if job["state"]?.string == "running" { isRunning = true }
+            }
+            guard isRunning else { break }
+            kills += 1
+            await server.kill()
+            try await server.start()
+        }
+        try await compare(ada, ids, expected)
+        return kills
+    }
+
+    /// Waits until one of the jobs has stored a checkpoint more, or all have ended.
+    private static func checkpoint(_ ada: User, _ ids: [String], since before: [String: JSON]) async throws {
+        _ = try await poll("a checkpoint", every: .milliseconds(10)) { () -> Bool? in
+            var hasUnfinished = false
+            for id in ids {
+                let job = try await ada.job(id)
+                if job["state"]?.string == "running", (job["progress"]?.number ?? 0) > (before[id]?["progress"]?.number ?? 0) { return true }
+                if !["completed", "failed", "cancelled"].contains(job["state"]?.string) { hasUnfinished = true }
+            }
+            return hasUnfinished ? nil : true
+        }
+    }
+
+    /// What a kill may not take back.
+    private static func check(_ job: JSON, since before: JSON?) {
+        guard let before else { return }
+        #expect((job["progress"]?.number ?? -1) >= (before["progress"]?.number ?? 0), "progress has fallen")
+        #expect((job["counters"]?["exported"]?.integer ?? -1) >= (before["counters"]?["exported"]?.integer ?? -1), "rows were taken back")
+        if before["state"]?.string == "completed" { #expect(job["endedAt"] == before["endedAt"]) }
+    }
+
+    private func compare(_ ada: User, _ ids: [String], _ expected: [[UInt8]]) async throws {
+        for (index, id) in ids.enumerated() {
+            let job = try await ada.wait(id)
+            #expect(job["state"]?.string == "completed", "seed \(Self.seed): \(job)")
+            #expect(job["attempts"]?.integer == 0 && job["interruptions"]?.integer == 0)
+            let events = try await ada.get("/jobs/\(id)/events?limit=1000").json()["events"]?.array ?? []
+            let deaths = events.count { $0["type"]?.string == "job.died" }
+            #expect(job["deaths"]?.integer == deaths)
+            guard job["state"]?.string == "completed" else { continue }
+            let file = try await ada.download(id)
+            #expect(file.body == expected[index], "\(Self.requests[index]) after \(deaths) deaths, seed \(Self.seed)")
+        }
+    }
+
+    @Test("after kills and the sweep, the disk holds what the finished exports point at, and nothing else")
+    func sweep() async throws {
+        try await withServer(Self.settings) { server in
+            let ada = try await server.slowUser()
+            let id = try await ada.slowExport()
+            for _ in 0..<3 {
+                _ = try await poll("a checkpoint") { () -> Bool? in
+                    let job = try await ada.job(id)
+                    return (job["progress"]?.number ?? 0) > 0 || job["state"]?.string == "completed" ? true : nil
+                }
+                await server.kill()
+                try await server.start()
+            }
+            let cancelled = try await ada.slowExport()
+            _ = try await ada.post("/content/export/\(cancelled)/cancel")
+            #expect(try await ada.wait(cancelled)["state"]?.string == "cancelled")
+            let job = try await ada.wait(id)
+            #expect(job["state"]?.string == "completed" && job["deaths"]?.integer == 3)
+            let length = try await ada.download(id).body.count
+            await server.terminate()
+            // Young files may still get their row, so the sweep leaves them.
+            try BlobFolder(server).age(by: 7300)
+            try await server.start()
+            let files = try await poll("the sweep") { () -> [String: Int]? in
+                let files = try BlobFolder(server).files()
+                return files.values.reduce(0, +) == length ? files : nil
+            }
+            #expect(files.keys.allSatisfy { $0.contains(id) })
+            let temporary = try FileManager.default.contentsOfDirectory(atPath: server.data + "/tmp")
+            #expect(temporary.isEmpty)
+            #expect(try await ada.download(id).body.count == length)
+        }
+    }
+
+    @Test("a stop in the middle costs no attempt, and the export goes on after the start with the same bytes")
+    func terminate() async throws {
+        try await withServer(Self.settings) { server in
+            let ada = try await server.slowUser()
+            let whole = try await ada.exportedFile(SlowContent.request)
+            let id = try await ada.slowExport()
+            let before = try await poll("a checkpoint") { () -> JSON? in
+                let job = try await ada.job(id)
+                return (job["progress"]?.number ?? 0) > 0 ? job : nil
+            }
+            try #require(before["state"]?.string == "running", "the export was too quick for this test")
+            #expect(await server.terminate() == 0)
+            try await server.start()
+            let job = try await ada.wait(id)
+            #expect(job["state"]?.string == "completed")
+            #expect(job["attempts"]?.integer == 0 && job["deaths"]?.integer == 0 && job["interruptions"]?.integer == 1)
+            #expect((job["progress"]?.number ?? 0) >= (before["progress"]?.number ?? 100))
+            #expect(try await ada.download(id).body == whole.body)
+        }
+    }
+
+    @Test("an import that is killed again and again stores every row once, and its figures say so")
+    func importing() async throws {
+        try await withServer(Self.settings) { server in
+            let ada = try await server.newUser("editor")
+            try await ada.define("page", #"{"name": "title", "type": "text", "indexed": true}, {"name": "size", "type": "integer"}"#)
+            let rows = 60_000
+            let text = "id,title,size\n" + (0..<rows).map { "r\($0),Row \($0),\($0 % 1000 == 999 ? "bad" : "\($0)")\n" }.joined()
+            let id = try await ada.importing("contentType=page&onError=continue&commitEvery=200", text)
+            var random = SeededRandom(seed: Self.seed)
+            var last = 0
+            for _ in 0..<6 {
+                let (count, isOver) = try await poll("more rows") { [last] () -> (Int, Bool)? in
+                    let job = try await ada.job(id, in: User.imports)
+                    let count = job["counters"]?["rows"]?.integer ?? 0
+                    let isOver = job["state"]?.string == "completed"
+                    return count > last || isOver ? (count, isOver) : nil
+                }
+                if isOver { break }
+                last = count
+                try await Task.sleep(for: .milliseconds(Int(random.next() % 100)))
+                await server.kill()
+                try await server.start()
+            }
+            #expect(last > 0, "no kill hit the import")
+            let job = try await ada.wait(id, in: User.imports)
+            #expect(job["state"]?.string == "completed" && job["attempts"]?.integer == 0)
+            let result = try #require(job["result"])
+            #expect(result["total"]?.integer == rows && result["failed"]?.integer == rows / 1000)
+            #expect(result["inserted"]?.integer == rows - rows / 1000 && result["updated"]?.integer == 0, "a row was stored twice: \(result)")
+            #expect(try await ada.get("/content/types/page").json()["items"]?.integer == rows - rows / 1000)
+            let ledger = try await Tool.csv(try await ada.get("/content/import/\(id)/ledger").body)
+            #expect(ledger.count == rows / 1000 + 1)
+            #expect(ledger.dropFirst().map { $0[0] } == (0..<(rows / 1000)).map { "\(($0 + 1) * 1000 + 1)" })
+        }
+    }
+
+    @Test("a job that waits when the server is killed is still there, and runs")
+    func pending() async throws {
+        try await withServer(["engine.workers": "1"]) { server in
+            let ada = try await server.slowUser()
+            let running = try await ada.slowExport()
+            let waiting = try await ada.export(#"{"contentType": "wide", "format": "csv", "fields": ["id"]}"#)
+            _ = try await ada.post("/content/export/\(running)/cancel")
+            await server.kill()
+            try await server.start()
+            #expect(try await ada.wait(running)["state"]?.string == "cancelled", "an acknowledged cancel is not forgotten")
+            #expect(try await ada.wait(waiting)["result"]?["exported"]?.integer == SlowContent.rows)
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import Testing
+
+@Suite struct DatasetTests {
+    /// A server over a file with flights of two tenants, one of which is not UTF-8.
+    private func withFlights<T: Sendable>(_ body: @Sendable (ServerFixture) async throws -> T) async throws -> T {
+        let path = NSTemporaryDirectory() + "waybill-e2e-\(UUID().uuidString).sqlite"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try await Tool.sqlite(
+            path,
+            """
+            CREATE TABLE flights (nr INTEGER PRIMARY KEY, carrier TEXT, dest TEXT, delay REAL, owner TEXT, readers TEXT);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+            INSERT INTO flights SELECT i, 'C' || (i % 7), CASE WHEN i % 10 = 0 THEN NULL ELSE 'a,"' || i END, i / 4.0,
+              CASE WHEN i % 3 = 0 THEN 'globex' ELSE 'acme' END, CASE WHEN i % 5 = 0 THEN 'role:press' ELSE 'everyone' END FROM n;
+            CREATE TABLE broken (nr INTEGER PRIMARY KEY, text TEXT);
+            INSERT INTO broken VALUES (1, 'fine'), (2, CAST(X'C328' AS TEXT)), (3, 'fine too');
+            """)
+        let configuration = """
+            datasets:
+              flights:
+                source: \(path)
+                table: flights
+                key: nr
+                tenantColumn: owner
+                readersColumn: readers
+                columns: [carrier, dest, delay]
+              broken:
+                source: \(path)
+                table: broken
+                key: nr
+                tenants: [acme]
+                readers: [everyone]
+            """
+        return try await withServer(configuration: configuration, body)
+    }
+
+    @Test("a table of another file is exported for its tenant and readers, and says that it is a snapshot")
+    func flights() async throws {
+        try await withFlights { server in
+            let ada = try await server.user("ada", of: "acme", "reader")
+            let job = try await ada.exported(#"{"dataset": "flights", "format": "csv"}"#)
+            #expect(job["state"]?.string == "completed" && job["result"]?["consistency"]?.string == "snapshot", "\(job)")
+            #expect(job["result"]?["total"]?.integer == 1600)
+            let rows = try await Tool.csv(try await ada.download(try #require(job["jobId"]?.string)).body)
+            #expect(rows.count == 1601 && rows[0] == ["id", "carrier", "dest", "delay"])
+            #expect(rows[1] == ["1", "C1", "a,\"1", "0.25"])
+            #expect(rows.dropFirst().allSatisfy { Int($0[0]).map { $0 % 3 != 0 && $0 % 5 != 0 } ?? false })
+            let press = try await server.user("cid", of: "acme", "reader", "press")
+            #expect(try await press.exported(#"{"dataset": "flights", "format": "ndjson"}"#)["result"]?["total"]?.integer == 2000)
+            let some = try await ada.exportedFile(
+                #"{"dataset": "flights", "format": "csv", "fields": ["id", "delay"], "query": "carrier:C1 AND delay:[* TO 5]", "sort": ["-id"]}"#)
+            #expect(some.text == "id,delay\r\n8,2\r\n1,0.25\r\n" || some.text == "id,delay\r\n8,2.0\r\n1,0.25\r\n", "\(some.text)")
+        }
+    }
+
+    @Test("a tenant who owns none of it does not learn that there is such a data set")
+    func otherTenant() async throws {
+        try await withFlights { server in
+            let eve = try await server.user("eve", of: "initech", "admin")
+            let hidden = try await eve.post(User.exports, #"{"dataset": "broken", "format": "csv"}"#)
+            let unknown = try await eve.post(User.exports, #"{"dataset": "brokem", "format": "csv"}"#)
+            #expect(hidden.status == 400 && unknown.status == 400)
+            #expect(hidden.text.count == unknown.text.count)
+            #expect(try await eve.post(User.exports, #"{"dataset": "flights", "format": "csv", "fields": ["owner"]}"#).status == 400)
+        }
+    }
+
+    @Test("text that is not UTF-8 is an error of its row")
+    func invalidText() async throws {
+        try await withFlights { server in
+            let ada = try await server.user("ada", of: "acme", "reader")
+            let job = try await ada.exported(#"{"dataset": "broken", "format": "csv", "onError": "continue"}"#)
+            #expect(job["state"]?.string == "completed" && job["result"]?["failed"]?.integer == 1)
+            #expect(job["result"]?["errors"]?[0]?["id"]?.string == "2")
+            #expect(try await ada.download(try #require(job["jobId"]?.string)).text == "id,text\r\n1,fine\r\n3,fine too\r\n")
+            let stopped = try await ada.exported(#"{"dataset": "broken", "format": "csv"}"#)
+            #expect(stopped["state"]?.string == "failed")
+        }
+    }
+}
