@@ -52,6 +52,7 @@ let package = Package(
     targets: [
         // System libraries
         .systemLibrary(name: "CXLSXWriter", path: "Sources/System/CXLSXWriter", providers: [.apt(["libxlsxwriter-dev"])]),
+        .systemLibrary(name: "CMalloc", path: "Sources/System/CMalloc"),
         .systemLibrary(name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", path: "Sources/System/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
@@ -105,7 +106,7 @@ let package = Package(
             [
                 "ContentExport", "Jobs", "JobDoors", "Administration", "Notify", "Dashboard", "Web", "Datasets", "WaybillEngine",
                 "WaybillSQLite", "WaybillDiskBlobs",
-                "WaybillDatabases", "WaybillBlobs", hummingbird, configuration, logging, lifecycle, crypto,
+                "WaybillDatabases", "WaybillBlobs", "CMalloc", hummingbird, configuration, logging, lifecycle, crypto,
             ]),
         room("Commands", in: "Front", ["Assembly", "WaybillClient", arguments]),
         .executableTarget(name: "waybill", dependencies: ["Commands"], path: "Sources/Front/waybill", swiftSettings: settings),

@@ -3,14 +3,19 @@ import Testing
 @Suite(.server())
 struct AccessTests {
     /// Every route of the doors, with an id where one goes.
-    static func routes(job: String, importJob: String, type: String = "article", item: String = "a0000001") -> [(method: String, path: String)] {
+    static func routes(job: String, importJob: String, type: String = "article", item: String = "a0000001") -> [(
+        method: String, path: String
+    )] {
         [
-            ("POST", "/content/export"), ("GET", "/content/export"), ("GET", "/content/export/\(job)"), ("DELETE", "/content/export/\(job)"),
-            ("POST", "/content/export/\(job)/cancel"), ("GET", "/content/export/\(job)/monitor"), ("GET", "/content/export/\(job)/download"),
+            ("POST", "/content/export"), ("GET", "/content/export"), ("GET", "/content/export/\(job)"),
+            ("DELETE", "/content/export/\(job)"),
+            ("POST", "/content/export/\(job)/cancel"), ("GET", "/content/export/\(job)/monitor"),
+            ("GET", "/content/export/\(job)/download"),
             ("POST", "/content/import"), ("GET", "/content/import"), ("GET", "/content/import/\(importJob)"),
             ("POST", "/content/import/\(importJob)/cancel"), ("GET", "/content/import/\(importJob)/monitor"),
             ("GET", "/content/import/\(importJob)/failed"), ("GET", "/content/import/\(importJob)/ledger"),
-            ("GET", "/content/types"), ("GET", "/content/types/\(type)"), ("PUT", "/content/types/\(type)"), ("DELETE", "/content/types/\(type)"),
+            ("GET", "/content/types"), ("GET", "/content/types/\(type)"), ("PUT", "/content/types/\(type)"),
+            ("DELETE", "/content/types/\(type)"),
             ("POST", "/content/types/\(type)/items"), ("GET", "/content/types/\(type)/items/\(item)"),
             ("PUT", "/content/types/\(type)/items/\(item)"), ("DELETE", "/content/types/\(type)/items/\(item)"),
             ("GET", "/jobs"), ("GET", "/jobs/\(job)"), ("POST", "/jobs/\(job)/cancel"), ("POST", "/jobs/\(job)/pause"),
@@ -25,7 +30,8 @@ struct AccessTests {
         case ("POST", "/content/export"): try await user.post(path, #"{"contentType": "article", "format": "csv"}"#)
         case ("POST", "/content/import"):
             try await user.send(method, path + "?contentType=article&onError=continue", Array("id\n1\n".utf8), type: "text/csv")
-        case ("POST", _) where path.hasSuffix("/items"): try await user.send(method, path, Array("id\n1\n".utf8), type: "text/csv")
+        case ("POST", _) where path.hasSuffix("/items"):
+            try await user.send(method, path, Array("id\n1\n".utf8), type: "text/csv")
         case ("POST", "/apikeys"): try await user.post(path, #"{"user": "robot", "roles": ["reader"]}"#)
         case ("PUT", _) where path.contains("/items/"): try await user.put(path, #"{"title": "x"}"#)
         case ("PUT", _): try await user.put(path, #"{"fields": [{"name": "title", "type": "text"}]}"#)
@@ -85,7 +91,8 @@ struct AccessTests {
                 #expect(try answer.json()["title"] == (try other.json()["title"]))
                 #expect(answer.text.count == other.text.count, "the two must not be told apart: \(answer.text) \(other.text)")
             case "/content/export" where method == "POST", "/content/import" where method == "POST": #expect(answer.status == 400)
-            case "/content/export", "/content/import", "/jobs", "/notifications": #expect(try answer.json()["total"]?.integer == 0)
+            case "/content/export", "/content/import", "/jobs", "/notifications":
+                #expect(try answer.json()["total"]?.integer == 0)
             case "/tenants", "/metrics", "/tenants/acme": #expect(answer.status == 403)
             case "/content/types": #expect(try answer.json()["types"]?.array?.isEmpty == true)
             case "/content/types/article" where method == "PUT":

@@ -5,7 +5,8 @@ struct BadInputTests {
     @Test(
         "a wrong export request is refused, names what is wrong and makes no job",
         arguments: [
-            (#"{"contentType": "nothing", "format": "csv"}"#, "nothing"), (#"{"contentType": "article", "format": "pdf"}"#, "pdf"),
+            (#"{"contentType": "nothing", "format": "csv"}"#, "nothing"),
+            (#"{"contentType": "article", "format": "pdf"}"#, "pdf"),
             (#"{"contentType": "article", "format": "csv", "compression": "rar"}"#, "rar"),
             (#"{"contentType": "article", "format": "csv", "onError": "ignore"}"#, "ignore"),
             (#"{"contentType": "article", "format": "csv", "fields": ["title", "colour"]}"#, "colour"),
@@ -31,14 +32,16 @@ struct BadInputTests {
             (#"{"contentType": "article", "format": "csv", "csv": {"quote": "'"}}"#, "quote"),
             (#"{"contentType": "article", "format": "json", "csv": {"bom": true}}"#, "csv"),
             (#"{"contentType": "article", "contentTypes": ["article"], "format": "csv"}"#, "contentType"),
-            (#"{"contentTypes": [], "format": "csv"}"#, "contentTypes"), (#"{"contentTypes": ["article", "article"], "format": "csv"}"#, "contentTypes"),
+            (#"{"contentTypes": [], "format": "csv"}"#, "contentTypes"),
+            (#"{"contentTypes": ["article", "article"], "format": "csv"}"#, "contentTypes"),
             (#"{"dataset": "flights", "format": "csv"}"#, "dataset"), (#"{"format": "csv"}"#, "contentType"),
             (#"{"contentType": 7, "format": "csv"}"#, "contentType"), (#"{"contentType": null, "format": "csv"}"#, "contentType"),
             (#"{"contentType": "article", "format": "csv", "limit": 10}"#, "limit"),
             (#"{"contentType": "article", "contentType": "article", "format": "csv"}"#, "contentType"),
             (#"{"contentType": "article", "format": ["csv"]}"#, "format"), ("[]", ""), ("", ""), ("null", ""), (#""csv""#, ""),
             (#"{"contentType": "article", "format": "csv""#, ""), (#"{"contentType": "article", "format": "csv"} x"#, ""),
-            ("{\"contentType\": \"art\u{0}icle\", \"format\": \"csv\"}", ""), (#"{"contentType": "\ud800", "format": "csv"}"#, ""),
+            ("{\"contentType\": \"art\u{0}icle\", \"format\": \"csv\"}", ""),
+            (#"{"contentType": "\ud800", "format": "csv"}"#, ""),
         ])
     func export(body: String, names: String) async throws {
         let ada = try await sharedServer().newUser("editor")
@@ -53,7 +56,8 @@ struct BadInputTests {
     func tooLarge() async throws {
         let ada = try await sharedServer().newUser("editor")
         try await ada.makeArticles(1)
-        let body = Array(#"{"contentType": "article", "format": "csv", "query": "\#(String(repeating: "x", count: 1 << 20))"}"#.utf8)
+        let body = Array(
+            #"{"contentType": "article", "format": "csv", "query": "\#(String(repeating: "x", count: 1 << 20))"}"#.utf8)
         for chunk in [nil, 65_536] {
             let answer = try await ada.send("POST", User.exports, body, type: "application/json", chunkBytes: chunk)
             #expect(answer.status == 413)
@@ -72,7 +76,10 @@ struct BadInputTests {
 
     @Test(
         "a wrong media type or a packed body is 415",
-        arguments: ["text/plain", "application/xml", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "", "json", "*/*"])
+        arguments: [
+            "text/plain", "application/xml", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "", "json",
+            "*/*",
+        ])
     func mediaType(type: String) async throws {
         let ada = try await sharedServer().newUser("editor")
         try await ada.makeArticles(1)
@@ -82,7 +89,9 @@ struct BadInputTests {
             let answer = try await ada.send("POST", path, body, type: type.isEmpty ? nil : type)
             #expect(answer.status == 415, "\(path) \(type): \(answer.text)")
         }
-        #expect(try await ada.send("POST", "/content/types/article/items", body, type: type.isEmpty ? "text/plain" : type).status == 415)
+        #expect(
+            try await ada.send("POST", "/content/types/article/items", body, type: type.isEmpty ? "text/plain" : type).status
+                == 415)
         let packed = try await ada.send("POST", types[0], body, type: "application/json", headers: [("Content-Encoding", "gzip")])
         #expect(packed.status == 415)
         #expect(try await ada.get("/jobs").json()["total"]?.integer == 0)
@@ -92,11 +101,15 @@ struct BadInputTests {
     func ids() async throws {
         let ada = try await sharedServer().newUser("admin")
         let ids = [
-            "x", "1", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%2f..%2fsigning.key", "%00", "'%20OR%201=1--", "01890a5d-ac96-774b-bcce-b302099a8057",
+            "x", "1", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%2f..%2fsigning.key", "%00", "'%20OR%201=1--",
+            "01890a5d-ac96-774b-bcce-b302099a8057",
             "01890A5D-AC96-774B-BCCE-B302099A8057", "{id}", "%F0%9F%98%80", "%FF", "null", String(repeating: "a", count: 2000),
         ]
         for id in ids {
-            for path in ["/content/export/\(id)", "/content/export/\(id)/download", "/content/import/\(id)", "/jobs/\(id)", "/jobs/\(id)/events"] {
+            for path in [
+                "/content/export/\(id)", "/content/export/\(id)/download", "/content/import/\(id)", "/jobs/\(id)",
+                "/jobs/\(id)/events",
+            ] {
                 let answer = try await ada.get(path)
                 #expect(answer.status == 404, "\(path): \(answer.status)")
             }
@@ -104,7 +117,10 @@ struct BadInputTests {
         }
         let unknown = try await ada.get("/content/export/01890a5d-ac96-774b-bcce-b302099a8057")
         #expect(unknown.text.contains("01890a5d-ac96-774b-bcce-b302099a8057"), "the answer names the id")
-        for path in ["/content/export/../../etc/passwd", "/content//export", "/content/export/./x", "/dashboard/..%2f..%2fsigning.key", "/%2e%2e/"] {
+        for path in [
+            "/content/export/../../etc/passwd", "/content//export", "/content/export/./x", "/dashboard/..%2f..%2fsigning.key",
+            "/%2e%2e/",
+        ] {
             #expect(try await ada.get(path).status == 404, "\(path)")
         }
     }
@@ -117,7 +133,8 @@ struct BadInputTests {
         #expect(try await ada.get("/content/types?x").status == 400)
         #expect(try await ada.get("/nothing").status == 404)
         #expect(try await ada.get("/jobs/").status == 404)
-        for (method, path) in [("DELETE", "/content/export"), ("PATCH", "/jobs"), ("PUT", "/content/export"), ("TRACE", "/jobs")] {
+        for (method, path) in [("DELETE", "/content/export"), ("PATCH", "/jobs"), ("PUT", "/content/export"), ("TRACE", "/jobs")]
+        {
             let answer = try await ada.send(method, path)
             #expect(answer.status == 405, "\(method) \(path)")
         }
@@ -138,7 +155,8 @@ struct BadInputTests {
         #expect(try await ada.get("/jobs", headers: (0..<400).map { ("X-Field-\($0)", "x") }).status == 431)
         let twice = Array("POST /content/export HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}".utf8)
         #expect(try await RawHTTP.exchange([twice], port: server.port).status == 400)
-        let smuggled = Array("POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".utf8)
+        let smuggled = Array(
+            "POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".utf8)
         #expect(try await RawHTTP.exchange([smuggled], port: server.port).status >= 400)
         let brew = Array("BREW /jobs HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
         #expect(try await RawHTTP.exchange([brew], port: server.port).status >= 400)
@@ -167,15 +185,20 @@ struct BadInputTests {
         let ada = try await sharedServer().newUser("editor")
         try await ada.makeArticles(20)
         let queries = [
-            String(repeating: "(", count: 8000), String(repeating: "NOT ", count: 2000) + "year:1", "title:'; DROP TABLE content_items; --",
-            String(repeating: "year:1 OR ", count: 800) + "year:1", "year:[99999999999999999999 TO *]", "year:[* TO *]", "title:*", "title:****",
-            "title:\\", "title:\"", "year:-9223372036854775808", "price:1e400", "price:NaN", "AND", "NOT", ":", "a:b:c", "title:\u{202E}",
-            "title:" + String(repeating: "*a", count: 200), "title:[a TO", "title:{a TO b]", "year:[2 TO 1]", "tags:red AND tags:blue",
+            String(repeating: "(", count: 8000), String(repeating: "NOT ", count: 2000) + "year:1",
+            "title:'; DROP TABLE content_items; --",
+            String(repeating: "year:1 OR ", count: 800) + "year:1", "year:[99999999999999999999 TO *]", "year:[* TO *]",
+            "title:*", "title:****",
+            "title:\\", "title:\"", "year:-9223372036854775808", "price:1e400", "price:NaN", "AND", "NOT", ":", "a:b:c",
+            "title:\u{202E}",
+            "title:" + String(repeating: "*a", count: 200), "title:[a TO", "title:{a TO b]", "year:[2 TO 1]",
+            "tags:red AND tags:blue",
         ]
         for query in queries {
             let text = query.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
             let answer = try await ada.post(User.exports, #"{"contentType": "article", "format": "csv", "query": "\#(text)"}"#)
-            #expect(answer.status == 202 || answer.status == 400, "\(query.prefix(60)): \(answer.status) \(answer.text.prefix(200))")
+            #expect(
+                answer.status == 202 || answer.status == 400, "\(query.prefix(60)): \(answer.status) \(answer.text.prefix(200))")
             guard answer.status == 202, let id = try answer.json()["jobId"]?.string else { continue }
             #expect(try await ada.wait(id)["state"]?.string == "completed", "\(query.prefix(60))")
         }

@@ -10,7 +10,9 @@ struct ContentTests {
         #expect(try await ada.put("/content/types/page", body).status == 200)
         try await ada.store("page", [#"{"id": "1", "title": "One"}"#])
         let shown = try await ada.get("/content/types/page").json()
-        #expect(shown["name"]?.string == "page" && shown["items"]?.integer == 1 && shown["readers"] == .array([.string("role:editor")]))
+        #expect(
+            shown["name"]?.string == "page" && shown["items"]?.integer == 1
+                && shown["readers"] == .array([.string("role:editor")]))
         #expect(shown["fields"]?[0]?["required"]?.bool == true)
         #expect(try await ada.get("/content/types").json()["types"]?.array?.count == 1)
         #expect(try await ada.delete("/content/types/page").status == 204)
@@ -75,7 +77,8 @@ struct ContentTests {
             (#"{"colour": "red"}"#, "colour"), (#"{"title": ["a"]}"#, "title"), (#"{"tags": ["a", ""]}"#, "tags"),
             (#"{"at": "yesterday"}"#, "at"), (#"{"at": "2023-02-29"}"#, "at"), (#"{"ref": "nothing"}"#, "ref"),
             (#"{"id": "2"}"#, "id"), (#"{"readers": "everyone"}"#, "readers"), (#"{"language": "not a tag"}"#, "language"),
-            (#"{"title": "a", "title": "b"}"#, "title"), (#"{"price": 1e999}"#, "out of range"), (#"{"title": "a"#, ""), ("[]", ""),
+            (#"{"title": "a", "title": "b"}"#, "title"), (#"{"price": 1e999}"#, "out of range"), (#"{"title": "a"#, ""),
+            ("[]", ""),
         ])
     func badItem(body: String, field: String) async throws {
         let ada = try await sharedServer().newUser("editor")
@@ -108,7 +111,8 @@ struct ContentTests {
     @Test("a stream of CSV is stored, with lists, quotes and line breaks inside")
     func csv() async throws {
         let ada = try await sharedServer().newUser("editor")
-        try await ada.define("page", #"{"name": "title", "type": "text"}, {"name": "tags", "type": "tags"}, {"name": "n", "type": "integer"}"#)
+        try await ada.define(
+            "page", #"{"name": "title", "type": "text"}, {"name": "tags", "type": "tags"}, {"name": "n", "type": "integer"}"#)
         let text = "n;id;tags;title\r\n1;a;red|bl\\|ue;\"x;\"\"y\"\"\nz\"\r\n;b;;\r\n"
         let answer = try await ada.send(
             "POST", "/content/types/page/items?delimiter=%3B", Array(text.utf8), type: "text/csv; charset=utf-8", chunkBytes: 7)
@@ -130,7 +134,8 @@ struct ContentTests {
         ("text/csv", Array("id,id\n1,2\n".utf8), 1, 0),
     ]
 
-    @Test("a stream stops at its first bad line, which the answer names, and what came before stays", arguments: badStreams.indices)
+    @Test(
+        "a stream stops at its first bad line, which the answer names, and what came before stays", arguments: badStreams.indices)
     func badStream(index: Int) async throws {
         let (type, text, line, stored) = Self.badStreams[index]
         let ada = try await sharedServer().newUser("editor")

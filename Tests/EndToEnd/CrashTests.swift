@@ -10,7 +10,12 @@ import Testing
 
     private func makeFlights(_ ada: User) async throws {
         try await ada.define(
-            "flight", #"{"name": "carrier", "type": "text", "indexed": true}, {"name": "note", "type": "text"}, {"name": "delay", "type": "number"}"#)
+            "flight",
+            #"""
+            {"name": "carrier", "type": "text", "indexed": true}, {"name": "note", "type": "text"},
+            {"name": "delay", "type": "number"}
+            """#
+        )
         var random = SeededRandom(seed: 7)
         var text = "id,carrier,note,delay\n"
         for number in 0..<Self.rows {
@@ -91,7 +96,9 @@ import Testing
             var hasUnfinished = false
             for id in ids {
                 let job = try await ada.job(id)
-                if job["state"]?.string == "running", (job["progress"]?.number ?? 0) > (before[id]?["progress"]?.number ?? 0) { return true }
+                if job["state"]?.string == "running", (job["progress"]?.number ?? 0) > (before[id]?["progress"]?.number ?? 0) {
+                    return true
+                }
                 if !["completed", "failed", "cancelled"].contains(job["state"]?.string) { hasUnfinished = true }
             }
             return hasUnfinished ? nil : true
@@ -102,7 +109,9 @@ import Testing
     private static func check(_ job: JSON, since before: JSON?) {
         guard let before else { return }
         #expect((job["progress"]?.number ?? -1) >= (before["progress"]?.number ?? 0), "progress has fallen")
-        #expect((job["counters"]?["exported"]?.integer ?? -1) >= (before["counters"]?["exported"]?.integer ?? -1), "rows were taken back")
+        #expect(
+            (job["counters"]?["exported"]?.integer ?? -1) >= (before["counters"]?["exported"]?.integer ?? -1),
+            "rows were taken back")
         if before["state"]?.string == "completed" { #expect(job["endedAt"] == before["endedAt"]) }
     }
 
@@ -116,8 +125,15 @@ import Testing
             #expect(job["deaths"]?.integer == deaths)
             guard job["state"]?.string == "completed" else { continue }
             let file = try await ada.download(id)
-            #expect(file.body == expected[index], "\(Self.requests[index]) after \(deaths) deaths, seed \(Self.seed)")
+            let isEqual = try await isSame(file.body, as: expected[index], Self.requests[index])
+            #expect(isEqual, "\(Self.requests[index]) after \(deaths) deaths, seed \(Self.seed)")
         }
+    }
+
+    /// A sheet carries the time at which it was made, so its cells are compared; anything else has the same bytes.
+    private func isSame(_ file: [UInt8], as other: [UInt8], _ request: String) async throws -> Bool {
+        if !request.contains("xlsx") { return file == other }
+        return try await Tool.sheet(file) == Tool.sheet(other)
     }
 
     @Test("after kills and the sweep, the disk holds what the finished exports point at, and nothing else")
@@ -171,7 +187,8 @@ import Testing
             #expect(job["state"]?.string == "completed")
             #expect(job["attempts"]?.integer == 0 && job["deaths"]?.integer == 0 && job["interruptions"]?.integer == 1)
             #expect((job["progress"]?.number ?? 0) >= (before["progress"]?.number ?? 100))
-            #expect(try await ada.download(id).body == whole.body)
+            let isEqual = try await ada.download(id).body == whole.body
+            #expect(isEqual)
         }
     }
 
@@ -179,7 +196,8 @@ import Testing
     func importing() async throws {
         try await withServer(Self.settings) { server in
             let ada = try await server.newUser("editor")
-            try await ada.define("page", #"{"name": "title", "type": "text", "indexed": true}, {"name": "size", "type": "integer"}"#)
+            try await ada.define(
+                "page", #"{"name": "title", "type": "text", "indexed": true}, {"name": "size", "type": "integer"}"#)
             let rows = 60_000
             let text = "id,title,size\n" + (0..<rows).map { "r\($0),Row \($0),\($0 % 1000 == 999 ? "bad" : "\($0)")\n" }.joined()
             let id = try await ada.importing("contentType=page&onError=continue&commitEvery=200", text)
@@ -203,7 +221,9 @@ import Testing
             #expect(job["state"]?.string == "completed" && job["attempts"]?.integer == 0)
             let result = try #require(job["result"])
             #expect(result["total"]?.integer == rows && result["failed"]?.integer == rows / 1000)
-            #expect(result["inserted"]?.integer == rows - rows / 1000 && result["updated"]?.integer == 0, "a row was stored twice: \(result)")
+            #expect(
+                result["inserted"]?.integer == rows - rows / 1000 && result["updated"]?.integer == 0,
+                "a row was stored twice: \(result)")
             #expect(try await ada.get("/content/types/page").json()["items"]?.integer == rows - rows / 1000)
             let ledger = try await Tool.csv(try await ada.get("/content/import/\(id)/ledger").body)
             #expect(ledger.count == rows / 1000 + 1)

@@ -14,6 +14,9 @@ import Testing
             INSERT INTO flights SELECT i, 'C' || (i % 7), CASE WHEN i % 10 = 0 THEN NULL ELSE 'a,"' || i END, i / 4.0,
               CASE WHEN i % 3 = 0 THEN 'globex' ELSE 'acme' END, CASE WHEN i % 5 = 0 THEN 'role:press' ELSE 'everyone' END FROM n;
             CREATE TABLE broken (nr INTEGER PRIMARY KEY, text TEXT);
+            CREATE TABLE many (nr INTEGER PRIMARY KEY, text TEXT);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
+            INSERT INTO many SELECT i, hex(i * 7919) || '-some more text to be written' FROM n;
             INSERT INTO broken VALUES (1, 'fine'), (2, CAST(X'C328' AS TEXT)), (3, 'fine too');
             """)
         let configuration = """
@@ -25,6 +28,12 @@ import Testing
                 tenantColumn: owner
                 readersColumn: readers
                 columns: [carrier, dest, delay]
+              many:
+                source: \(path)
+                table: many
+                key: nr
+                tenants: [acme]
+                readers: [everyone]
               broken:
                 source: \(path)
                 table: broken
@@ -49,8 +58,13 @@ import Testing
             let press = try await server.user("cid", of: "acme", "reader", "press")
             #expect(try await press.exported(#"{"dataset": "flights", "format": "ndjson"}"#)["result"]?["total"]?.integer == 2000)
             let some = try await ada.exportedFile(
-                #"{"dataset": "flights", "format": "csv", "fields": ["id", "delay"], "query": "carrier:C1 AND delay:[* TO 5]", "sort": ["-id"]}"#)
-            #expect(some.text == "id,delay\r\n8,2\r\n1,0.25\r\n" || some.text == "id,delay\r\n8,2.0\r\n1,0.25\r\n", "\(some.text)")
+                #"""
+                {"dataset": "flights", "format": "csv", "fields": ["id", "delay"], "query": "carrier:C1 AND delay:[* TO 5]",
+                 "sort": ["-id"]}
+                """#
+            )
+            #expect(
+                some.text == "id,delay\r\n8,2\r\n1,0.25\r\n" || some.text == "id,delay\r\n8,2.0\r\n1,0.25\r\n", "\(some.text)")
         }
     }
 
@@ -62,7 +76,26 @@ import Testing
             let unknown = try await eve.post(User.exports, #"{"dataset": "brokem", "format": "csv"}"#)
             #expect(hidden.status == 400 && unknown.status == 400)
             #expect(hidden.text.count == unknown.text.count)
-            #expect(try await eve.post(User.exports, #"{"dataset": "flights", "format": "csv", "fields": ["owner"]}"#).status == 400)
+            #expect(
+                try await eve.post(User.exports, #"{"dataset": "flights", "format": "csv", "fields": ["owner"]}"#).status == 400)
+        }
+    }
+
+    @Test("an export of a table that is killed starts over with a new snapshot, and has every row once")
+    func killed() async throws {
+        try await withFlights { server in
+            let ada = try await server.user("ada", of: "acme", "reader")
+            let request = #"{"dataset": "many", "format": "csv"}"#
+            let whole = try await ada.exportedFile(request).body
+            let id = try await ada.export(request)
+            _ = try await ada.wait(id, for: ["running"])
+            await server.kill()
+            try await server.start()
+            let job = try await ada.wait(id)
+            #expect(job["state"]?.string == "completed" && job["result"]?["consistency"]?.string == "snapshot")
+            #expect(job["attempts"]?.integer == 0 && job["deaths"]?.integer == 1)
+            let isEqual = try await ada.download(id).body == whole
+            #expect(isEqual && job["result"]?["exported"]?.integer == 300_000)
         }
     }
 

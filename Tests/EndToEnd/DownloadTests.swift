@@ -22,18 +22,27 @@ struct DownloadTests {
         let tag = try #require(file["ETag"])
         #expect(tag.hasPrefix("\"") && tag.hasSuffix("\"") && tag.count > 10)
         let digest = try await Tool.python(
-            "import base64,hashlib,sys; print('sha-256=:' + base64.b64encode(hashlib.sha256(open(sys.argv[1],'rb').read()).digest()).decode() + ':', end='')",
+            """
+            import base64, hashlib, sys
+            digest = hashlib.sha256(open(sys.argv[1], 'rb').read()).digest()
+            print('sha-256=:' + base64.b64encode(digest).decode() + ':', end='')
+            """,
             file.body)
         #expect(file["Repr-Digest"] == digest)
         let head = try await ada.send("HEAD", "/content/export/\(id)/download")
         #expect(head.status == 200 && head.body.isEmpty)
-        for name in ["Content-Length", "ETag", "Content-Type", "Repr-Digest", "Content-Disposition"] { #expect(head[name] == file[name]) }
+        for name in ["Content-Length", "ETag", "Content-Type", "Repr-Digest", "Content-Disposition"] {
+            #expect(head[name] == file[name])
+        }
     }
 
     @Test(
         "a range gives exactly these bytes",
-        arguments: [("bytes=0-0", 0, 1), ("bytes=10-19", 10, 20), ("bytes=5-", 5, nil), ("bytes=-7", -7, nil), ("bytes=20-999999999", 20, nil),
-            ("bytes=-999999999", 0, nil), ("bytes=0-18446744073709551615", 0, nil)] as [(String, Int, Int?)])
+        arguments: [
+            ("bytes=0-0", 0, 1), ("bytes=10-19", 10, 20), ("bytes=5-", 5, nil), ("bytes=-7", -7, nil),
+            ("bytes=20-999999999", 20, nil),
+            ("bytes=-999999999", 0, nil), ("bytes=0-18446744073709551615", 0, nil),
+        ] as [(String, Int, Int?)])
     func range(field: String, start: Int, end: Int?) async throws {
         let (ada, _, id, file) = try await finished()
         let answer = try await ada.get("/content/export/\(id)/download", headers: [("Range", field)])
@@ -94,8 +103,10 @@ struct DownloadTests {
         #expect(try await nobody.get(link, headers: [("Range", "bytes=0-3")]).status == 206)
         let other = try #require(try await ada.exported()["jobId"]?.string)
         let tampered = [
-            link.replacing(id, with: other), link.replacing("tenant=", with: "tenant=x"), link.replacing("expires=", with: "expires=9"),
-            link + "&part=1", link.replacing("?", with: "?part=1&"), String(link.dropLast(2)) + (link.hasSuffix("AA") ? "BB" : "AA"),
+            link.replacing(id, with: other), link.replacing("tenant=", with: "tenant=x"),
+            link.replacing("expires=", with: "expires=9"),
+            link + "&part=1", link.replacing("?", with: "?part=1&"),
+            String(link.dropLast(2)) + (link.hasSuffix("AA") ? "BB" : "AA"),
             link.replacing("signature=", with: "signature=&signature="), link + "&tenant=other",
         ]
         for bad in tampered { #expect(try await nobody.get(bad).status == 403, "\(bad)") }

@@ -8,7 +8,8 @@ struct ErrorPolicyTests {
         try await ada.define("author", "")
         try await ada.store("author", [#"{"id": "ada"}"#])
         try await ada.define("page", #"{"name": "author", "type": "reference", "target": "author"}"#)
-        try await ada.store("page", (0..<10).map { #"{"id": "p\#($0)", "author": "\#([3, 4, 8].contains($0) ? "gone" : "ada")"}"# })
+        try await ada.store(
+            "page", (0..<10).map { #"{"id": "p\#($0)", "author": "\#([3, 4, 8].contains($0) ? "gone" : "ada")"}"# })
         return ada
     }
 
@@ -21,7 +22,10 @@ struct ErrorPolicyTests {
         #expect(result["total"]?.integer == 10 && result["exported"]?.integer == 7 && result["failed"]?.integer == 3)
         let errors = result["errors"]?.array ?? []
         #expect(errors.compactMap { $0["id"]?.string } == ["p3", "p4", "p8"])
-        #expect(errors.allSatisfy { $0["code"]?.string == "REFERENCE_NOT_FOUND" && $0["message"]?.string?.contains("author/gone") == true })
+        #expect(
+            errors.allSatisfy {
+                $0["code"]?.string == "REFERENCE_NOT_FOUND" && $0["message"]?.string?.contains("author/gone") == true
+            })
         let id = try #require(job["jobId"]?.string)
         let file = try await ada.download(id)
         #expect(file.text == "id,author\r\n" + [0, 1, 2, 5, 6, 7, 9].map { "p\($0),ada\r\n" }.joined())

@@ -38,7 +38,8 @@ struct ExportFormatTests {
 
     @Test("a sheet opens with its rows in it")
     func sheet() async throws {
-        let answer = try await articles().exportedFile(#"{"contentType": "article", "format": "xlsx", "fields": ["id", "title", "year"]}"#)
+        let answer = try await articles().exportedFile(
+            #"{"contentType": "article", "format": "xlsx", "fields": ["id", "title", "year"]}"#)
         #expect(answer["Content-Type"] == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
         let rows = try await Tool.sheet(answer.body)
         #expect(rows.array?.count == 4)
@@ -91,7 +92,8 @@ struct ExportFormatTests {
         let ada = try await articles(2)
         try await ada.define("note", #"{"name": "title", "type": "text"}"#)
         try await ada.store("note", [#"{"id": "n1", "title": "Only note"}"#])
-        let zip = try await ada.exportedFile(#"{"contentTypes": ["article", "note"], "fields": ["id", "title"], "format": "csv"}"#)
+        let zip = try await ada.exportedFile(
+            #"{"contentTypes": ["article", "note"], "fields": ["id", "title"], "format": "csv"}"#)
         let text = try await Tool.unzipped(zip.body)
         #expect(
             text == "content-article.csv:id,title\r\na0000001,Title 1\r\na0000002,Title 2\r\n"
@@ -153,7 +155,8 @@ struct ExportFormatTests {
         let ada = try await sharedServer().newUser("editor")
         try await ada.define("page", #"{"name": "title", "type": "text"}"#)
         let titles = [
-            "a,b", "say \"x\"", "line\nbreak", "cr\r\nlf", "naïve 漢字 😀 e\u{301}", " spaces ", "\"", "", "=1+1", "tab\tend", "\u{FEFF}bom",
+            "a,b", "say \"x\"", "line\nbreak", "cr\r\nlf", "naïve 漢字 😀 e\u{301}", " spaces ", "\"", "", "=1+1", "tab\tend",
+            "\u{FEFF}bom",
             "\u{200F}rtl", "semi;colon",
         ]
         let escapes: [Unicode.Scalar: String] = ["\"": "\\\"", "\n": "\\n", "\r": "\\r", "\t": "\\t"]
@@ -186,7 +189,8 @@ struct ExportFormatTests {
         let ada = try await articles(2)
         let job = try await ada.exported(#"{"contentType": "article", "format": "\#(format)", "query": "year:1800"}"#)
         #expect(job["state"]?.string == "completed")
-        #expect(job["result"]?["total"]?.integer == 0 && job["result"]?["exported"]?.integer == 0 && job["progress"]?.number == 100)
+        #expect(
+            job["result"]?["total"]?.integer == 0 && job["result"]?["exported"]?.integer == 0 && job["progress"]?.number == 100)
         let file = try await ada.download(try #require(job["jobId"]?.string))
         switch format {
         case "csv": #expect(file.text == "id,title,body,year,price,tags\r\n")

@@ -28,8 +28,10 @@ struct ExportListTests {
         "a page, size or status that can't be is refused and named",
         arguments: [
             ("page=0", "page"), ("page=-1", "page"), ("page=x", "page"), ("page=", "page"), ("page=99999999999999999999", "page"),
-            ("page=9223372036854775807&size=200", "page"), ("size=0", "size"), ("size=-1", "size"), ("size=201", "size"), ("size=abc", "size"),
-            ("size=1.5", "size"), ("status=done", "status"), ("status=", "status"), ("status=COMPLETED", "status"), ("order=asc", "order"),
+            ("page=9223372036854775807&size=200", "page"), ("size=0", "size"), ("size=-1", "size"), ("size=201", "size"),
+            ("size=abc", "size"),
+            ("size=1.5", "size"), ("status=done", "status"), ("status=", "status"), ("status=COMPLETED", "status"),
+            ("order=asc", "order"),
             ("page=1&page=2", "page"), ("size=%FF", "query"),
         ])
     func badPages(query: String, name: String) async throws {
@@ -56,7 +58,8 @@ struct ExportListTests {
         _ = try await ada.post("/jobs/\(paused)/pause")
         let pending = try await ada.export(SlowContent.request)
         let expected = [
-            "completed": completed, "failed": failed, "running": running, "cancelled": cancelled, "paused": paused, "pending": pending,
+            "completed": completed, "failed": failed, "running": running, "cancelled": cancelled, "paused": paused,
+            "pending": pending,
         ]
         for (status, id) in expected {
             let list = try await ada.get("/content/export?status=\(status)").json()

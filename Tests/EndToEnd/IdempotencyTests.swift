@@ -32,7 +32,9 @@ struct IdempotencyTests {
     func concurrent() async throws {
         let ada = try await articles()
         let answers = try await withThrowingTaskGroup(of: RawResponse.self) { group in
-            for _ in 0..<12 { group.addTask { try await ada.post(User.exports, Self.body, headers: [("Idempotency-Key", "race")]) } }
+            for _ in 0..<12 {
+                group.addTask { try await ada.post(User.exports, Self.body, headers: [("Idempotency-Key", "race")]) }
+            }
             return try await group.reduce(into: []) { $0.append($1) }
         }
         #expect(answers.allSatisfy { $0.status == 202 || $0.status == 409 })
@@ -43,7 +45,8 @@ struct IdempotencyTests {
     @Test("a refused request leaves its key free")
     func refused() async throws {
         let ada = try await articles()
-        let bad = try await ada.post(User.exports, #"{"contentType": "none", "format": "csv"}"#, headers: [("Idempotency-Key", "k")])
+        let bad = try await ada.post(
+            User.exports, #"{"contentType": "none", "format": "csv"}"#, headers: [("Idempotency-Key", "k")])
         #expect(bad.status == 400)
         #expect(try await ada.post(User.exports, Self.body, headers: [("Idempotency-Key", "k")]).status == 202)
     }

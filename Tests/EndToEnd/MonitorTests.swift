@@ -1,6 +1,7 @@
 import Testing
 
-@Suite(.server(["engine.checkpointSeconds": "100ms", "streams.perJob": "2", "engine.workers": "8", "limits.exportsPerTenant": "8"]))
+@Suite(
+    .server(["engine.checkpointSeconds": "100ms", "streams.perJob": "2", "engine.workers": "8", "limits.exportsPerTenant": "8"]))
 struct MonitorTests {
     @Test("a stream tells progress, then the end, and closes; every event carries the job")
     func untilEnd() async throws {

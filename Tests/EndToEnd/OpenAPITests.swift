@@ -13,7 +13,8 @@ struct OpenAPITests {
         func shape(_ path: String) -> String { path.replacing(/\{[^}]*\}/, with: "{}") }
         let described = Set(paths.flatMap { path, item in (item.object ?? [:]).keys.map { "\($0.uppercased()) \(shape(path))" } })
         let known = AccessTests.routes(job: "{}", importJob: "{}", type: "{}", item: "{}").map { method, path in
-            "\(method) \(path)".replacing("/tenants/acme", with: "/tenants/{}").replacing("/notifications/1/", with: "/notifications/{}/")
+            "\(method) \(path)".replacing("/tenants/acme", with: "/tenants/{}").replacing(
+                "/notifications/1/", with: "/notifications/{}/")
         }
         let system = ["/livez", "/readyz", "/version", "/metrics", "/openapi.json"].map { "GET \($0)" } + ["POST /session"]
         for route in known + system { #expect(described.contains(route), "\(route) is not described") }
@@ -46,6 +47,9 @@ struct OpenAPITests {
         for id in ["a", "b", "c"] { _ = try await root.get("/jobs/\(id)") }
         let text = try await root.get("/metrics").text
         #expect(text.contains("# TYPE ") && !text.contains("/jobs/a") && !text.contains("ops"))
-        #expect(text.components(by: "\n").filter { !$0.isEmpty && !$0.hasPrefix("#") }.allSatisfy { $0.components(by: " ").count >= 2 })
+        #expect(
+            text.components(by: "\n").filter { !$0.isEmpty && !$0.hasPrefix("#") }.allSatisfy {
+                $0.components(by: " ").count >= 2
+            })
     }
 }

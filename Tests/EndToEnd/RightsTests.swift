@@ -8,7 +8,10 @@ struct RightsTests {
         try await root.define("page", #"{"name": "title", "type": "text"}"#, readers: #"["everyone"]"#)
         var lines = (0..<6).map { #"{"id": "open\#($0)", "title": "secret"}"# }
         lines += (0..<2).map { #"{"id": "press\#($0)", "title": "secret", "readers": ["role:press"]}"# }
-        lines += [#"{"id": "bobs", "title": "secret", "readers": ["user:bob"]}"#, #"{"id": "none", "title": "secret", "readers": ["role:x"]}"#]
+        lines += [
+            #"{"id": "bobs", "title": "secret", "readers": ["user:bob"]}"#,
+            #"{"id": "none", "title": "secret", "readers": ["role:x"]}"#,
+        ]
         try await root.store("page", lines)
     }
 
@@ -25,7 +28,8 @@ struct RightsTests {
         try await pages(server, tenant)
         let open = (0..<6).map { "open\($0)" }
         let expected: [(user: String, roles: [String], ids: [String])] = [
-            ("ada", ["reader"], open), ("bob", ["reader"], ["bobs"] + open), ("cid", ["reader", "press"], open + ["press0", "press1"]),
+            ("ada", ["reader"], open), ("bob", ["reader"], ["bobs"] + open),
+            ("cid", ["reader", "press"], open + ["press0", "press1"]),
             ("dan", ["editor"], open), ("root", ["admin"], ["bobs", "none"] + open + ["press0", "press1"]),
         ]
         for (name, roles, ids) in expected {
@@ -48,7 +52,8 @@ struct RightsTests {
         let tenant = server.newTenant()
         let root = try await server.user("root", of: tenant, "admin")
         try await root.define("page", #"{"name": "title", "type": "text", "indexed": true}"#, readers: #"["role:press"]"#)
-        try await root.store("page", [#"{"id": "1", "title": "secret"}"#, #"{"id": "2", "title": "told", "readers": ["everyone"]}"#])
+        try await root.store(
+            "page", [#"{"id": "1", "title": "secret"}"#, #"{"id": "2", "title": "told", "readers": ["everyone"]}"#])
         let ada = try await server.user("ada", of: tenant, "reader")
         let file = try await ada.exportedFile(#"{"contentType": "page", "format": "csv", "query": "title:secret OR id:*"}"#)
         #expect(!file.text.contains("secret") && file.text.contains("told"))

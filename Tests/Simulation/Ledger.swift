@@ -110,18 +110,12 @@ struct Ledger {
         try checkLanes(session)
         try checkEvents(session, store)
         try checkLimits(session, store)
-        let unfinished = try session.all("SELECT \(JobColumns.list) FROM engine_jobs", make: JobColumns.record)
-        let history = try session.all("SELECT \(JobColumns.list) FROM engine_history", make: JobColumns.record)
-        guard Set((unfinished + history).map(\.id)) == Set(jobs.keys), unfinished.count + history.count == jobs.count else {
-            throw Violation("jobs were lost or doubled")
-        }
-        if let wrong = unfinished.first(where: \.state.isFinal) ?? history.first(where: { !$0.state.isFinal }) {
-            throw Violation("\(wrong.id) is \(wrong.state) in the wrong table")
-        }
-        for job in unfinished + history { try check(job) }
+        let stored = try session.all("SELECT \(JobColumns.list) FROM engine_jobs", make: JobColumns.record)
+        guard Set(stored.map(\.id)) == Set(jobs.keys), stored.count == jobs.count else { throw Violation("jobs were lost or doubled") }
+        for job in stored { try check(job) }
         try checkArtifacts(session)
         try checkRows(session)
-        for job in unfinished + history {
+        for job in stored {
             jobs[job.id]?.state = job.state
             jobs[job.id]?.progress = job.progress
         }
@@ -138,6 +132,7 @@ struct Ledger {
             throw Violation("\(job.id): progress fell to \(job.progress)")
         }
         guard job.attempts <= job.maxAttempts, job.barrenDeaths <= 3 else { throw Violation("\(job.id): too many attempts") }
+        guard job.state.isFinal == (job.endedAt != nil) else { throw Violation("\(job.id) is \(job.state), and ended or not") }
         if job.state == .failed, job.failure == nil { throw Violation("\(job.id) failed without a reason") }
         if job.state == .running, job.node == nil { throw Violation("\(job.id) runs nowhere") }
     }
@@ -154,7 +149,8 @@ struct Ledger {
         let misplaced = try session.count(
             """
             SELECT count(*) FROM engine_jobs WHERE (standing = 5) <> (state = 'running') OR (standing = 0) <> (state = 'paused')
-                OR (standing IN (1, 2, 3, 4)) <> (state = 'pending')
+                OR (standing IN (1, 2, 3, 4)) <> (state = 'pending') OR (standing = 6) <> (ended_at IS NOT NULL)
+                OR (prune_at IS NULL) <> (ended_at IS NULL)
             """)
         guard misplaced == 0 else { throw Violation("\(misplaced) jobs stand where they should not") }
     }
@@ -194,7 +190,7 @@ struct Ledger {
         guard suspects <= 1 else { throw Violation("\(suspects) suspects run at once") }
         let twice = try session.count(
             """
-            SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE unique_key IS NOT NULL GROUP BY tenant, kind, unique_key
+            SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE unique_key IS NOT NULL AND ended_at IS NULL GROUP BY tenant, kind, unique_key
                 HAVING count(*) > 1) AS twice
             """)
         guard twice == 0 else { throw Violation("a unique key is held twice") }
@@ -204,14 +200,14 @@ struct Ledger {
         let wrong = try session.count(
             """
             SELECT count(*) FROM engine_artifacts AS a
-            WHERE state IN ('ready', 'expired') AND NOT EXISTS (SELECT 1 FROM engine_history AS h WHERE h.id = a.job_id AND h.state = 'completed')
-                OR state = 'open' AND NOT EXISTS (SELECT 1 FROM engine_jobs AS j WHERE j.id = a.job_id)
+            WHERE state IN ('ready', 'expired') AND NOT EXISTS (SELECT 1 FROM engine_jobs AS h WHERE h.id = a.job_id AND h.state = 'completed')
+                OR state = 'open' AND NOT EXISTS (SELECT 1 FROM engine_jobs AS j WHERE j.id = a.job_id AND j.ended_at IS NULL)
                 OR state <> 'expired' AND length <> (SELECT coalesce(sum(length), 0) FROM engine_segments AS s WHERE s.job_id = a.job_id)
             """)
         guard wrong == 0 else { throw Violation("\(wrong) artifacts are not what their jobs are") }
         let without = try session.count(
             """
-            SELECT count(*) FROM engine_history AS h
+            SELECT count(*) FROM engine_jobs AS h
             WHERE state = 'completed' AND NOT EXISTS (SELECT 1 FROM engine_artifacts AS a WHERE a.job_id = h.id)
             """)
         guard without == 0 else { throw Violation("\(without) completed jobs have no artifact") }

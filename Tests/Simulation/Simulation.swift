@@ -143,7 +143,7 @@ final class Simulation {
     }
 
     private func unfinished() throws -> [JobRecord] {
-        try session.all("SELECT \(JobColumns.list) FROM engine_jobs ORDER BY id", make: JobColumns.record)
+        try session.all("SELECT \(JobColumns.list) FROM engine_jobs WHERE ended_at IS NULL ORDER BY id", make: JobColumns.record)
     }
 
     // MARK: Users
@@ -305,7 +305,7 @@ final class Simulation {
     private func retire() throws {
         let pruned = try transaction("retires") { session in
             _ = try self.store.expireArtifacts(session, now: self.now)
-            let ids = try session.all("SELECT id FROM engine_history WHERE prune_at <= $1", self.now.microseconds) {
+            let ids = try session.all("SELECT id FROM engine_jobs WHERE prune_at <= $1", self.now.microseconds) {
                 JobID($0.string(0))
             }
             try self.store.prune(session, now: self.now)

@@ -51,8 +51,8 @@ import Testing
     @Test("a head or a body that comes too slowly is 408 and closes", .timeLimit(.minutes(1)))
     func slow() async throws {
         var limits = ServerLimits()
-        limits.headTime = .milliseconds(200)
-        limits.bodyStall = .milliseconds(200)
+        limits.headTime = .seconds(3)
+        limits.bodyStall = .seconds(3)
         let head = try await talk("GET / HTTP/1.1\r\nHo", limits)
         #expect(head.hasPrefix("HTTP/1.1 408 "))
         let nothing = try await talk("", limits)
@@ -101,7 +101,7 @@ import Testing
             }
         }
         var limits = ServerLimits()
-        limits.bodyStall = .milliseconds(200)
+        limits.bodyStall = .seconds(3)
         let head = "POST /take HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
         try await TestFloor().serve(mount, setup: .live, limits: limits) { client async throws in
             var outcomes = seen.stream.makeAsyncIterator()

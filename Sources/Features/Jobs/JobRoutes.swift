@@ -49,7 +49,7 @@ public struct JobRoutes: Sendable {
             .query("limit", .integer(1...1000), "at most this many; 100 by default")
             .header("Last-Event-ID", .string, "of a stream: go on after this event")
             .answer(200, "the events", .object(["events": .array(of: .ref("JobEvent")), "next": .integer.optional]))
-            .answer(200, "the events", .string, media: "text/event-stream")
+            .answer(200, "the events", .event, media: "text/event-stream")
         catalog.route(.get, "/jobs/{jobId}/events", doc) { request, context in
             if request.headers[.accept]?.contains("text/event-stream") == true {
                 return try await door.monitor(request, context) { $0.text }

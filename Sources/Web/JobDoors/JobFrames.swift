@@ -82,7 +82,10 @@ struct JobFrames<View: Encodable & Sendable>: AsyncSequence, Sendable {
             guard !isEnd else { return job }
             var past = job
             past.progress = Swift.min(event.progress, job.progress)
-            if job.state.isFinal { past.state = .running }
+            if job.state.isFinal {
+                past.state = .running
+                (past.endedAt, past.output, past.failure) = (nil, nil, nil)
+            }
             return past
         }
     }

@@ -90,6 +90,9 @@ public struct JobView: Encodable, Sendable {
 }
 
 extension Schema {
+    /// One event of a stream; its data is JSON, the job.
+    public static let event = Schema.object(["event": .string, "id": .string.optional, "data": .string])
+
     /// A page of a list of components.
     public static func page(_ name: String, of component: String) -> Schema {
         Schema(

@@ -17,7 +17,9 @@ struct EventStream {
     private(set) var retryMillis: Int?
     private var arrived: [StreamEvent] = []
 
-    fileprivate init(_ reader: RawResponseReader, _ first: [UInt8], _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator) {
+    fileprivate init(
+        _ reader: RawResponseReader, _ first: [UInt8], _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
+    ) {
         response = reader.response
         self.reader = reader
         self.inbound = inbound
@@ -58,7 +60,8 @@ struct EventStream {
             if let retry = fields["retry"] { retryMillis = Int(retry) }
             guard let name = fields["event"] else { continue }
             arrived.append(
-                StreamEvent(name: name, id: fields["id"].flatMap { Int($0) }, data: try JSON(Array((fields["data"] ?? "null").utf8))))
+                StreamEvent(
+                    name: name, id: fields["id"].flatMap { Int($0) }, data: try JSON(Array((fields["data"] ?? "null").utf8))))
         }
     }
 }

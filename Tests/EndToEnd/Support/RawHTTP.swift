@@ -42,7 +42,8 @@ enum RawHTTP {
             }
         }
         let response = try await exchange(pieces, port: port, isHead: request.method == "HEAD")
-        response.checkProblem("\(request.method) \(request.target)", hasBody: request.method != "HEAD", sourceLocation: sourceLocation)
+        response.checkProblem(
+            "\(request.method) \(request.target)", hasBody: request.method != "HEAD", sourceLocation: sourceLocation)
         return response
     }
 

@@ -45,9 +45,13 @@ struct RawResponse: Sendable {
         }
         #expect(problem["status"]?.integer == status, what, sourceLocation: sourceLocation)
         if isRequest { #expect(problem["requestId"]?.string == self["X-Request-ID"], what, sourceLocation: sourceLocation) }
-        #expect(problem["code"]?.string?.allSatisfy { $0.isUppercase || $0.isNumber || $0 == "_" } == true, what, sourceLocation: sourceLocation)
+        #expect(
+            problem["code"]?.string?.allSatisfy { $0.isUppercase || $0.isNumber || $0 == "_" } == true, what,
+            sourceLocation: sourceLocation)
         let said = (problem["message"]?.string ?? "") + (problem["detail"]?.string ?? "") + (problem["title"]?.string ?? "")
-        for inside in ["SELECT ", "INSERT ", "sqlite", "GRDB", ".swift", "/tmp/", "waybill.db", "Error Domain", "Swift.", "errno"] {
+        for inside in [
+            "SELECT ", "INSERT ", "sqlite", "GRDB", ".swift", "/tmp/", "waybill.db", "Error Domain", "Swift.", "errno",
+        ] {
             #expect(!said.contains(inside), "an answer tells \(inside): \(what)", sourceLocation: sourceLocation)
         }
     }

@@ -81,10 +81,12 @@ final class ServerFixture: Sendable {
 
     @discardableResult
     private func end(_ signal: Int32) async -> Int32 {
-        guard let process = state.withLock({ state in
-            defer { state.process = nil }
-            return state.process
-        }) else { return 0 }
+        guard
+            let process = state.withLock({ state in
+                defer { state.process = nil }
+                return state.process
+            })
+        else { return 0 }
         process.signal(signal)
         let status = try? await within(.seconds(60), "the end of the server") { await process.status() }
         if let status { return status }
@@ -159,7 +161,9 @@ final class ServerFixture: Sendable {
         let runs = state.withLock { $0.runs }
         for run in 1...max(1, runs) {
             let log = (try? String(contentsOfFile: folder + "/log-\(run)", encoding: .utf8)) ?? ""
-            let bad = log.components(by: "\n").filter { $0.contains("Fatal error") || $0.contains(" error waybill") || $0.contains(" critical ") }
+            let bad = log.components(by: "\n").filter {
+                $0.contains("Fatal error") || $0.contains(" error waybill") || $0.contains(" critical ")
+            }
             for line in bad.prefix(3) { Issue.record("the server's log: \(line.prefix(1000))") }
         }
     }
@@ -174,7 +178,9 @@ final class ServerFixture: Sendable {
             let status = await server.terminate()
             #expect(status == 0, "the server ended with \(status)")
             server.checkLogs()
-            if ProcessInfo.processInfo.environment["WAYBILL_KEEP"] == nil { try FileManager.default.removeItem(atPath: server.folder) }
+            if ProcessInfo.processInfo.environment["WAYBILL_KEEP"] == nil {
+                try FileManager.default.removeItem(atPath: server.folder)
+            }
             return value
         } catch {
             await server.terminate()

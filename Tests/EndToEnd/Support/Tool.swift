@@ -47,7 +47,7 @@ enum Tool {
                 cells = []
                 for c in row.iter(n + 'c'):
                     v = c.find(n + 'v')
-                    text = ''.join(t.text or '' for t in c.iter(n + 't')) if c.get('t') == 'inlineStr' else (v.text if v is not None else '')
+                    text = v.text if v is not None else ''.join(t.text or '' for t in c.iter(n + 't'))
                     cells.append(shared[int(text)] if c.get('t') == 's' else text)
                 rows.append(cells)
             print(json.dumps(rows))

@@ -75,10 +75,15 @@ struct User: Sendable {
 
 extension User {
     /// Makes a content type; `fields` as the members of the JSON array.
-    func define(_ type: String, _ fields: String, readers: String? = nil, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    func define(_ type: String, _ fields: String, readers: String? = nil, sourceLocation: SourceLocation = #_sourceLocation)
+        async throws
+    {
         let readers = readers.map { ", \"readers\": \($0)" } ?? ""
-        let answer = try await put("/content/types/\(type)", "{\"fields\": [\(fields)]\(readers)}", sourceLocation: sourceLocation)
-        guard answer.status == 200 || answer.status == 201 else { throw E2EError("defining \(type): \(answer.status) \(answer.text)") }
+        let answer = try await put(
+            "/content/types/\(type)", "{\"fields\": [\(fields)]\(readers)}", sourceLocation: sourceLocation)
+        guard answer.status == 200 || answer.status == 201 else {
+            throw E2EError("defining \(type): \(answer.status) \(answer.text)")
+        }
     }
 
     /// Stores items, one JSON object a line.
@@ -111,7 +116,8 @@ extension User {
     }
 
     static func articleLine(_ number: Int) -> String {
-        "\(articleID(number)),Title \(number),\"Some, \"\"quoted\"\" text of article \(number)\",\(1900 + number % 126),\(number).5,red|blue\n"
+        let body = "\"Some, \"\"quoted\"\" text of article \(number)\""
+        return "\(articleID(number)),Title \(number),\(body),\(1900 + number % 126),\(number).5,red|blue\n"
     }
 }
 
@@ -144,7 +150,8 @@ extension User {
         return id
     }
 
-    func job(_ id: String, in door: String = User.exports, sourceLocation: SourceLocation = #_sourceLocation) async throws -> JSON {
+    func job(_ id: String, in door: String = User.exports, sourceLocation: SourceLocation = #_sourceLocation) async throws -> JSON
+    {
         let answer = try await get("\(door)/\(id)", sourceLocation: sourceLocation)
         guard answer.status == 200 else { throw E2EError("the job \(id): \(answer.status) \(answer.text)") }
         return try answer.json()

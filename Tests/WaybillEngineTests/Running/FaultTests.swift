@@ -25,7 +25,7 @@ import WaybillEngineTesting
         let jobs = [try await rig.enqueue(1), try await rig.enqueue(2)]
         try await rig.running {
             await started.wait()
-            database.fail(code, statement: "INTO engine_history")
+            database.fail(code, statement: "ended_at = $")
             goOn.open()
             while database.failureCount < 2 { await Task.yield() }
             for job in jobs { try await rig.until(job.id) { $0.state == .running } }

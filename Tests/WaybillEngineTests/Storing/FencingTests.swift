@@ -85,7 +85,7 @@ import WaybillDatabases
     /// All that the engine holds, as text.
     private func picture(_ rig: StoreRig) async throws -> [String] {
         try await rig.database.read { session in
-            try ["jobs", "history", "lanes", "events", "artifacts", "segments", "garbage"].flatMap { table in
+            try ["jobs", "lanes", "events", "artifacts", "segments", "garbage"].flatMap { table in
                 try session.all("SELECT * FROM engine_\(table)") { row in
                     "\(table): \((0..<row.count).map { "\(row[$0].value)" }.joined(separator: ", "))"
                 }

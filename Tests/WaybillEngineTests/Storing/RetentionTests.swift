@@ -52,7 +52,7 @@ import WaybillDatabases
         for wait in [Duration.seconds(9), .seconds(1), .seconds(7 * 86_400), .seconds(30 * 86_400)] {
             rig.wait(wait)
             _ = try await rig.write { try $0.prune($1, now: $2) }
-            left.append(try await rig.count("SELECT count(*) FROM engine_history"))
+            left.append(try await rig.count("SELECT count(*) FROM engine_jobs"))
         }
         #expect(left == [3, 2, 1, 0])
         for gone in [job, cancelled, short] { #expect(try await rig.eventNames(gone).isEmpty) }
@@ -112,7 +112,7 @@ import WaybillDatabases
         }
         func rows(_ tenant: String) async throws -> [Int] {
             try await rig.database.read { session in
-                try ["jobs", "history", "lanes", "tenants", "events", "schedules"].map {
+                try ["jobs", "lanes", "tenants", "events", "schedules"].map {
                     try session.count("SELECT count(*) FROM engine_\($0) WHERE tenant = $1", tenant)
                 }
             }
@@ -123,7 +123,7 @@ import WaybillDatabases
         var slices = 0
         while try await !rig.write({ try $0.erase($1, tenant: tenant, sparing: nil, limit: 2, now: $2) }) { slices += 1 }
         #expect(slices >= 3)
-        #expect(try await rows("gone") == [0, 0, 0, 0, 0, 0])
+        #expect(try await rows("gone") == [0, 0, 0, 0, 0])
         #expect(try await rows("stays") == before)
         try await rig.expectLanesMatch()
     }

@@ -47,5 +47,10 @@ struct RawClient: Sendable {
         return all
     }
 
-    func close() async throws { try await channel.close() }
+    /// Closes; the other side may have been quicker.
+    func close() async throws {
+        do {
+            try await channel.close()
+        } catch ChannelError.alreadyClosed {}
+    }
 }

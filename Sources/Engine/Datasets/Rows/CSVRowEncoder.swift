@@ -5,6 +5,8 @@ import WaybillDatabases
 final class CSVRowEncoder: RowEncoder {
     private let writer: CSVWriter
     private let columns: [ExportColumn]
+    private let places: [Int]
+    private let isJSON: [Bool]
     private let scanner: DocumentScanner
     private let scratch = OutputBuffer(capacity: 256)
     private let element = OutputBuffer(capacity: 256)
@@ -13,6 +15,8 @@ final class CSVRowEncoder: RowEncoder {
     init(style: CSVStyle, columns: [ExportColumn], fields: [String]) {
         writer = CSVWriter(style: style)
         self.columns = columns
+        places = columns.map(\.place)
+        isJSON = columns.map(\.isJSON)
         scanner = DocumentScanner(fields: fields)
     }
 
@@ -50,20 +54,21 @@ final class CSVRowEncoder: RowEncoder {
         guard scanner.scan(document.body) else {
             return RowError(code: "DAMAGED_ITEM", message: "The stored item can't be read.")
         }
-        for column in columns {
-            switch column.source {
-            case .id: guard writer.text(document.id, to: out) else { return .notUTF8(column.name) }
-            case .language:
-                guard !document.language.isNull else {
+        for index in 0..<places.count {
+            let field = places[index]
+            let isWritten: Bool
+            switch field {
+            case ExportColumn.idPlace: isWritten = writer.text(document.id, to: out)
+            case ExportColumn.languagePlace:
+                if document.language.isNull {
                     writer.null(to: out)
-                    continue
+                    isWritten = true
+                } else {
+                    isWritten = writer.text(document.language.bytes, to: out)
                 }
-                guard writer.text(document.language.bytes, to: out) else { return .notUTF8(column.name) }
-            case .field(let field):
-                guard append(scanner[field], of: document.body, isJSON: column.isJSON, to: out) else {
-                    return .notUTF8(column.name)
-                }
+            default: isWritten = append(scanner[field], of: document.body, isJSON: isJSON[index], to: out)
             }
+            guard isWritten else { return .notUTF8(columns[index].name) }
         }
         writer.endRow(out)
         return nil

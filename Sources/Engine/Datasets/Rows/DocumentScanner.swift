@@ -47,6 +47,11 @@ final class DocumentScanner {
 
     @inline(__always) subscript(field: Int) -> Slot { slots[field] }
 
+    /// Where the member begins that has the value of a slot: with its name.
+    @inline(__always) func memberStart(_ field: Int) -> Int {
+        Int(slots[field].start) &- (patternStarts[field &+ 1] &- patternStarts[field])
+    }
+
     /// - Returns: false if the bytes are no such document.
     func scan(_ body: UnsafeBufferPointer<UInt8>) -> Bool {
         for field in 0..<fieldCount { slots[field].first = 0 }

@@ -13,6 +13,18 @@ public struct ExportColumn: Sendable, Hashable, Codable {
     /// Its values are JSON of any kind, and stand as JSON text where the format has no such values.
     public var isJSON: Bool
 
+    /// The place of a column's field, or one of these: plain numbers, because a loop over columns that copies their names is slow.
+    static let idPlace = -1
+    static let languagePlace = -2
+
+    var place: Int {
+        switch source {
+        case .id: Self.idPlace
+        case .language: Self.languagePlace
+        case .field(let field): field
+        }
+    }
+
     public init(name: String, source: Source, isJSON: Bool = false) {
         self.name = name
         self.source = source

@@ -8,6 +8,7 @@ final class JSONRowEncoder: RowEncoder {
 
     private let columns: [ExportColumn]
     private let isArray: Bool
+    private let places: [Int]
     private let scanner: DocumentScanner
     /// `{"id":` or `,"name":` of each column.
     private let labels: RowLabels
@@ -15,6 +16,7 @@ final class JSONRowEncoder: RowEncoder {
     init(columns: [ExportColumn], fields: [String], isArray: Bool) {
         self.columns = columns
         self.isArray = isArray
+        places = columns.map(\.place)
         scanner = DocumentScanner(fields: fields)
         labels = RowLabels(
             columns.enumerated().map { index, column in
@@ -51,26 +53,41 @@ final class JSONRowEncoder: RowEncoder {
             return RowError(code: "DAMAGED_ITEM", message: "The stored item can't be read.")
         }
         if isArray { out.append(Self.separator) }
-        for index in 0..<columns.count {
-            labels.append(index, to: out)
-            switch columns[index].source {
-            case .id: guard JSONWriter.string(document.id, to: out) else { return .notUTF8("id") }
-            case .language:
-                if document.language.isNull {
-                    JSONWriter.null(to: out)
-                } else if !JSONWriter.string(document.language.bytes, to: out) {
-                    return .notUTF8("language")
+        var index = 0
+        while index < places.count {
+            let field = places[index]
+            if field >= 0, index > 0, scanner[field].first != 0 {
+                // Members that stand side by side in the document are copied together, with their names and commas.
+                let start = scanner.memberStart(field)
+                var behind = Int(scanner[field].end)
+                index += 1
+                while index < places.count, places[index] >= 0, scanner[places[index]].first != 0,
+                    scanner.memberStart(places[index]) == behind &+ 1
+                {
+                    behind = Int(scanner[places[index]].end)
+                    index += 1
                 }
-            case .field(let field):
-                let slot = scanner[field]
-                if slot.first == 0 {
-                    JSONWriter.null(to: out)
-                } else {
-                    out.append(UnsafeBufferPointer(rebasing: document.body[Int(slot.start)..<Int(slot.end)]))
-                }
+                out.append(UInt8(ascii: ","))
+                out.append(UnsafeBufferPointer(rebasing: document.body[start..<behind]))
+                continue
             }
+            labels.append(index, to: out)
+            if let error = value(field, of: document, to: out) { return error }
+            index += 1
         }
         end(out)
+        return nil
+    }
+
+    private func value(_ field: Int, of document: DocumentRow, to out: OutputBuffer) -> RowError? {
+        switch field {
+        case ExportColumn.idPlace: return JSONWriter.string(document.id, to: out) ? nil : .notUTF8("id")
+        case ExportColumn.languagePlace where !document.language.isNull:
+            return JSONWriter.string(document.language.bytes, to: out) ? nil : .notUTF8("language")
+        case 0... where scanner[field].first != 0:
+            out.append(UnsafeBufferPointer(rebasing: document.body[Int(scanner[field].start)..<Int(scanner[field].end)]))
+        default: JSONWriter.null(to: out)
+        }
         return nil
     }
 

@@ -15,9 +15,10 @@ final class Attempt: Sendable {
         var thrown: (any Error)?
         var commits = 0
         var lastCommit: Timestamp
+        /// The job after the last commit.
+        var latest: JobRecord
         var lengthAtCommit: Int64 = 0
         var length: Int64 = 0
-        var counters: [String: Int64]
         var artifacts: [ArtifactWriter] = []
         var blobs = 0
         /// A commit failed and may yet have been stored.
@@ -33,10 +34,16 @@ final class Attempt: Sendable {
     init(_ record: JobRecord, on node: EngineNode) {
         self.record = record
         self.node = node
-        state = Mutex(State(lastCommit: node.time.now(), counters: record.counters))
+        state = Mutex(State(lastCommit: node.time.now(), latest: record))
     }
 
-    var counters: [String: Int64] { state.withLock { $0.counters } }
+    var counters: [String: Int64] { state.withLock { $0.latest.counters } }
+
+    /// The job after the last commit.
+    var latest: JobRecord { state.withLock { $0.latest } }
+
+    /// Whether it knows of any, of this attempt or one before.
+    var hasArtifacts: Bool { state.withLock { !$0.artifacts.isEmpty } }
 
     // MARK: Stopping
 
@@ -126,7 +133,7 @@ final class Attempt: Sendable {
             state.isInDoubt = false
             state.lastCommit = now
             state.lengthAtCommit = state.length
-            state.counters = job.counters
+            state.latest = job
         }
         node.hub.progressed(job, now: now)
         try observed(.after)
@@ -236,7 +243,8 @@ final class Attempt: Sendable {
         await abandonArtifacts()
         state.withLock { state in
             state.artifacts = []
-            state.counters = [:]
+            state.latest.counters = [:]
+            state.latest.checkpoint = nil
         }
     }
 

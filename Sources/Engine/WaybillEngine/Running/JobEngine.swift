@@ -180,7 +180,7 @@ public final class JobEngine: Service, Sendable {
         }
     }
 
-    /// Deletes a slice of what the engine holds of a tenant: jobs (running ones lose their fence), history, events, artifacts with
+    /// Deletes a slice of what the engine holds of a tenant: jobs (running ones lose their fence), events, artifacts with
     /// their bytes, schedules. Call it until it says that nothing is left.
     /// - Parameters:
     ///   - job: stays, with its events: the job that does the erasing, if it is the tenant's own.

@@ -8,7 +8,7 @@ final class RunningAttempts: Sendable {
 
         init(_ attempt: Attempt, _ outcome: AttemptOutcome) {
             self.attempt = attempt
-            ending = Ending(job: attempt.record, outcome: outcome)
+            ending = Ending(job: attempt.latest, outcome: outcome, mayHaveArtifacts: attempt.hasArtifacts)
         }
     }
 

@@ -3,7 +3,7 @@ import WaybillDatabases
 /// The engine's tables. All instants are microseconds since 1970.
 public enum EngineMigrations {
     public static let all = [
-        SQLMigration(room: "engine", number: 1, title: "jobs, history, lanes, events, artifacts, schedules") { dialect in
+        SQLMigration(room: "engine", number: 1, title: "jobs, lanes, events, artifacts, schedules") { dialect in
             jobTables(dialect) + eventTables(dialect) + artifactTables(dialect) + scheduleTables(dialect)
         }
     ]
@@ -21,22 +21,27 @@ public enum EngineMigrations {
             failure_code \(text), failure_message \(text)
             """
         return [
-            // standing: 0 paused, 1 ready, 2 waits for its time, 3 held by its limit key, 4 suspect, 5 running.
+            // standing: 0 paused, 1 ready, 2 waits for its time, 3 held by its limit key, 4 suspect, 5 running, 6 ended. Indices that are
+            // claimed by hold unfinished jobs only, so that ended ones cost a claim nothing.
             """
             CREATE TABLE engine_jobs (\(columns), standing INTEGER NOT NULL, lease_until BIGINT,
-                checkpoint_fence BIGINT NOT NULL, progressed_at BIGINT NOT NULL)
+                checkpoint_fence BIGINT NOT NULL, progressed_at BIGINT NOT NULL, prune_at BIGINT)
             """,
             "CREATE INDEX engine_jobs_ready ON engine_jobs (tenant, kind, priority DESC, id) WHERE standing = 1",
             "CREATE INDEX engine_jobs_later ON engine_jobs (due_at) WHERE standing = 2",
-            "CREATE INDEX engine_jobs_key ON engine_jobs (tenant, kind, limit_key, standing, priority, id) WHERE limit_key IS NOT NULL",
-            "CREATE INDEX engine_jobs_suspect ON engine_jobs (standing, id) WHERE barren_deaths > 0",
+            """
+            CREATE INDEX engine_jobs_key ON engine_jobs (tenant, kind, limit_key, standing, priority, id)
+                WHERE limit_key IS NOT NULL AND ended_at IS NULL
+            """,
+            "CREATE INDEX engine_jobs_suspect ON engine_jobs (standing, id) WHERE barren_deaths > 0 AND ended_at IS NULL",
             "CREATE INDEX engine_jobs_running ON engine_jobs (node) WHERE state = 'running'",
-            "CREATE INDEX engine_jobs_deadline ON engine_jobs (deadline_at) WHERE deadline_at IS NOT NULL",
-            "CREATE UNIQUE INDEX engine_jobs_unique ON engine_jobs (tenant, kind, unique_key) WHERE unique_key IS NOT NULL",
+            "CREATE INDEX engine_jobs_deadline ON engine_jobs (deadline_at) WHERE deadline_at IS NOT NULL AND ended_at IS NULL",
+            """
+            CREATE UNIQUE INDEX engine_jobs_unique ON engine_jobs (tenant, kind, unique_key)
+                WHERE unique_key IS NOT NULL AND ended_at IS NULL
+            """,
             "CREATE INDEX engine_jobs_list ON engine_jobs (tenant, kind, id)",
-            "CREATE TABLE engine_history (\(columns), prune_at BIGINT NOT NULL)",
-            "CREATE INDEX engine_history_list ON engine_history (tenant, kind, id)",
-            "CREATE INDEX engine_history_prune ON engine_history (prune_at)",
+            "CREATE INDEX engine_jobs_prune ON engine_jobs (prune_at) WHERE prune_at IS NOT NULL",
             """
             CREATE TABLE engine_lanes (tenant \(text) NOT NULL, kind \(text) NOT NULL, ready BIGINT NOT NULL, running BIGINT NOT NULL,
                 virtual_time BIGINT NOT NULL, PRIMARY KEY (tenant, kind)) \(dialect.clustered)

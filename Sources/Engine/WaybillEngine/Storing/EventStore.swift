@@ -13,13 +13,32 @@ struct EventStore: Sendable {
                 next[tenant] = try reserve(session, tenant, count: group.count)
             }
         }
-        for draft in drafts {
-            let number = next[draft.tenant, default: 1]
-            next[draft.tenant] = number + 1
-            try session.execute(
-                "INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                draft.tenant.text, number, draft.job.text, draft.name.text, now.microseconds, draft.progress, draft.detail)
+        var rest = drafts[...]
+        while !rest.isEmpty {
+            // Many rows a statement where there are many; few texts, so that all stay prepared.
+            let count = rest.count >= Self.rowsMax ? Self.rowsMax : 1
+            var arguments: [SQLValue] = []
+            arguments.reserveCapacity(count * 7)
+            for draft in rest.prefix(count) {
+                let number = next[draft.tenant, default: 1]
+                next[draft.tenant] = number + 1
+                arguments += [
+                    .text(draft.tenant.text), .integer(number), .text(draft.job.text), .text(draft.name.text),
+                    .integer(now.microseconds), .double(draft.progress), draft.detail.sqlValue,
+                ]
+            }
+            try session.execute(count == 1 ? Self.insertOne : Self.insertMany, arguments: arguments)
+            rest = rest.dropFirst(count)
         }
+    }
+
+    private static let rowsMax = 16
+    private static let insertOne = insert(rows: 1)
+    private static let insertMany = insert(rows: rowsMax)
+
+    private static func insert(rows: Int) -> String {
+        let values = (0..<rows).map { "(\(SQLDialect.sqlite.placeholders(7, from: $0 * 7 + 1)))" }
+        return "INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail) VALUES \(values.joined(separator: ", "))"
     }
 
     /// Takes the next `count` numbers of a tenant and returns the first.

@@ -1,6 +1,6 @@
 import WaybillDatabases
 
-/// How a job is written in a row: the columns that jobs and history share, in one order.
+/// How a job is written in a row: the columns that make a record, in one order.
 enum JobColumns {
     static let names = [
         "id", "tenant", "user_id", "roles", "api_key", "kind", "state", "priority", "created_at", "started_at", "updated_at", "ended_at",
@@ -9,11 +9,6 @@ enum JobColumns {
         "output", "failure_code", "failure_message",
     ]
     static let list = names.joined(separator: ", ")
-
-    /// The list with some columns replaced by expressions, for `INSERT … SELECT`.
-    static func list(replacing expressions: [String: String]) -> String {
-        names.map { expressions[$0] ?? $0 }.joined(separator: ", ")
-    }
 
     static func record(_ row: SQLRow) throws -> JobRecord {
         guard let tenant = TenantID(row.string(1)), let state = JobState(rawValue: row.string(6)) else {

@@ -75,25 +75,19 @@ extension JobStore {
     /// Starts a job that ended without success over: from the beginning, with all its attempts.
     /// - Throws: `EngineError` with code `.notFound`, `.notEnded`, `.alreadyEnded` (it completed) or `.duplicate`.
     func retry(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws -> JobRecord {
-        guard let ended = try history(session, id) else {
-            _ = try unfinished(session, id)
-            throw EngineError(.notEnded, job: id, "the job has not ended")
-        }
+        guard let ended = try find(session, id) else { throw EngineError(.notFound, job: id, "no such job") }
+        guard ended.state.isFinal else { throw EngineError(.notEnded, job: id, "the job has not ended") }
         guard ended.state != .completed else { throw EngineError(.alreadyEnded, job: id, "the job has completed") }
         if let key = ended.uniqueKey, let other = try holder(session, ended.tenant, ended.kind, uniqueKey: key) {
             throw EngineError(.duplicate, job: other, "an unfinished job does the same")
         }
-        let expressions = [
-            "state": "'pending'", "updated_at": "$1", "ended_at": "NULL", "due_at": "$1", "deadline_at": "NULL", "node": "NULL",
-            "attempts": "0", "barren_deaths": "0", "cancel_requested": "0", "pause_requested": "0", "progress": "0", "counters": "''",
-            "checkpoint": "NULL", "output": "NULL", "failure_code": "NULL", "failure_message": "NULL",
-        ]
         try session.execute(
             """
-            INSERT INTO engine_jobs (\(JobColumns.list), standing, checkpoint_fence, progressed_at)
-            SELECT \(JobColumns.list(replacing: expressions)), 0, -1, $1 FROM engine_history WHERE id = $2
+            UPDATE engine_jobs SET state = 'pending', standing = 0, updated_at = $1, ended_at = NULL, due_at = $1, deadline_at = NULL,
+                node = NULL, attempts = 0, barren_deaths = 0, cancel_requested = 0, pause_requested = 0, progress = 0, counters = '',
+                checkpoint = NULL, output = NULL, failure_code = NULL, failure_message = NULL, prune_at = NULL
+            WHERE id = $2
             """, now.microseconds, id.text)
-        try session.execute("DELETE FROM engine_history WHERE id = $1", id.text)
         try artifacts.forget(session, of: id, now: now)
         let job = try unfinished(session, id)
         try changing(session, now: now) { changes in

@@ -18,7 +18,7 @@ extension JobStore {
                     progressed_at)
                 VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $8, $9, $10, 0, 0, $11, 0, 0, 0, 0, 0, 0, '', $12, $13, 0, $14, $15,
                     -1, $8)
-                ON CONFLICT (tenant, kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
+                ON CONFLICT (tenant, kind, unique_key) WHERE unique_key IS NOT NULL AND ended_at IS NULL DO NOTHING
                 """,
                 id.text, principal.tenant.text, principal.user, JobColumns.text(roles: principal.roles), principal.apiKey,
                 request.kind.text, request.priority, now.microseconds, dueAt.microseconds, request.deadlineAt?.microseconds,
@@ -50,7 +50,8 @@ extension JobStore {
 
     func holder(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, uniqueKey: String) throws -> JobID? {
         try session.first(
-            "SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND unique_key = $3", tenant.text, kind.text, uniqueKey
+            "SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND unique_key = $3 AND ended_at IS NULL", tenant.text, kind.text,
+            uniqueKey
         ) { JobID(trusted: $0.string(0)) }
     }
 }

@@ -5,16 +5,11 @@ extension JobStore {
     /// fence then. After the last job the rest goes: schedules, lanes and the event counter.
     /// - Returns: whether nothing of the tenant is left.
     func erase(_ session: any SQLSession, tenant: TenantID, sparing spared: JobID?, limit: Int, now: Timestamp) throws -> Bool {
-        for table in ["engine_jobs", "engine_history"] {
-            let ids = try session.all(
-                "SELECT id FROM \(table) WHERE tenant = $1 AND id <> $2 LIMIT $3", tenant.text, spared?.text ?? "", limit
-            ) { JobID(trusted: $0.string(0)) }
-            for id in ids {
-                try session.execute("DELETE FROM engine_jobs WHERE id = $1", id.text)
-                try delete(session, id, now: now)
-            }
-            if !ids.isEmpty { return false }
-        }
+        let ids = try session.all(
+            "SELECT id FROM engine_jobs WHERE tenant = $1 AND id <> $2 LIMIT $3", tenant.text, spared?.text ?? "", limit
+        ) { JobID(trusted: $0.string(0)) }
+        for id in ids { try delete(session, id, now: now) }
+        guard ids.isEmpty else { return false }
         try session.execute("DELETE FROM engine_schedules WHERE tenant = $1", tenant.text)
         let events = try session.all(
             "SELECT number FROM engine_events WHERE tenant = $1 AND job_id <> $2 LIMIT $3", tenant.text, spared?.text ?? "", limit

@@ -21,11 +21,6 @@ public struct JobFilter: Sendable, Hashable {
 extension JobStore {
     func find(_ session: any SQLSession, _ id: JobID) throws -> JobRecord? {
         try session.first("SELECT \(JobColumns.list) FROM engine_jobs WHERE id = $1", id.text, make: JobColumns.record)
-            ?? history(session, id)
-    }
-
-    func history(_ session: any SQLSession, _ id: JobID) throws -> JobRecord? {
-        try session.first("SELECT \(JobColumns.list) FROM engine_history WHERE id = $1", id.text, make: JobColumns.record)
     }
 
     /// A page of the jobs that match, newest first, and how many match in all.
@@ -42,18 +37,12 @@ extension JobStore {
         if let user = filter.user { conditions.append("user_id = \(bind(.text(user)))") }
         if let state = filter.state { conditions.append("state = \(bind(.text(state.rawValue)))") }
         let condition = conditions.joined(separator: " AND ")
-        var total = 0
-        if filter.state?.isFinal != true {
-            total += try session.first("SELECT count(*) FROM engine_jobs WHERE \(condition)", arguments: arguments) { $0.int(0) } ?? 0
-        }
-        if filter.state?.isFinal != false {
-            total += try session.first("SELECT count(*) FROM engine_history WHERE \(condition)", arguments: arguments) { $0.int(0) } ?? 0
-        }
+        let total = try session.first("SELECT count(*) FROM engine_jobs WHERE \(condition)", arguments: arguments) { $0.int(0) } ?? 0
         guard offset < total else { return ([], total) }
+        // Ids first, so that rows that are only skipped are not read.
         let ids = try session.all(
             """
-            SELECT id FROM (SELECT id FROM engine_jobs WHERE \(condition) UNION ALL SELECT id FROM engine_history WHERE \(condition))
-                AS matching
+            SELECT id FROM engine_jobs WHERE \(condition)
             ORDER BY id DESC LIMIT \(bind(.integer(Int64(limit)))) OFFSET \(bind(.integer(Int64(offset))))
             """, arguments: arguments
         ) { JobID(trusted: $0.string(0)) }
@@ -68,7 +57,7 @@ extension JobStore {
         guard let standing = try standing(session, of: job.id) else { return nil }
         guard kinds.contains(job.kind) else { return .noWorker }
         switch standing {
-        case .none, .running: return nil
+        case .none, .running, .ended: return nil
         case .later: if job.dueAt > now { return .notBefore(job.dueAt) }
         case .heldByKey: return .keyLimit(limits.perKey[job.kind] ?? 1)
         case .suspect: return .suspect

@@ -2,9 +2,10 @@ import WaybillDatabases
 
 /// An attempt that has ended, before that is written.
 struct Ending: Sendable {
-    /// The job as the attempt knew it.
+    /// The job as the attempt knew it after its last commit.
     var job: JobRecord
     var outcome: AttemptOutcome
+    var mayHaveArtifacts = true
     /// Whether the kind's hook runs if this ends the job. It is left out only when it has failed before.
     var runsHook = true
 }
@@ -13,6 +14,7 @@ extension JobStore {
     /// Ends an attempt.
     /// - Returns: the job as it is now; nil if the attempt's fence is not the job's any more, and then nothing was written.
     func settle(_ session: any SQLSession, _ ending: Ending, now: Timestamp, _ changes: inout JobChanges) throws -> JobRecord? {
+        if let completed = try complete(session, ending, now: now, &changes) { return completed }
         guard let record = try current(session, ending.job) else { return nil }
         let facts = JobStateMachine.Facts(
             id: record.id, attempts: record.attempts, maxAttempts: record.maxAttempts, barrenDeaths: record.barrenDeaths,
@@ -54,6 +56,33 @@ extension JobStore {
             try standBy(session, &after, standing: standing, event: Self.event(of: ending.outcome), now: now, &changes)
         }
         return after
+    }
+
+    /// Completes a job in one statement, which is what happens to most: nobody has asked for anything, and it has made no artifacts.
+    /// - Returns: nil if it is not as simple as that.
+    private func complete(
+        _ session: any SQLSession, _ ending: Ending, now: Timestamp, _ changes: inout JobChanges
+    ) throws -> JobRecord? {
+        guard case .completed(let output, let made) = ending.outcome, made.isEmpty, !ending.mayHaveArtifacts, ending.job.limitKey == nil
+        else { return nil }
+        let pruneAt = retention(of: ending.job.kind).pruneAt(.completed, endedAt: now)
+        let changed = try session.execute(
+            """
+            UPDATE engine_jobs SET state = 'completed', standing = 6, updated_at = $1, ended_at = $1, barren_deaths = 0,
+                pause_requested = 0, progress = 100, stalled = 0, output = $2, prune_at = $3
+            WHERE id = $4 AND fence = $5 AND state = 'running' AND cancel_requested = 0
+            """, now.microseconds, output, pruneAt.microseconds, ending.job.id.text, ending.job.fence)
+        guard changed == 1 else { return nil }
+        var job = ending.job
+        job.state = .completed
+        (job.endedAt, job.updatedAt) = (now, now)
+        (job.barrenDeaths, job.pauseRequested, job.stalled) = (0, false, false)
+        job.progress = 100
+        job.output = output
+        changes.move(job.tenant, job.kind, running: -1)
+        changes.tell(job, .completed)
+        if ending.runsHook { try hooks[job.kind]?(job, session) }
+        return job
     }
 
     /// The running job with what may have changed since its attempt read it.
@@ -104,7 +133,7 @@ extension JobStore {
         changes.tell(job, event, detail: event == .retrying ? job.failure?.message : nil)
     }
 
-    /// Moves an unfinished job, whose lane has been settled, to the history in its final state.
+    /// Writes the final state of a job, whose lane has been settled.
     func end(
         _ session: any SQLSession, _ job: inout JobRecord, now: Timestamp, _ changes: inout JobChanges, runsHook: Bool = true
     ) throws {
@@ -115,10 +144,15 @@ extension JobStore {
         job.pauseRequested = false
         if job.state == .completed { job.progress = 100 }
         try session.execute(
-            Self.moveToHistory, job.state.rawValue, now.microseconds, job.attempts, job.interruptions, job.deaths, job.barrenDeaths,
-            job.cancelRequested, job.progress, job.output, job.failure?.code, job.failure?.message,
+            """
+            UPDATE engine_jobs SET state = $1, standing = 6, updated_at = $2, ended_at = $2, attempts = $3, interruptions = $4, deaths = $5,
+                barren_deaths = $6, cancel_requested = $7, pause_requested = 0, progress = $8, stalled = 0, output = $9,
+                failure_code = $10, failure_message = $11, prune_at = $12
+            WHERE id = $13
+            """,
+            job.state.rawValue, now.microseconds, job.attempts, job.interruptions, job.deaths, job.barrenDeaths, job.cancelRequested,
+            job.progress, job.output, job.failure?.code, job.failure?.message,
             retention.pruneAt(job.state, endedAt: now).microseconds, job.id.text)
-        try session.execute("DELETE FROM engine_jobs WHERE id = $1", job.id.text)
         if job.state == .completed {
             try artifacts.publish(session, of: job.id, expiresAt: retention.artifactsExpireAt(endedAt: now))
         } else {
@@ -127,13 +161,4 @@ extension JobStore {
         changes.tell(job, .ending(job.state), detail: job.failure?.message)
         if runsHook { try hooks[job.kind]?(job, session) }
     }
-
-    private static let moveToHistory = """
-        INSERT INTO engine_history (\(JobColumns.list), prune_at) SELECT \(
-            JobColumns.list(replacing: [
-                "state": "$1", "updated_at": "$2", "ended_at": "$2", "attempts": "$3", "interruptions": "$4", "deaths": "$5",
-                "barren_deaths": "$6", "cancel_requested": "$7", "pause_requested": "0", "progress": "$8", "stalled": "0",
-                "output": "$9", "failure_code": "$10", "failure_message": "$11",
-            ])), $12 FROM engine_jobs WHERE id = $13
-        """
 }

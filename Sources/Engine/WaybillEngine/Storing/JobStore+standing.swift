@@ -14,6 +14,7 @@ extension JobStore {
         /// Its process died while it ran without a checkpoint; such jobs run one at a time.
         case suspect = 4
         case running = 5
+        case ended = 6
     }
 
     /// What decides where a job may stand.
@@ -40,12 +41,14 @@ extension JobStore {
         guard let key = place.limitKey, let limit = limits.perKey[place.kind] else { return .ready }
         let used = try session.count(
             """
-            SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND limit_key = $3 AND standing IN (1, 5) AND id <> $4
+            SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND limit_key = $3 AND ended_at IS NULL
+                AND standing IN (1, 5) AND id <> $4
             """, place.tenant.text, place.kind.text, key, place.id)
         guard used >= limit else { return .ready }
         let lesser = try session.first(
             """
-            SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND limit_key = $3 AND standing = 1 AND priority < $4
+            SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND limit_key = $3 AND ended_at IS NULL
+                AND standing = 1 AND priority < $4
             ORDER BY priority, id DESC LIMIT 1
             """, place.tenant.text, place.kind.text, key, place.priority
         ) { $0.string(0) }
@@ -67,12 +70,14 @@ extension JobStore {
         guard let key = job.limitKey, let limit = limits.perKey[job.kind] else { return }
         let used = try session.count(
             """
-            SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND limit_key = $3 AND standing IN (1, 5) AND id <> $4
+            SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND limit_key = $3 AND ended_at IS NULL
+                AND standing IN (1, 5) AND id <> $4
             """, job.tenant.text, job.kind.text, key, job.id.text)
         guard used < limit else { return }
         let next = try session.first(
             """
-            SELECT id, barren_deaths FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND limit_key = $3 AND standing = 3
+            SELECT id, barren_deaths FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND limit_key = $3 AND ended_at IS NULL
+                AND standing = 3
             ORDER BY priority DESC, id LIMIT 1
             """, job.tenant.text, job.kind.text, key
         ) { ($0.string(0), $0.int(1)) }
@@ -104,11 +109,12 @@ extension JobStore {
         let suspects = try session.all(
             """
             SELECT id, tenant, kind, limit_key, priority, barren_deaths, due_at FROM engine_jobs
-            WHERE barren_deaths > 0 AND standing = 4 ORDER BY id LIMIT 100
+            WHERE barren_deaths > 0 AND ended_at IS NULL AND standing = 4 ORDER BY id LIMIT 100
             """, make: Self.place
         ).compactMap { $0 }
         guard let place = suspects.first(where: { kinds.contains($0.kind) }),
-            try session.count("SELECT count(*) FROM engine_jobs WHERE barren_deaths > 0 AND standing IN (1, 5)") == 0
+            try session.count(
+                "SELECT count(*) FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing IN (1, 5)") == 0
         else { return }
         try makeReady(session, place, &changes)
     }
@@ -124,11 +130,11 @@ extension JobStore {
     /// Puts every waiting job where it belongs under the limits of this start, and counts the lanes anew.
     func restand(_ session: any SQLSession) throws {
         // A suspect of a kind that is not handled any more must not keep the others waiting.
-        try session.execute("UPDATE engine_jobs SET standing = 4 WHERE barren_deaths > 0 AND standing IN (1, 3)")
+        try session.execute("UPDATE engine_jobs SET standing = 4 WHERE barren_deaths > 0 AND ended_at IS NULL AND standing IN (1, 3)")
         let keyed = try session.all(
             """
-            SELECT id, tenant, kind, limit_key, standing FROM engine_jobs WHERE limit_key IS NOT NULL AND standing IN (1, 3, 5)
-            ORDER BY standing = 5 DESC, priority DESC, id
+            SELECT id, tenant, kind, limit_key, standing FROM engine_jobs
+            WHERE limit_key IS NOT NULL AND ended_at IS NULL AND standing IN (1, 3, 5) ORDER BY standing = 5 DESC, priority DESC, id
             """
         ) { (id: $0.string(0), tenant: $0.string(1), kind: $0.string(2), key: $0.string(3), standing: $0.int(4)) }
         var used: [[String]: Int] = [:]

@@ -15,14 +15,16 @@ extension JobStore {
             """
             SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_lanes WHERE ready > 0 LIMIT 1) AS ready)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE standing = 2 AND due_at <= $1 LIMIT 1) AS later)
-                + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND standing = 4 LIMIT 1) AS suspects)
+                + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing = 4 LIMIT 1)
+                    AS suspects)
             """, now.microseconds)
         let stalledBefore = now.advanced(by: .zero - stall)
         let sweep = try session.count(
             """
             SELECT (SELECT count(*) FROM engine_jobs WHERE state = 'running'
                     AND ((node <> $1 AND lease_until < $2) OR (stalled = 0 AND progressed_at <= $3)))
-                + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE deadline_at IS NOT NULL AND deadline_at <= $2 LIMIT 1) AS late)
+                + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE deadline_at IS NOT NULL AND ended_at IS NULL
+                    AND deadline_at <= $2 LIMIT 1) AS late)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_schedules WHERE next_at <= $2 LIMIT 1) AS ticks)
             """, node, now.microseconds, stalledBefore.microseconds)
         return DueWork(ready: ready > 0, sweep: sweep > 0)
@@ -51,8 +53,10 @@ extension JobStore {
     /// Unfinished jobs whose deadline has passed.
     func overdue(_ session: any SQLSession, now: Timestamp, limit: Int = 100) throws -> [JobID] {
         try session.all(
-            "SELECT id FROM engine_jobs WHERE deadline_at IS NOT NULL AND deadline_at <= $1 ORDER BY deadline_at LIMIT $2",
-            now.microseconds, limit
+            """
+            SELECT id FROM engine_jobs WHERE deadline_at IS NOT NULL AND ended_at IS NULL AND deadline_at <= $1
+            ORDER BY deadline_at LIMIT $2
+            """, now.microseconds, limit
         ) { JobID(trusted: $0.string(0)) }
     }
 
@@ -78,7 +82,7 @@ extension JobStore {
         try session.count(
             """
             SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_artifacts WHERE state = 'ready' AND expires_at <= $1 LIMIT 1) AS expired)
-                + (SELECT count(*) FROM (SELECT 1 FROM engine_history WHERE prune_at <= $1 LIMIT 1) AS old)
+                + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE prune_at <= $1 LIMIT 1) AS old)
             """, now.microseconds) > 0
     }
 
@@ -90,7 +94,7 @@ extension JobStore {
         return try changing(session, now: now) { changes in
             try jobs.compactMap { id in
                 try artifacts.end(session, of: id, as: .expired, now: now)
-                guard let job = try history(session, id) else { return nil }
+                guard let job = try find(session, id) else { return nil }
                 changes.tell(job, .artifactExpired)
                 return job
             }
@@ -101,17 +105,17 @@ extension JobStore {
     /// - Returns: how many there were.
     @discardableResult
     func prune(_ session: any SQLSession, now: Timestamp, limit: Int = 200) throws -> Int {
-        let ids = try session.all("SELECT id FROM engine_history WHERE prune_at <= $1 ORDER BY prune_at LIMIT $2", now.microseconds, limit) {
+        let ids = try session.all("SELECT id FROM engine_jobs WHERE prune_at <= $1 ORDER BY prune_at LIMIT $2", now.microseconds, limit) {
             JobID(trusted: $0.string(0))
         }
         for id in ids { try delete(session, id, now: now) }
         return ids.count
     }
 
-    /// Deletes an ended job with all that hangs on it.
+    /// Deletes a job with all that hangs on it.
     func delete(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws {
         try artifacts.forget(session, of: id, now: now)
         try session.execute("DELETE FROM engine_events WHERE job_id = $1", id.text)
-        try session.execute("DELETE FROM engine_history WHERE id = $1", id.text)
+        try session.execute("DELETE FROM engine_jobs WHERE id = $1", id.text)
     }
 }

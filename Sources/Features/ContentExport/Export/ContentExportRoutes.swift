@@ -43,7 +43,7 @@ struct ContentExportRoutes: Sendable {
 
         let monitor = doc("monitorExport", "Watches an export").path("jobId", .uuid).header("Last-Event-ID", .string)
             .answer(
-                200, "events `job.progress`, `job.completed`, `job.failed`, `job.cancelled`", .string, media: "text/event-stream")
+                200, "events `job.progress`, `job.completed`, `job.failed`, `job.cancelled`", .event, media: "text/event-stream")
         catalog.route(.get, "\(Self.path)/{jobId}/monitor", monitor) { request, context in
             try await door.monitor(request, context, name: JobDoor<ContentExportView>.plainName)
         }
@@ -104,15 +104,20 @@ struct ContentExportRoutes: Sendable {
     }
 
     private func mountFile(_ catalog: RouteCatalog) {
+        let headers = ["ETag", "Accept-Ranges", "Content-Disposition", "Repr-Digest"]
         let download = RouteDoc(
             "downloadExport", "Downloads an export", tag: "content export", access: .scopeOrLink(.contentExport)
         )
         .described("One file as it is, several as a ZIP; `part` chooses one of them, `errors` the list of failed rows.")
         .path("jobId", .uuid).query("part", .string(1...10), "a number from 1, or `errors`")
         .download(media: [
-            "text/csv", "application/x-ndjson", "application/json", "application/zip", "application/gzip", "application/zstd",
+            "text/csv", "application/x-ndjson", "application/zip", "application/gzip", "application/zstd",
             ExportOptions.Format.xlsx.contentType,
-        ]).problems(409, 410)
+        ])
+        // JSON is no text of bytes, but a value.
+        .answer(200, "the whole file", .anything, media: "application/json", headers: headers)
+        .answer(206, "a range of it", .anything, media: "application/json", headers: headers + ["Content-Range"])
+        .problems(409, 410)
         catalog.route(.get, "\(Self.path)/{jobId}/download", download) { request, context in
             let job = try await door.job(context)
             let name = try JobCoding.decode(ContentExportRequest.self, job.input).options.filename

@@ -128,7 +128,8 @@ private struct ImportRun {
                 if batch.rows == 0 { return }
                 continue
             }
-            guard batch.rows > 0 else { return }
+            // A row that stops the import is not counted, so it may stand alone here.
+            guard batch.rows > 0 || !batch.failures.isEmpty else { return }
             let isWhole = batch.rows >= wanted
             if !isWhole, !atEnd, batch.failures.isEmpty {
                 intake.putBack(batch.items)

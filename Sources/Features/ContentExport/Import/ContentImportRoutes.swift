@@ -53,7 +53,7 @@ struct ContentImportRoutes: Sendable {
 
         let monitor = doc("monitorImport", "Watches an import").path("jobId", .uuid).header("Last-Event-ID", .string)
             .answer(
-                200, "events `job.progress`, `job.completed`, `job.failed`, `job.cancelled`", .string, media: "text/event-stream")
+                200, "events `job.progress`, `job.completed`, `job.failed`, `job.cancelled`", .event, media: "text/event-stream")
         catalog.route(.get, "\(Self.path)/{jobId}/monitor", monitor) { request, context in
             try await door.monitor(request, context, name: JobDoor<ContentImportView>.plainName)
         }

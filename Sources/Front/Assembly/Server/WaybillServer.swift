@@ -31,6 +31,7 @@ public struct WaybillServer: Sendable {
     /// Runs until SIGTERM or SIGINT.
     public func run() async throws {
         let settings = loaded.settings
+        MemorySetup.start()
         LogSetup.start(settings.log)
         let logger = Logger(label: "waybill")
         for warning in loaded.warnings { logger.warning("\(warning)") }
