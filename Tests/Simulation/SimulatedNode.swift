@@ -26,9 +26,10 @@ final class SimulatedNode: CustomStringConvertible {
 /// An attempt as its node remembers it.
 final class SimulatedAttempt {
     let job: JobRecord
+    /// After its last commit.
+    var latest: JobRecord?
     var commits = 0
     var serial = 0
-    var position = 0
 
     init(_ job: JobRecord) {
         self.job = job

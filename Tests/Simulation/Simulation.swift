@@ -219,10 +219,10 @@ final class Simulation {
         } refused: { error in
             try self.refused(error, attempt, on: node)
         }
-        guard let (stop, _) = result else { return }
+        guard let (stop, latest) = result else { return }
+        attempt.latest = latest
         try ledger.committed(job, text: text, segments: change?.segments.count ?? 0)
         attempt.commits += 1
-        attempt.position += change?.segments.count ?? 0
         if stop.cancel { try settle(attempt, .cancelled, on: node) } else if stop.pause { try settle(attempt, .paused, on: node) }
     }
 
@@ -240,6 +240,8 @@ final class Simulation {
     private func finish(_ attempt: SimulatedAttempt, on node: SimulatedNode) throws {
         let outcome: AttemptOutcome
         switch faultsAreOn ? random.int(0..<10) : 0 {
+        case 0..<6 where try random.percent(40) && store.artifacts.list(session, of: attempt.job.id).isEmpty:
+            return try settle(attempt, .completed(output: "1"), on: node, mayHaveArtifacts: false)
         case 0..<6:
             var made = try segment(attempt)
             made.whole = .init(length: Int64(5 * ((made.segments.first?.number ?? 0) + 1)), sha256: [2], facts: nil)
@@ -251,15 +253,18 @@ final class Simulation {
         try settle(attempt, outcome, on: node)
     }
 
-    private func settle(_ attempt: SimulatedAttempt, _ outcome: AttemptOutcome, on node: SimulatedNode) throws {
-        let ending = Ending(job: attempt.job, outcome: outcome)
+    private func settle(
+        _ attempt: SimulatedAttempt, _ outcome: AttemptOutcome, on node: SimulatedNode, mayHaveArtifacts: Bool = true
+    ) throws {
+        var ending = Ending(job: attempt.job, outcome: outcome, mayHaveArtifacts: mayHaveArtifacts)
+        if let latest = attempt.latest { ending.job = latest }
         let result = try transaction("\(node) settles \(attempt.job.id) fence \(attempt.job.fence) \(outcome)") { session in
             try self.store.changing(session, now: self.now) { try self.store.settle(session, ending, now: self.now, &$0) }
         }
         // A store that failed: it is tried again later.
         guard let settled = result else { return }
         node.attempts.removeAll { $0 === attempt }
-        try ledger.settled(attempt.job, settled)
+        try ledger.settled(attempt.job, settled, makesArtifact: mayHaveArtifacts)
     }
 
     private func refused(_ error: EngineError, _ attempt: SimulatedAttempt, on node: SimulatedNode) throws {

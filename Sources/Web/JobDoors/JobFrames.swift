@@ -51,21 +51,29 @@ struct JobFrames<View: Encodable & Sendable>: AsyncSequence, Sendable {
         }
 
         private mutating func collect() async throws {
-            // The job is read before its events: a final state is then never told before the events that led to it.
-            guard let job = try await frames.engine.find(frames.job.id) else {
+            guard var job = try await frames.engine.find(frames.job.id) else {
                 isOver = true
                 return
             }
             let events = try await frames.engine.events(of: job.id, after: last, limit: Self.eventsAtOnce)
-            let end = job.state.isFinal ? events.last { $0.name == .ending(job.state) }?.number : nil
+            if !job.state.isFinal, events.contains(where: \.name.isEnd) {
+                // It may have ended between the two looks: its end is told with the job as it is then, and once.
+                guard let now = try await frames.engine.find(job.id) else {
+                    isOver = true
+                    return
+                }
+                job = now
+            }
+            hasMore = events.count == Self.eventsAtOnce
+            let end = job.state.isFinal && !hasMore ? events.last(where: \.name.isEnd)?.number : nil
             for event in events {
                 last = event.number
-                guard let name = frames.name(event.name) else { continue }
                 let isEnd = event.number == end
+                // An end that was not the last word, because the job was tried again, is progress.
+                guard let name = frames.name(event.name.isEnd && !isEnd ? .progress : event.name) else { continue }
                 waiting.append(
                     try SSEFrame(event: name, id: event.number, json: try await frames.view(shape(job, at: event, isEnd))))
             }
-            hasMore = events.count == Self.eventsAtOnce
             guard !hasMore else { return }
             if job.state.isFinal {
                 isOver = true
@@ -89,6 +97,11 @@ struct JobFrames<View: Encodable & Sendable>: AsyncSequence, Sendable {
             return past
         }
     }
+}
+
+extension JobEvent.Name {
+    /// Whether it tells a final state.
+    fileprivate var isEnd: Bool { JobState.allCases.contains { $0.isFinal && self == .ending($0) } }
 }
 
 extension JobDoor {

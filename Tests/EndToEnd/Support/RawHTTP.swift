@@ -5,7 +5,7 @@ import Testing
 /// HTTP/1.1 written by hand, a connection for each request, so that a test says every byte and sees every byte.
 enum RawHTTP {
     /// How long an answer may take. Far more than it ever needs.
-    static let patience = Duration.seconds(90)
+    static let patience = Duration.seconds(180)
 
     struct Request: Sendable {
         var method = "GET"

@@ -195,10 +195,16 @@ final class ServerFixture: Sendable {
 /// - Parameters:
 ///   - settings: given as `--set`.
 ///   - configuration: of the YAML file.
+///   - isIdle: the test mostly waits, so it stands in nobody's way.
 func withServer<T: Sendable>(
-    _ settings: [String: String] = [:], configuration: String? = nil, _ body: @Sendable (ServerFixture) async throws -> T
+    _ settings: [String: String] = [:], configuration: String? = nil, isIdle: Bool = false,
+    _ body: @Sendable (ServerFixture) async throws -> T
 ) async throws -> T {
-    try await ServerFixture.with(settings, configuration: configuration, body)
+    // A test of a suite whose server has a place would wait for itself.
+    if isIdle || ServerFixture.shared != nil { return try await ServerFixture.with(settings, configuration: configuration, body) }
+    await ServerGate.shared.enter()
+    defer { ServerGate.shared.leave() }
+    return try await ServerFixture.with(settings, configuration: configuration, body)
 }
 
 /// One server for all tests of a suite, each of which uses tenants of its own.

@@ -23,7 +23,7 @@ enum TestNode {
     static func make(_ rig: StoreRig) async throws -> EngineNode {
         EngineNode(
             name: "node", database: rig.database, blobs: MemoryBlobs(), store: rig.store, handlers: JobHandlers(),
-            configuration: EngineConfiguration(), time: TestTime(rig), ids: JobIDSource(SeededGenerator(seed: 11)), hub: EventHub(),
-            wake: WakeSignal(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            configuration: EngineConfiguration(), time: TestTime(rig), ids: JobIDSource(SeededGenerator(seed: 11)),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 }

@@ -18,22 +18,45 @@ package protocol AttemptObserver: AnyObject, Sendable {
     func commits(_ job: JobRecord, number: Int, moment: CommitMoment) throws
 }
 
-/// What the services of one running engine share.
-struct EngineNode: Sendable {
-    var name: String
-    var database: any SQLDatabase
-    var blobs: any BlobStore
-    var store: JobStore
-    var handlers: JobHandlers
-    var configuration: EngineConfiguration
-    var time: any TimeSource
-    var ids: JobIDSource
-    var hub: EventHub
-    var wake: WakeSignal
-    var logger: Logger
-    weak var observer: (any AttemptObserver)?
+/// What the services of one running engine share. A class, because every attempt holds it and copies would cost more than the rest.
+final class EngineNode: Sendable {
+    let name: String
+    let database: any SQLDatabase
+    let blobs: any BlobStore
+    let store: JobStore
+    let handlers: JobHandlers
+    let kinds: Set<JobKind>
+    let configuration: EngineConfiguration
+    let time: any TimeSource
+    let ids: JobIDSource
+    let hub = EventHub()
+    let wake = WakeSignal()
+    let logger: Logger
+    private let observation: Observation?
 
-    var kinds: Set<JobKind> { Set(handlers.byKind.keys) }
+    init(
+        name: String, database: any SQLDatabase, blobs: any BlobStore, store: JobStore, handlers: JobHandlers,
+        configuration: EngineConfiguration, time: any TimeSource, ids: JobIDSource, logger: Logger,
+        observer: (any AttemptObserver)? = nil
+    ) {
+        self.name = name
+        self.database = database
+        self.blobs = blobs
+        self.store = store
+        self.handlers = handlers
+        kinds = Set(handlers.byKind.keys)
+        self.configuration = configuration
+        self.time = time
+        self.ids = ids
+        self.logger = logger
+        observation = observer.map { Observation(observer: $0) }
+    }
+
+    private struct Observation: Sendable {
+        weak let observer: (any AttemptObserver)?
+    }
+
+    var observer: (any AttemptObserver)? { observation?.observer }
 
     /// A third of the lease, so that two heartbeats may be lost.
     var heartbeatInterval: Duration { .seconds(configuration.leaseSeconds) / 3 }

@@ -49,11 +49,11 @@ final class EventHub: Sendable {
         guard !jobs.isEmpty else { return }
         state.withLock { state in
             for job in jobs {
-                if job.state != .running {
+                if job.state != .running, !state.live.isEmpty {
                     state.live[job.id] = nil
                     state.throttle.forget(job.id)
                 }
-                if let watchers = state.watchers[job.id] {
+                if !state.watchers.isEmpty, let watchers = state.watchers[job.id] {
                     for continuation in watchers.values { continuation.yield() }
                 }
             }

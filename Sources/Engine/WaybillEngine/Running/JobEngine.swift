@@ -32,8 +32,7 @@ public final class JobEngine: Service, Sendable {
         node = EngineNode(
             name: name, database: database, blobs: blobs,
             store: JobStore(configuration, hooks: handlers.byKind.mapValues(\.ended)), handlers: handlers, configuration: configuration,
-            time: time, ids: JobIDSource(generator), hub: EventHub(), wake: WakeSignal(), logger: logger,
-            observer: observer)
+            time: time, ids: JobIDSource(generator), logger: logger, observer: observer)
     }
 
     public var name: String { node.name }
@@ -76,6 +75,7 @@ public final class JobEngine: Service, Sendable {
         attempts.ended(attempt, await AttemptRunner(node: node).perform(attempt))
         node.hub.forget(job.id)
         let (settled, isDone) = await settling.settleEach(attempts.takeEnded())
+        attempts.settled()
         guard isDone else { throw SQLError(.unavailable, "the end of job \(job.id) can't be stored") }
         return settled.first { $0.id == job.id } ?? job
     }

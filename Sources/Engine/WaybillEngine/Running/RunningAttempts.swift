@@ -16,7 +16,7 @@ final class RunningAttempts: Sendable {
         var running: [JobID: Attempt] = [:]
         var ended: [Ended] = []
         /// Taken to be settled.
-        var settling: Set<JobID> = []
+        var settling: [Ended] = []
     }
 
     private let state = Mutex(State())
@@ -48,21 +48,19 @@ final class RunningAttempts: Sendable {
     func takeEnded() -> [Ended] {
         state.withLock { state in
             defer { state.ended.removeAll(keepingCapacity: true) }
-            for ended in state.ended { state.settling.insert(ended.attempt.record.id) }
+            state.settling = state.ended
             return state.ended
         }
     }
 
-    func settled(_ ended: [Ended]) {
-        state.withLock { state in
-            for ended in ended { state.settling.remove(ended.attempt.record.id) }
-        }
+    /// All that were taken are settled, or given back.
+    func settled() {
+        state.withLock { $0.settling = [] }
     }
 
     /// Ended attempts whose settlement could not be written: it is tried again.
     func giveBack(_ ended: [Ended]) {
         state.withLock { state in
-            for ended in ended { state.settling.remove(ended.attempt.record.id) }
             state.ended.insert(contentsOf: ended, at: 0)
         }
     }
@@ -74,7 +72,7 @@ final class RunningAttempts: Sendable {
     /// Whether a job is in this node's hands in any way.
     func holds(_ job: JobID) -> Bool {
         state.withLock { state in
-            state.running[job] != nil || state.settling.contains(job) || state.ended.contains { $0.attempt.record.id == job }
+            state.running[job] != nil || (state.settling + state.ended).contains { $0.attempt.record.id == job }
         }
     }
 

@@ -19,7 +19,6 @@ struct Settling: Sendable {
             }
             return (settled, try node.store.claim(session, count: free, kinds: node.kinds, node: node.name, now: now))
         }
-        attempts.settled(ended)
         for (end, job) in zip(ended, result.0) where job == nil {
             // Its fence is not the job's any more: it leaves nothing.
             await end.attempt.abandonArtifacts()

@@ -60,13 +60,17 @@ struct WorkerService: Sendable {
         guard !ended.isEmpty || free > 0 else { return }
         let settling = Settling(node: node, attempts: attempts)
         do {
-            for job in try await settling.settle(ended, claiming: max(0, free)).claimed { start(job) }
+            let claimed = try await settling.settle(ended, claiming: max(0, free)).claimed
+            attempts.settled()
+            for job in claimed { start(job) }
         } catch {
             guard !ended.isEmpty else {
                 node.logger.error("claiming jobs failed; it is tried again", metadata: ["error": "\(error)"])
                 return
             }
-            if await settling.settleEach(ended).isDone { node.wake.wake() }
+            let isDone = await settling.settleEach(ended).isDone
+            attempts.settled()
+            if isDone { node.wake.wake() }
         }
     }
 
@@ -76,7 +80,7 @@ struct WorkerService: Sendable {
         // A shutdown that began since the claim has not seen this attempt.
         if shutdown.phase != .working { attempt.request(.interrupted) }
         attempt.attach(
-            Task {
+            Task { [node, attempts] in
                 let outcome = await AttemptRunner(node: node).perform(attempt)
                 if outcome == nil { node.hub.forget(job.id) }
                 if attempts.ended(attempt, outcome) { node.wake.wake() }
@@ -118,6 +122,7 @@ struct WorkerService: Sendable {
             attempts.ended(attempt, attempt.stop == .cancelled ? .cancelled : .interrupted)
         }
         await Settling(node: node, attempts: attempts).settleEach(attempts.takeEnded())
+        attempts.settled()
     }
 }
 

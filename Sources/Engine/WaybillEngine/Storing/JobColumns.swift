@@ -33,7 +33,11 @@ enum JobColumns {
     /// Roles as one text: they hold no line breaks.
     static func text(roles: Set<String>) -> String { roles.sorted().joined(separator: "\n") }
 
-    static func roles(_ text: String) -> Set<String> { Set(text.split(separator: "\n").map(String.init)) }
+    static func roles(_ text: String) -> Set<String> {
+        if text.isEmpty { return [] }
+        guard text.utf8.contains(UInt8(ascii: "\n")) else { return [text] }
+        return Set(text.split(separator: "\n").map(String.init))
+    }
 
     static func text(counters: [String: Int64]) -> String {
         counters.isEmpty ? "" : counters.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "\n")
