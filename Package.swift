@@ -111,6 +111,11 @@ let package = Package(
         room("Commands", in: "Front", ["Assembly", "WaybillClient", arguments]),
         .executableTarget(name: "waybill", dependencies: ["Commands"], path: "Sources/Front/waybill", swiftSettings: settings),
 
+        // The example of a kind of one's own: built here so that it can't go stale
+        .executableTarget(
+            name: "CustomKind", dependencies: ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", logging],
+            path: "Examples/CustomKind/Sources/CustomKind", swiftSettings: settings),
+
         // Tests: a room each, one suite for every driver, the simulation, the real binary
         tests("FormatsTests", ["Formats", "CZlib", "CZstd"]),
         tests("Conformance", ["WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillDiskBlobs", grdb, crypto]),

@@ -43,23 +43,27 @@ import Testing
             try await makeFlights(ada)
             var expected: [[UInt8]] = []
             for request in Self.requests { expected.append(try await ada.exportedFile(request).body) }
+            // One at a time: a job that is killed three times in a row before its first checkpoint is taken for poison, and of
+            // several at once some would not have come to theirs.
             var random = SeededRandom(seed: Self.seed)
             var kills = 0
             var round = 0
             while kills < 20 {
-                kills += try await killed(ada, expected, atMost: 20 - kills, &random)
+                let form = round % Self.requests.count
+                kills += try await killed(ada, Self.requests[form], expected[form], atMost: min(5, 20 - kills), &random)
                 round += 1
-                try #require(round < 12, "only \(kills) kills hit a running export; seed \(Self.seed)")
+                try #require(round < 60, "only \(kills) kills hit a running export; seed \(Self.seed)")
             }
         }
     }
 
     /// Starts every export, kills the server until all have ended, and compares.
     /// - Returns: how many kills hit a running export.
-    private func killed(_ ada: User, _ expected: [[UInt8]], atMost limit: Int, _ random: inout SeededRandom) async throws -> Int {
+    private func killed(
+        _ ada: User, _ request: String, _ expected: [UInt8], atMost limit: Int, _ random: inout SeededRandom
+    ) async throws -> Int {
         let server = ada.server
-        var ids: [String] = []
-        for request in Self.requests { ids.append(try await ada.export(request)) }
+        let ids = [try await ada.export(request)]
         var kills = 0
         var seen: [String: JSON] = [:]
         var fruitless = 0
@@ -86,7 +90,7 @@ import Testing
             await server.kill()
             try await server.start()
         }
-        try await compare(ada, ids, expected)
+        try await compare(ada, ids[0], request, expected)
         return kills
     }
 
@@ -115,19 +119,17 @@ import Testing
         if before["state"]?.string == "completed" { #expect(job["endedAt"] == before["endedAt"]) }
     }
 
-    private func compare(_ ada: User, _ ids: [String], _ expected: [[UInt8]]) async throws {
-        for (index, id) in ids.enumerated() {
-            let job = try await ada.wait(id)
-            #expect(job["state"]?.string == "completed", "seed \(Self.seed): \(job)")
-            #expect(job["attempts"]?.integer == 0 && job["interruptions"]?.integer == 0)
-            let events = try await ada.get("/jobs/\(id)/events?limit=1000").json()["events"]?.array ?? []
-            let deaths = events.count { $0["type"]?.string == "job.died" }
-            #expect(job["deaths"]?.integer == deaths)
-            guard job["state"]?.string == "completed" else { continue }
-            let file = try await ada.download(id)
-            let isEqual = try await isSame(file.body, as: expected[index], Self.requests[index])
-            #expect(isEqual, "\(Self.requests[index]) after \(deaths) deaths, seed \(Self.seed)")
-        }
+    private func compare(_ ada: User, _ id: String, _ request: String, _ expected: [UInt8]) async throws {
+        let job = try await ada.wait(id)
+        #expect(job["state"]?.string == "completed", "seed \(Self.seed): \(job)")
+        #expect(job["attempts"]?.integer == 0 && job["interruptions"]?.integer == 0)
+        let events = try await ada.get("/jobs/\(id)/events?limit=1000").json()["events"]?.array ?? []
+        let deaths = events.count { $0["type"]?.string == "job.died" }
+        #expect(job["deaths"]?.integer == deaths)
+        guard job["state"]?.string == "completed" else { return }
+        let file = try await ada.download(id)
+        let isEqual = try await isSame(file.body, as: expected, request)
+        #expect(isEqual, "\(request) after \(deaths) deaths, seed \(Self.seed)")
     }
 
     /// A sheet carries the time at which it was made, so its cells are compared; anything else has the same bytes.

@@ -113,7 +113,9 @@ struct Ledger {
         try checkEvents(session, store)
         try checkLimits(session, store)
         let stored = try session.all("SELECT \(JobColumns.list) FROM engine_jobs", make: JobColumns.record)
-        guard Set(stored.map(\.id)) == Set(jobs.keys), stored.count == jobs.count else { throw Violation("jobs were lost or doubled") }
+        guard Set(stored.map(\.id)) == Set(jobs.keys), stored.count == jobs.count else {
+            throw Violation("jobs were lost or doubled")
+        }
         for job in stored { try check(job) }
         try checkArtifacts(session)
         try checkRows(session)
@@ -144,7 +146,8 @@ struct Ledger {
             """
             SELECT tenant, kind, ready, running FROM engine_lanes AS l
             WHERE ready <> (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND standing = 1)
-                OR running <> (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND state = 'running')
+                OR running <> (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND state
+                    = 'running')
             """
         ) { "\($0.string(0))/\($0.string(1)) ready \($0.int(2)) running \($0.int(3))" }
         guard wrong.isEmpty else { throw Violation("lanes have drifted: \(wrong)") }
@@ -184,7 +187,10 @@ struct Ledger {
         }
         if let limit = store.limits.perTenant {
             let most = try session.count(
-                "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM engine_jobs WHERE state = 'running' GROUP BY tenant) AS t"
+                """
+                SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM engine_jobs WHERE state = 'running' GROUP BY
+                    tenant) AS t
+                """
             )
             guard most <= limit else { throw Violation("\(most) jobs of a tenant run, the limit is \(limit)") }
         }
@@ -192,7 +198,8 @@ struct Ledger {
         guard suspects <= 1 else { throw Violation("\(suspects) suspects run at once") }
         let twice = try session.count(
             """
-            SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE unique_key IS NOT NULL AND ended_at IS NULL GROUP BY tenant, kind, unique_key
+            SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE unique_key IS NOT NULL AND ended_at IS NULL GROUP BY
+                tenant, kind, unique_key
                 HAVING count(*) > 1) AS twice
             """)
         guard twice == 0 else { throw Violation("a unique key is held twice") }
@@ -202,9 +209,11 @@ struct Ledger {
         let wrong = try session.count(
             """
             SELECT count(*) FROM engine_artifacts AS a
-            WHERE state IN ('ready', 'expired') AND NOT EXISTS (SELECT 1 FROM engine_jobs AS h WHERE h.id = a.job_id AND h.state = 'completed')
+            WHERE state IN ('ready', 'expired') AND NOT EXISTS (SELECT 1 FROM engine_jobs AS h WHERE h.id = a.job_id AND
+                h.state = 'completed')
                 OR state = 'open' AND NOT EXISTS (SELECT 1 FROM engine_jobs AS j WHERE j.id = a.job_id AND j.ended_at IS NULL)
-                OR state <> 'expired' AND length <> (SELECT coalesce(sum(length), 0) FROM engine_segments AS s WHERE s.job_id = a.job_id)
+                OR state <> 'expired' AND length <> (SELECT coalesce(sum(length), 0) FROM engine_segments AS s WHERE s.job_id
+                    = a.job_id)
             """)
         guard wrong == 0 else { throw Violation("\(wrong) artifacts are not what their jobs are") }
         let without = try session.all(
@@ -213,9 +222,14 @@ struct Ledger {
             WHERE state = 'completed' AND NOT EXISTS (SELECT 1 FROM engine_artifacts AS a WHERE a.job_id = h.id)
             """
         ) { JobID(trusted: $0.string(0)) }
-        if let wrong = without.first(where: { jobs[$0]?.makesArtifact ?? true }) { throw Violation("\(wrong) has lost its artifact") }
+        if let wrong = without.first(where: { jobs[$0]?.makesArtifact ?? true }) {
+            throw Violation("\(wrong) has lost its artifact")
+        }
         let garbage = try session.count(
-            "SELECT count(*) FROM engine_garbage AS g WHERE EXISTS (SELECT 1 FROM engine_segments AS s WHERE s.blob_key = g.blob_key)"
+            """
+            SELECT count(*) FROM engine_garbage AS g WHERE EXISTS (SELECT 1 FROM engine_segments AS s WHERE s.blob_key
+                = g.blob_key)
+            """
         )
         guard garbage == 0 else { throw Violation("a blob that is in use would be deleted") }
     }

@@ -1,5 +1,3 @@
-import WaybillEngine
-
 @testable import WaybillEngine
 
 /// A node: what it has in memory is lost when it crashes, and the next process has another name.

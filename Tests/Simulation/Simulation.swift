@@ -45,8 +45,9 @@ struct SimulationOptions: Sendable, CustomStringConvertible {
     }
 }
 
-/// One history of the engine's store under a virtual clock: nodes claim, check in, finish, crash, stall and come back; users cancel,
-/// pause, resume and retry; the store fails and is slow. A ledger that knows no SQL says after each step whether that may be.
+/// One history of the engine's store under a virtual clock: nodes claim, check in, finish, crash, stall and come back; users
+/// cancel, pause, resume and retry; the store fails and is slow. A ledger that knows no SQL says after each step whether that may
+/// be.
 ///
 /// Everything runs on one thread, and everything that happens follows from the seed.
 final class Simulation {

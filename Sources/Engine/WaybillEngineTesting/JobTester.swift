@@ -74,7 +74,8 @@ public final class JobTester: Sendable {
 
     /// Applies the engine's migrations to the database and starts the first engine on it.
     public init(
-        handlers: JobHandlers, database: any SQLDatabase, blobs: any BlobStore, configuration: EngineConfiguration = EngineConfiguration(),
+        handlers: JobHandlers, database: any SQLDatabase, blobs: any BlobStore,
+        configuration: EngineConfiguration = EngineConfiguration(),
         time: ManualTime = ManualTime()
     ) async throws {
         self.time = time
@@ -108,7 +109,8 @@ public final class JobTester: Sendable {
 
     /// Enqueues a job and runs it until it has ended or is paused.
     public func run<Handler: JobHandler>(
-        _ handler: Handler.Type, _ input: Handler.Input, for principal: Principal = .tester, maxAttempts: Int = 3, crashes: [Crash] = []
+        _ handler: Handler.Type, _ input: Handler.Input, for principal: Principal = .tester, maxAttempts: Int = 3,
+        crashes: [Crash] = []
     ) async throws -> Result {
         let job = try await engine.enqueue(handler, input, for: principal, maxAttempts: maxAttempts)
         return try await finish(job.id, crashes: crashes)
@@ -155,8 +157,10 @@ public final class JobTester: Sendable {
 
     private func makeEngine(_ generation: Int) -> JobEngine {
         JobEngine(
-            database: database, blobs: blobs, handlers: handlers, configuration: configuration, name: "tester-\(generation)", time: time,
-            generator: CountingGenerator(seed: UInt64(generation)), logger: Logger(label: "tester") { _ in SwiftLogNoOpLogHandler() },
+            database: database, blobs: blobs, handlers: handlers, configuration: configuration, name: "tester-\(generation)",
+            time: time,
+            generator: CountingGenerator(seed: UInt64(generation)),
+            logger: Logger(label: "tester") { _ in SwiftLogNoOpLogHandler() },
             observer: self)
     }
 }

@@ -10,7 +10,8 @@ import Testing
         attempts: Int = 0, maxAttempts: Int = 3, barrenDeaths: Int = 0, cancel: Bool = false, pause: Bool = false
     ) -> JobStateMachine.Facts {
         JobStateMachine.Facts(
-            id: JobID(millisecond: 1, counter: 1, random: 1), attempts: attempts, maxAttempts: maxAttempts, barrenDeaths: barrenDeaths,
+            id: JobID(millisecond: 1, counter: 1, random: 1), attempts: attempts, maxAttempts: maxAttempts,
+            barrenDeaths: barrenDeaths,
             cancelRequested: cancel, pauseRequested: pause)
     }
 

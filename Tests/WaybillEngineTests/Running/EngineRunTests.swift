@@ -1,5 +1,5 @@
-import ServiceLifecycle
 import Logging
+import ServiceLifecycle
 import Testing
 import WaybillBlobs
 import WaybillDatabases

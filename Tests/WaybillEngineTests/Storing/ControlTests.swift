@@ -40,7 +40,9 @@ import WaybillDatabases
             (.running, "running cancel", "running pause", "running"), (.completed, "ended", "ended", "ended"),
             (.failed, "ended", "ended", "ended"), (.cancelled, "ended", "ended", "ended"), (.expired, "ended", "ended", "ended"),
         ])
-    func requests(on database: EngineDatabase, table: (state: JobState, cancel: String, pause: String, resume: String)) async throws {
+    func requests(on database: EngineDatabase, table: (state: JobState, cancel: String, pause: String, resume: String))
+        async throws
+    {
         let rig = try await StoreRig(database)
         let first = try await job(table.state, in: rig)
         #expect(try await result { try await rig.cancel(first) } == table.cancel)

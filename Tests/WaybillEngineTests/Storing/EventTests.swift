@@ -9,7 +9,9 @@ import WaybillDatabases
         return try await rig.database.read { [rig] in try rig.store.events.ofTenant($0, tenant, after: after, limit: 100_000) }
     }
 
-    @Test("each tenant's events are numbered from 1 without gaps, also when transactions fail between", arguments: EngineDatabase.allCases)
+    @Test(
+        "each tenant's events are numbered from 1 without gaps, also when transactions fail between",
+        arguments: EngineDatabase.allCases)
     func numbered(on database: EngineDatabase) async throws {
         struct Refused: Error {}
         let rig = try await StoreRig(database)

@@ -4,7 +4,8 @@ import WaybillDatabases
 @testable import WaybillEngine
 
 @Suite struct FairnessTests {
-    private func enqueue(_ count: Int, tenant: String, in rig: StoreRig, kind: JobKind = "work", priority: Int = 50) async throws {
+    private func enqueue(_ count: Int, tenant: String, in rig: StoreRig, kind: JobKind = "work", priority: Int = 50) async throws
+    {
         let principal = try Principal.user(of: tenant)
         try await rig.write { [ids = rig.ids] store, session, now in
             let request = JobRequest(kind: kind, principal: principal, input: "{}", priority: priority)
@@ -16,7 +17,8 @@ import WaybillDatabases
         jobs.reduce(into: [:]) { $0[$1.tenant.text, default: 0] += 1 }
     }
 
-    @Test("one job of another tenant is in the first batch, however many were there before it", arguments: EngineDatabase.allCases)
+    @Test(
+        "one job of another tenant is in the first batch, however many were there before it", arguments: EngineDatabase.allCases)
     func oneAmongMany(on database: EngineDatabase) async throws {
         let rig = try await StoreRig(database)
         try await enqueue(10_000, tenant: "big", in: rig)
@@ -100,7 +102,8 @@ import WaybillDatabases
         let job = try await rig.enqueue()
         try await rig.database.write { session in
             try session.execute("UPDATE engine_lanes SET ready = 7, running = 3")
-            try session.execute("INSERT INTO engine_lanes (tenant, kind, ready, running, virtual_time) VALUES ('ghost', 'work', 5, 5, 0)")
+            try session.execute(
+                "INSERT INTO engine_lanes (tenant, kind, ready, running, virtual_time) VALUES ('ghost', 'work', 5, 5, 0)")
         }
         #expect(try await rig.claim(10).map(\.id) == [job.id])
         try await rig.restart()

@@ -9,7 +9,8 @@ import WaybillDatabases
     private func change(_ job: JobRecord, serial: Int) throws -> ArtifactChange {
         let segment = Segment(key: try #require(BlobKey(job: job, serial: serial)), length: 3, sha256: [1])
         return ArtifactChange(
-            position: 0, name: "a.csv", contentType: "text/csv", segments: [SegmentDraft(number: serial - 1, segment: segment)], whole: nil)
+            position: 0, name: "a.csv", contentType: "text/csv", segments: [SegmentDraft(number: serial - 1, segment: segment)],
+            whole: nil)
     }
 
     private func takeFromDead(_ rig: StoreRig, node: String) async throws -> [JobRecord] {
@@ -42,7 +43,8 @@ import WaybillDatabases
         try await rig.expectLanesMatch()
     }
 
-    @Test("nothing that a stale worker writes counts, before or after the next one has the job", arguments: EngineDatabase.allCases)
+    @Test(
+        "nothing that a stale worker writes counts, before or after the next one has the job", arguments: EngineDatabase.allCases)
     func staleWorker(on database: EngineDatabase) async throws {
         let rig = try await StoreRig(database)
         try await rig.database.write { try $0.execute("CREATE TABLE rows_of_the_job (text TEXT)") }
@@ -72,7 +74,8 @@ import WaybillDatabases
         }
         #expect(error?.code == .leaseLost)
         let outcomes: [AttemptOutcome] = [
-            .completed(output: "{\"stale\":true}", made: [try change(stale, serial: 3)]), .failed(.unexpected), .cancelled, .paused,
+            .completed(output: "{\"stale\":true}", made: [try change(stale, serial: 3)]), .failed(.unexpected), .cancelled,
+            .paused,
             .interrupted,
         ]
         for outcome in outcomes { #expect(try await rig.settle(stale, outcome) == nil) }

@@ -109,7 +109,8 @@ import WaybillDatabases
         try await rig.expectLanesMatch()
     }
 
-    @Test("an ended job that did not complete is started over, from the beginning", arguments: ["failed", "cancelled", "expired"])
+    @Test(
+        "an ended job that did not complete is started over, from the beginning", arguments: ["failed", "cancelled", "expired"])
     func startedOver(after end: String) async throws {
         let rig = try await StoreRig()
         let job = try await rig.enqueue(deadlineIn: .seconds(10))

@@ -4,7 +4,8 @@ import WaybillDatabases
 @testable import WaybillEngine
 
 @Suite struct LimitTests {
-    private func rig(_ change: (inout ConcurrencyLimits) -> Void, on database: EngineDatabase = .memory) async throws -> StoreRig {
+    private func rig(_ change: (inout ConcurrencyLimits) -> Void, on database: EngineDatabase = .memory) async throws -> StoreRig
+    {
         var configuration = EngineConfiguration()
         change(&configuration.limits)
         return try await StoreRig(database, configuration: configuration)
@@ -62,7 +63,9 @@ import WaybillDatabases
         #expect(order == jobs.dropFirst().map(\.id))
     }
 
-    @Test("whatever takes a job with a key out of the way lets the next one in", arguments: ["cancel", "pause", "expire", "fail", "death"])
+    @Test(
+        "whatever takes a job with a key out of the way lets the next one in",
+        arguments: ["cancel", "pause", "expire", "fail", "death"])
     func leaving(by way: String) async throws {
         let rig = try await rig { $0.perKey = ["work": 1] }
         let first = try await rig.enqueue(limitKey: "k", deadlineIn: .seconds(10))
@@ -131,7 +134,8 @@ import WaybillDatabases
         func reason(_ job: JobRecord, kinds: Set<JobKind> = ["work", "other"], busy: Int? = nil) async throws -> WaitReason? {
             let now = rig.now
             return try await rig.database.read { [rig] session in
-                try rig.store.waitReason(session, try rig.store.find(session, job.id) ?? job, kinds: kinds, busyWorkers: busy, now: now)
+                try rig.store.waitReason(
+                    session, try rig.store.find(session, job.id) ?? job, kinds: kinds, busyWorkers: busy, now: now)
             }
         }
         let first = try await rig.enqueue(limitKey: "k")

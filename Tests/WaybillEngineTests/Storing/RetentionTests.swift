@@ -107,7 +107,8 @@ import WaybillDatabases
             }
             _ = try await rig.write { store, session, now in
                 try ScheduleStore().put(
-                    session, JobSchedule(name: "s", cron: "* * * * *", kind: "work", principal: .user(of: tenant), input: "{}"), now: now)
+                    session, JobSchedule(name: "s", cron: "* * * * *", kind: "work", principal: .user(of: tenant), input: "{}"),
+                    now: now)
             }
         }
         func rows(_ tenant: String) async throws -> [Int] {

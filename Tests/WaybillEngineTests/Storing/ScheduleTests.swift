@@ -7,7 +7,8 @@ import WaybillDatabases
     private func put(_ cron: String, in rig: StoreRig, name: String = "nightly") async throws {
         _ = try await rig.write { store, session, now in
             try ScheduleStore().put(
-                session, JobSchedule(name: name, cron: cron, kind: "work", principal: .user(of: "acme"), input: "{\"a\":1}", priority: 70),
+                session,
+                JobSchedule(name: name, cron: cron, kind: "work", principal: .user(of: "acme"), input: "{\"a\":1}", priority: 70),
                 now: now)
         }
     }

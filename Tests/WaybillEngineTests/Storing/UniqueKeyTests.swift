@@ -4,7 +4,8 @@ import WaybillDatabases
 @testable import WaybillEngine
 
 @Suite struct UniqueKeyTests {
-    @Test("of many that ask at once one gets the key, and the others are told which job has it", arguments: EngineDatabase.allCases)
+    @Test(
+        "of many that ask at once one gets the key, and the others are told which job has it", arguments: EngineDatabase.allCases)
     func atOnce(on database: EngineDatabase) async throws {
         let rig = try await StoreRig(database)
         let outcomes = try await withThrowingTaskGroup(of: Result<JobID, EngineError>.self) { group in

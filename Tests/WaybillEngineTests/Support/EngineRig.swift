@@ -15,7 +15,8 @@ struct EngineRig: Sendable {
     let engine: JobEngine
 
     init(
-        _ handler: ScriptedJob, database: (any SQLDatabase)? = nil, blobs: (any BlobStore)? = nil, time: ManualTime = ManualTime(),
+        _ handler: ScriptedJob, database: (any SQLDatabase)? = nil, blobs: (any BlobStore)? = nil,
+        time: ManualTime = ManualTime(),
         name: String = "one", configuration: EngineConfiguration = EngineConfiguration()
     ) async throws {
         self.database = try database ?? EngineDatabase.memory.open()
@@ -23,8 +24,10 @@ struct EngineRig: Sendable {
         self.time = time
         try await SQLMigrator(EngineMigrations.all).migrate(self.database, now: 0)
         engine = JobEngine(
-            database: self.database, blobs: self.blobs, handlers: JobHandlers([handler]), configuration: configuration, name: name,
-            time: time, generator: SeededGenerator(seed: UInt64(name.count)), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            database: self.database, blobs: self.blobs, handlers: JobHandlers([handler]), configuration: configuration,
+            name: name,
+            time: time, generator: SeededGenerator(seed: UInt64(name.count)),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     @discardableResult

@@ -12,7 +12,8 @@ final class StoreRig: Sendable {
     let ids = JobIDSource(SeededGenerator(seed: 1))
 
     init(
-        _ kind: EngineDatabase = .memory, configuration: EngineConfiguration = EngineConfiguration(), hooks: [JobKind: JobEndHook] = [:]
+        _ kind: EngineDatabase = .memory, configuration: EngineConfiguration = EngineConfiguration(),
+        hooks: [JobKind: JobEndHook] = [:]
     ) async throws {
         database = try kind.open()
         store = JobStore(configuration, hooks: hooks)
@@ -36,8 +37,10 @@ final class StoreRig: Sendable {
         dueIn: Duration? = nil, deadlineIn: Duration? = nil, maxAttempts: Int = 3
     ) async throws -> JobRecord {
         let request = JobRequest(
-            kind: kind, principal: try .user(of: tenant), input: "{}", priority: priority, uniqueKey: uniqueKey, limitKey: limitKey,
-            dueAt: dueIn.map { now.advanced(by: $0) }, deadlineAt: deadlineIn.map { now.advanced(by: $0) }, maxAttempts: maxAttempts)
+            kind: kind, principal: try .user(of: tenant), input: "{}", priority: priority, uniqueKey: uniqueKey,
+            limitKey: limitKey,
+            dueAt: dueIn.map { now.advanced(by: $0) }, deadlineAt: deadlineIn.map { now.advanced(by: $0) },
+            maxAttempts: maxAttempts)
         return try await write { [ids] store, session, now in
             try store.enqueue(session, request, id: ids.next(at: now), now: now)
         }

@@ -83,7 +83,8 @@ import WaybillEngineTesting
 
     @Test("a job that nobody can run is told as stuck")
     func stuck() async throws {
-        let tester = try await JobTester(handlers: JobHandlers(), database: try EngineDatabase.memory.open(), blobs: MemoryBlobs())
+        let tester = try await JobTester(
+            handlers: JobHandlers(), database: try EngineDatabase.memory.open(), blobs: MemoryBlobs())
         await #expect(throws: JobTester.StuckError.self) { try await tester.run(ScriptedJob.self, 0) }
     }
 }

@@ -1,11 +1,12 @@
-/// When a handler should commit: each second or each 64 MiB of output, whichever comes first, and at once when it is asked to stop.
+/// When a handler should commit: each second or each 64 MiB of output, whichever comes first, and at once when it is asked to
+/// stop.
 public struct CommitPacing: Sendable, Hashable {
     public var interval: Duration
     public var bytes: Int64
     /// Before the first commit of an attempt, which comes early: a process that dies before it counts against the job.
     public var firstInterval: Duration
 
-    public init(interval: Duration = .seconds(1), bytes: Int64 = 64 << 20, firstInterval: Duration = .milliseconds(250)) {
+    public init(interval: Duration = .seconds(1), bytes: Int64 = 64 << 20, firstInterval: Duration = .milliseconds(50)) {
         self.interval = interval
         self.bytes = bytes
         self.firstInterval = min(firstInterval, interval)

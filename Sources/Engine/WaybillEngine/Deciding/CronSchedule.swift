@@ -15,7 +15,9 @@ public struct CronSchedule: Sendable, Hashable {
             "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
         ]
         let fields = (aliases[text] ?? text).split(separator: " ").map(String.init)
-        guard fields.count == 5 else { throw EngineError(.invalid, "a cron expression has five fields, or is one of @hourly … @yearly") }
+        guard fields.count == 5 else {
+            throw EngineError(.invalid, "a cron expression has five fields, or is one of @hourly … @yearly")
+        }
         minutes = try Self.parse(fields[0], 0...59, "minute")
         hours = try Self.parse(fields[1], 0...23, "hour")
         days = try Self.parse(fields[2], 1...31, "day of month")
@@ -23,8 +25,10 @@ public struct CronSchedule: Sendable, Hashable {
             fields[3], 1...12, "month",
             names: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], namesFrom: 1)
         weekdays = Set(
-            try Self.parse(fields[4], 0...7, "day of week", names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"], namesFrom: 0)
-                .map { $0 % 7 })
+            try Self.parse(
+                fields[4], 0...7, "day of week", names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"], namesFrom: 0
+            )
+            .map { $0 % 7 })
         eitherDay = !fields[2].hasPrefix("*") && !fields[4].hasPrefix("*")
     }
 
@@ -41,7 +45,9 @@ public struct CronSchedule: Sendable, Hashable {
         var values: Set<Int> = []
         for part in field.split(separator: ",", omittingEmptySubsequences: false) {
             let pieces = part.split(separator: "/", omittingEmptySubsequences: false)
-            guard (1...2).contains(pieces.count), let span = pieces.first else { throw EngineError(.invalid, "‘\(part)’ is no \(name)") }
+            guard (1...2).contains(pieces.count), let span = pieces.first else {
+                throw EngineError(.invalid, "‘\(part)’ is no \(name)")
+            }
             var step = 1
             if pieces.count == 2 {
                 guard let value = Int(pieces[1]), value > 0, value <= range.upperBound else {

@@ -22,8 +22,8 @@ public actor ArtifactWriter {
     private var isBusy = false
     private var isFailed = false
 
-    // The digest of the whole. The store hashes each segment anyway, so an artifact of one segment is not hashed here; when a second
-    // one begins, the first is read back.
+    // The digest of the whole. The store hashes each segment anyway, so an artifact of one segment is not hashed here; when a
+    // second one begins, the first is read back.
     private var digest = SHA256()
     private var unhashed: [Segment]
 
@@ -37,7 +37,8 @@ public actor ArtifactWriter {
     ///   - segments: what earlier attempts have committed.
     ///   - isStored: whether it has a row.
     init(
-        name: String, contentType: String, position: Int, segments: [Segment] = [], isStored: Bool = false, isClosed: Bool = false,
+        name: String, contentType: String, position: Int, segments: [Segment] = [], isStored: Bool = false,
+        isClosed: Bool = false,
         blobs: any BlobStore, makeKey: @escaping @Sendable () -> BlobKey?, wrote: @escaping @Sendable (Int) -> Void
     ) {
         self.name = name

@@ -56,8 +56,8 @@ final class Attempt: Sendable {
     /// What `commit` has thrown, if it has: it tells the outcome even if the handler threw something else after it.
     var thrown: (any Error)? { state.withLock { $0.thrown } }
 
-    /// Asks the handler to stop. A lost lease outdoes the rest, a cancel a pause, a pause a shutdown. One whose work is not wanted any
-    /// more has its task cancelled as well; the others go on to their next commit.
+    /// Asks the handler to stop. A lost lease outdoes the rest, a cancel a pause, a pause a shutdown. One whose work is not
+    /// wanted any more has its task cancelled as well; the others go on to their next commit.
     func request(_ stop: AttemptStop) {
         let task: Task<Void, Never>? = state.withLock { state in
             switch (state.stop, stop) {
@@ -115,7 +115,8 @@ final class Attempt: Sendable {
         return state.withLock { state in
             state.stop != nil
                 || pacing.isDue(
-                    since: state.lastCommit, isFirst: state.commits == 0, bytesWritten: state.length - state.lengthAtCommit, now: now)
+                    since: state.lastCommit, isFirst: state.commits == 0, bytesWritten: state.length - state.lengthAtCommit,
+                    now: now)
         }
     }
 
@@ -214,7 +215,8 @@ final class Attempt: Sendable {
     }
 
     private func writer(
-        _ name: String, contentType: String, position: Int, segments: [Segment] = [], isStored: Bool = false, isClosed: Bool = false
+        _ name: String, contentType: String, position: Int, segments: [Segment] = [], isStored: Bool = false,
+        isClosed: Bool = false
     ) -> ArtifactWriter {
         ArtifactWriter(
             name: name, contentType: contentType, position: position, segments: segments, isStored: isStored, isClosed: isClosed,

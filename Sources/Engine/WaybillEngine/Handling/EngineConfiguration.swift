@@ -18,7 +18,8 @@ public struct EngineConfiguration: Sendable {
     public var isAlone: Bool
 
     public init(
-        leaseSeconds: Int = 30, workers: Int = 4, limits: ConcurrencyLimits = ConcurrencyLimits(), retry: RetryPolicy = RetryPolicy(),
+        leaseSeconds: Int = 30, workers: Int = 4, limits: ConcurrencyLimits = ConcurrencyLimits(),
+        retry: RetryPolicy = RetryPolicy(),
         retention: RetentionPolicy = RetentionPolicy(), retentions: [JobKind: RetentionPolicy] = [:],
         pacing: CommitPacing = CommitPacing(), stallSeconds: Int = 300, shutdownSeconds: Int = 20, isAlone: Bool = true
     ) {

@@ -3,8 +3,8 @@ import WaybillDatabases
 
 /// What a handler sees of the job it runs.
 ///
-/// Rule: nothing an attempt does counts until `commit` has returned. `commit` is also where a handler learns that it must stop: it
-/// throws when the lease is lost, the job cancelled or paused, or the process is shutting down.
+/// Rule: nothing an attempt does counts until `commit` has returned. `commit` is also where a handler learns that it must stop:
+/// it throws when the lease is lost, the job cancelled or paused, or the process is shutting down.
 public struct JobContext<Checkpoint: Codable & Sendable>: Sendable {
     let attempt: Attempt
 
@@ -48,8 +48,8 @@ public struct JobContext<Checkpoint: Codable & Sendable>: Sendable {
         }
     }
 
-    /// Makes the work up to here durable where the checkpoint depends on what is written: `making` writes the step's rows and gives
-    /// the checkpoint and the counters, in one transaction with the outputs and the progress. It may be called again if the
+    /// Makes the work up to here durable where the checkpoint depends on what is written: `making` writes the step's rows and
+    /// gives the checkpoint and the counters, in one transaction with the outputs and the progress. It may be called again if the
     /// transaction could not be committed.
     /// - Returns: the checkpoint that was stored.
     /// - Throws: as the other `commit`.

@@ -74,7 +74,8 @@ struct Cleaning: Sendable {
                 try await node.blobs.delete(key)
                 deleted.append(key)
             } catch {
-                node.logger.error("a blob can't be deleted; it is tried again", metadata: ["blob": "\(key)", "error": "\(error)"])
+                node.logger.error(
+                    "a blob can't be deleted; it is tried again", metadata: ["blob": "\(key)", "error": "\(error)"])
             }
         }
         return deleted

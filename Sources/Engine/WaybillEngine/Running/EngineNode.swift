@@ -18,7 +18,8 @@ package protocol AttemptObserver: AnyObject, Sendable {
     func commits(_ job: JobRecord, number: Int, moment: CommitMoment) throws
 }
 
-/// What the services of one running engine share. A class, because every attempt holds it and copies would cost more than the rest.
+/// What the services of one running engine share. A class, because every attempt holds it and copies would cost more than the
+/// rest.
 final class EngineNode: Sendable {
     let name: String
     let database: any SQLDatabase
@@ -61,8 +62,8 @@ final class EngineNode: Sendable {
     /// A third of the lease, so that two heartbeats may be lost.
     var heartbeatInterval: Duration { .seconds(configuration.leaseSeconds) / 3 }
 
-    /// Writes, and tries again while the database is busy or can't be reached: for as long as a lease lasts, since that is no fault of
-    /// the job, and only until `gaveUp`.
+    /// Writes, and tries again while the database is busy or can't be reached: for as long as a lease lasts, since that is no
+    /// fault of the job, and only until `gaveUp`.
     func writeAgain<Result: Sendable>(
         until gaveUp: @Sendable () -> Bool, _ body: @escaping @Sendable (any SQLSession) throws -> Result
     ) async throws -> Result {

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Wakes those on this node who watch a job or the whole log. It carries no facts: a watcher reads them from the store, so nothing
-/// is lost when it is slow; only live progress between commits is kept here.
+/// Wakes those on this node who watch a job or the whole log. It carries no facts: a watcher reads them from the store, so
+/// nothing is lost when it is slow; only live progress between commits is kept here.
 final class EventHub: Sendable {
     private struct State {
         var nextID = 0

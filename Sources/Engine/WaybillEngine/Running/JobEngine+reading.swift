@@ -84,7 +84,8 @@ extension JobEngine {
             let ended = try node.store.artifacts.end(session, of: job.id, as: .revoked, now: now)
             if ended > 0 {
                 try node.store.events.append(
-                    session, [EventDraft(tenant: job.tenant, job: job.id, name: .artifactRevoked, progress: job.progress)], now: now)
+                    session, [EventDraft(tenant: job.tenant, job: job.id, name: .artifactRevoked, progress: job.progress)],
+                    now: now)
             }
             return ended
         }

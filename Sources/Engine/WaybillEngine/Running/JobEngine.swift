@@ -31,17 +31,18 @@ public final class JobEngine: Service, Sendable {
     ) {
         node = EngineNode(
             name: name, database: database, blobs: blobs,
-            store: JobStore(configuration, hooks: handlers.byKind.mapValues(\.ended)), handlers: handlers, configuration: configuration,
+            store: JobStore(configuration, hooks: handlers.byKind.mapValues(\.ended)), handlers: handlers,
+            configuration: configuration,
             time: time, ids: JobIDSource(generator), logger: logger, observer: observer)
     }
 
     public var name: String { node.name }
 
-    /// Takes over what dead processes have left, then works until the service group shuts down or the task is cancelled. To be called
-    /// once.
+    /// Takes over what dead processes have left, then works until the service group shuts down or the task is cancelled. To be
+    /// called once.
     ///
-    /// On a graceful shutdown handlers have `shutdownSeconds` to reach a commit; when the task is cancelled they are stopped at once.
-    /// Either way their jobs are pending again, and the attempt is not counted.
+    /// On a graceful shutdown handlers have `shutdownSeconds` to reach a commit; when the task is cancelled they are stopped at
+    /// once. Either way their jobs are pending again, and the attempt is not counted.
     public func run() async throws {
         try await recover()
         await withTaskGroup(of: Void.self) { group in
@@ -65,7 +66,8 @@ public final class JobEngine: Service, Sendable {
 
     /// Claims one job, runs its attempt here and now, and settles it. For tests, and for embedders that have a loop of their own
     /// instead of `run`.
-    /// - Returns: the job after the attempt; nil if none could be claimed. One whose lease was lost is returned as it was claimed.
+    /// - Returns: the job after the attempt; nil if none could be claimed. One whose lease was lost is returned as it was
+    ///   claimed.
     @discardableResult
     public func runNext() async throws -> JobRecord? {
         let settling = Settling(node: node, attempts: attempts)
@@ -80,7 +82,8 @@ public final class JobEngine: Service, Sendable {
         return settled.first { $0.id == job.id } ?? job
     }
 
-    /// Does what `run` does each second though nobody asks: dead attempts, deadlines, stalls, schedules. For those who use `runNext`.
+    /// Does what `run` does each second though nobody asks: dead attempts, deadlines, stalls, schedules. For those who use
+    /// `runNext`.
     public func sweepNext() async throws {
         try await SweepService(node: node, attempts: attempts).tick()
         try await Cleaning(node: node).cleanUp()
@@ -97,7 +100,8 @@ public final class JobEngine: Service, Sendable {
     ) async throws -> JobRecord {
         try await enqueue(
             JobRequest(
-                kind: Handler.kind, principal: principal, input: JobCoding.encode(input), priority: priority, uniqueKey: uniqueKey,
+                kind: Handler.kind, principal: principal, input: JobCoding.encode(input), priority: priority,
+                uniqueKey: uniqueKey,
                 limitKey: limitKey, dueAt: dueAt, deadlineAt: deadlineAt, maxAttempts: maxAttempts))
     }
 

@@ -81,7 +81,9 @@ struct SweepService: Sendable {
         let freed = try await node.database.write { [node] session in
             try node.store.changing(session, now: now) { changes in
                 try lost.compactMap { id, fence -> JobRecord? in
-                    guard let job = try node.store.find(session, id), job.fence == fence, job.state == .running else { return nil }
+                    guard let job = try node.store.find(session, id), job.fence == fence, job.state == .running else {
+                        return nil
+                    }
                     return try node.store.settle(session, Ending(job: job, outcome: .interrupted), now: now, &changes)
                 }
             }
@@ -105,7 +107,13 @@ struct SweepService: Sendable {
         }
         for attempt in attempts.all {
             guard let (fence, stop) = mine[attempt.record.id], fence == attempt.record.fence else { continue }
-            if stop.cancel { attempt.request(.cancelled) } else if stop.pause { attempt.request(.paused) } else { attempt.withdrawPause() }
+            if stop.cancel {
+                attempt.request(.cancelled)
+            } else if stop.pause {
+                attempt.request(.paused)
+            } else {
+                attempt.withdrawPause()
+            }
         }
         if due.ready { node.wake.wake() }
         guard due.sweep else { return }

@@ -20,7 +20,8 @@ struct Sweeping: Sendable {
         return changed
     }
 
-    /// Takes jobs from attempts that are dead: of other nodes whose lease has run out, or of all when a node that is alone starts.
+    /// Takes jobs from attempts that are dead: of other nodes whose lease has run out, or of all when a node that is alone
+    /// starts.
     func takeFromDead(alone: Bool, now: Timestamp) async throws -> [JobRecord] {
         var changed: [JobRecord] = []
         while true {
@@ -60,7 +61,8 @@ struct Sweeping: Sendable {
             throw error
         } catch {
             guard items.count > 1 else {
-                node.logger.error("a job's end is stored without its hook", metadata: ["job": "\(items.map(job))", "error": "\(error)"])
+                node.logger.error(
+                    "a job's end is stored without its hook", metadata: ["job": "\(items.map(job))", "error": "\(error)"])
                 return try await write(items, runsHook: false, act)
             }
         }
@@ -93,7 +95,8 @@ extension EngineNode {
             do {
                 fired.append(try store.enqueue(session, request, id: ids.next(at: now), now: now))
             } catch let error as EngineError where error.code == .duplicate {
-                logger.notice("a tick was left out: the job of the one before has not ended", metadata: ["schedule": "\(schedule.name)"])
+                logger.notice(
+                    "a tick was left out: the job of the one before has not ended", metadata: ["schedule": "\(schedule.name)"])
             }
         }
         return fired

@@ -70,7 +70,10 @@ struct ArtifactStore: Sendable {
             """, job.text, change.position, change.name, change.contentType, added)
         for draft in change.segments {
             try session.execute(
-                "INSERT INTO engine_segments (job_id, position, number, blob_key, length, sha256) VALUES ($1, $2, $3, $4, $5, $6)",
+                """
+                INSERT INTO engine_segments (job_id, position, number, blob_key, length, sha256) VALUES ($1, $2, $3,
+                    $4, $5, $6)
+                """,
                 job.text, change.position, draft.number, draft.segment.key.text, draft.segment.length, draft.segment.sha256)
         }
         guard let whole = change.whole else { return }
@@ -110,7 +113,8 @@ struct ArtifactStore: Sendable {
 
     func segments(_ session: any SQLSession, of job: JobID, position: Int) throws -> [Segment] {
         try session.all(
-            "SELECT blob_key, length, sha256 FROM engine_segments WHERE job_id = $1 AND position = $2 ORDER BY number", job.text, position
+            "SELECT blob_key, length, sha256 FROM engine_segments WHERE job_id = $1 AND position = $2 ORDER BY number", job.text,
+            position
         ) { row in
             guard let key = BlobKey(row.string(0)) else { throw SQLError(.corrupt, "a segment's key can't be read") }
             return Segment(key: key, length: row.int64(1), sha256: row.bytes(2))
@@ -122,7 +126,8 @@ struct ArtifactStore: Sendable {
     @discardableResult
     func end(_ session: any SQLSession, of job: JobID, as state: Artifact.State, now: Timestamp) throws -> Int {
         let ended = try session.execute(
-            "UPDATE engine_artifacts SET state = $1, expires_at = NULL WHERE job_id = $2 AND state = 'ready'", state.rawValue, job.text)
+            "UPDATE engine_artifacts SET state = $1, expires_at = NULL WHERE job_id = $2 AND state = 'ready'", state.rawValue,
+            job.text)
         if ended > 0 { try discardSegments(session, of: job, now: now) }
         return ended
     }
@@ -156,7 +161,9 @@ struct ArtifactStore: Sendable {
     /// Which of these blobs belong to no artifact, and not to an attempt that may still make them part of one.
     func orphans(_ session: any SQLSession, among keys: [BlobKey], job: JobID) throws -> [BlobKey] {
         let known = Set(try session.all("SELECT blob_key FROM engine_segments WHERE job_id = $1", job.text) { $0.string(0) })
-        let fence = try session.first("SELECT fence FROM engine_jobs WHERE id = $1 AND state = 'running'", job.text) { $0.int64(0) }
+        let fence = try session.first("SELECT fence FROM engine_jobs WHERE id = $1 AND state = 'running'", job.text) {
+            $0.int64(0)
+        }
         return keys.filter { !known.contains($0.text) && (fence == nil || $0.fence != fence) }
     }
 }

@@ -13,7 +13,8 @@ public enum EngineMigrations {
         let columns = """
             id \(text) NOT NULL PRIMARY KEY, tenant \(text) NOT NULL, user_id \(text) NOT NULL, roles \(text) NOT NULL,
             api_key \(text), kind \(text) NOT NULL, state \(text) NOT NULL, priority INTEGER NOT NULL, created_at BIGINT NOT NULL,
-            started_at BIGINT, updated_at BIGINT NOT NULL, ended_at BIGINT, due_at BIGINT NOT NULL, deadline_at BIGINT, node \(text),
+            started_at BIGINT, updated_at BIGINT NOT NULL, ended_at BIGINT, due_at BIGINT NOT NULL, deadline_at BIGINT, node
+                \(text),
             fence BIGINT NOT NULL, attempts INTEGER NOT NULL, max_attempts INTEGER NOT NULL, interruptions INTEGER NOT NULL,
             deaths INTEGER NOT NULL, barren_deaths INTEGER NOT NULL, cancel_requested INTEGER NOT NULL,
             pause_requested INTEGER NOT NULL, progress DOUBLE PRECISION NOT NULL, counters \(text) NOT NULL, unique_key \(text),
@@ -21,8 +22,8 @@ public enum EngineMigrations {
             failure_code \(text), failure_message \(text)
             """
         return [
-            // standing: 0 paused, 1 ready, 2 waits for its time, 3 held by its limit key, 4 suspect, 5 running, 6 ended. Indices that are
-            // claimed by hold unfinished jobs only, so that ended ones cost a claim nothing.
+            // standing: 0 paused, 1 ready, 2 waits for its time, 3 held by its limit key, 4 suspect, 5 running, 6 ended. Indices
+            // that are claimed by hold unfinished jobs only, so that ended ones cost a claim nothing.
             """
             CREATE TABLE engine_jobs (\(columns), standing INTEGER NOT NULL, lease_until BIGINT,
                 checkpoint_fence BIGINT NOT NULL, progressed_at BIGINT NOT NULL, prune_at BIGINT)
@@ -30,7 +31,7 @@ public enum EngineMigrations {
             "CREATE INDEX engine_jobs_ready ON engine_jobs (tenant, kind, priority DESC, id) WHERE standing = 1",
             "CREATE INDEX engine_jobs_later ON engine_jobs (due_at) WHERE standing = 2",
             """
-            CREATE INDEX engine_jobs_key ON engine_jobs (tenant, kind, limit_key, standing, priority, id)
+            CREATE INDEX engine_jobs_key ON engine_jobs (tenant, kind, limit_key, standing, priority DESC, id)
                 WHERE limit_key IS NOT NULL AND ended_at IS NULL
             """,
             "CREATE INDEX engine_jobs_suspect ON engine_jobs (standing, id) WHERE barren_deaths > 0 AND ended_at IS NULL",
@@ -43,7 +44,8 @@ public enum EngineMigrations {
             "CREATE INDEX engine_jobs_list ON engine_jobs (tenant, kind, id)",
             "CREATE INDEX engine_jobs_prune ON engine_jobs (prune_at) WHERE prune_at IS NOT NULL",
             """
-            CREATE TABLE engine_lanes (tenant \(text) NOT NULL, kind \(text) NOT NULL, ready BIGINT NOT NULL, running BIGINT NOT NULL,
+            CREATE TABLE engine_lanes (tenant \(text) NOT NULL, kind \(text) NOT NULL, ready BIGINT NOT NULL, running BIGINT
+                NOT NULL,
                 virtual_time BIGINT NOT NULL, PRIMARY KEY (tenant, kind)) \(dialect.clustered)
             """,
             "CREATE INDEX engine_lanes_turn ON engine_lanes (virtual_time) WHERE ready > 0",
@@ -56,8 +58,10 @@ public enum EngineMigrations {
         return [
             "CREATE TABLE engine_tenants (tenant \(text) NOT NULL PRIMARY KEY, last_event BIGINT NOT NULL) \(dialect.clustered)",
             """
-            CREATE TABLE engine_events (tenant \(text) NOT NULL, number BIGINT NOT NULL, job_id \(text) NOT NULL, name \(text) NOT NULL,
-                at BIGINT NOT NULL, progress DOUBLE PRECISION NOT NULL, detail \(text), PRIMARY KEY (tenant, number)) \(dialect.clustered)
+            CREATE TABLE engine_events (tenant \(text) NOT NULL, number BIGINT NOT NULL, job_id \(text) NOT NULL, name
+                \(text) NOT NULL,
+                at BIGINT NOT NULL, progress DOUBLE PRECISION NOT NULL, detail \(text), PRIMARY KEY (tenant, number))
+                    \(dialect.clustered)
             """,
             "CREATE INDEX engine_events_job ON engine_events (job_id, number)",
         ]
@@ -68,7 +72,8 @@ public enum EngineMigrations {
         return [
             """
             CREATE TABLE engine_artifacts (job_id \(text) NOT NULL, position INTEGER NOT NULL, name \(text) NOT NULL,
-                content_type \(text) NOT NULL, state \(text) NOT NULL, length BIGINT NOT NULL, sha256 \(dialect.blob), facts \(text),
+                content_type \(text) NOT NULL, state \(text) NOT NULL, length BIGINT NOT NULL, sha256 \(dialect.blob), facts
+                    \(text),
                 expires_at BIGINT, PRIMARY KEY (job_id, position)) \(dialect.clustered)
             """,
             "CREATE INDEX engine_artifacts_expiry ON engine_artifacts (expires_at) WHERE state = 'ready'",
@@ -86,8 +91,10 @@ public enum EngineMigrations {
         let text = dialect.text
         return [
             """
-            CREATE TABLE engine_schedules (tenant \(text) NOT NULL, name \(text) NOT NULL, kind \(text) NOT NULL, cron \(text) NOT NULL,
-                user_id \(text) NOT NULL, roles \(text) NOT NULL, api_key \(text), input \(text) NOT NULL, priority INTEGER NOT NULL,
+            CREATE TABLE engine_schedules (tenant \(text) NOT NULL, name \(text) NOT NULL, kind \(text) NOT NULL, cron
+                \(text) NOT NULL,
+                user_id \(text) NOT NULL, roles \(text) NOT NULL, api_key \(text), input \(text) NOT NULL, priority INTEGER
+                    NOT NULL,
                 max_attempts INTEGER NOT NULL, next_at BIGINT NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (tenant, name))
             """,
             "CREATE INDEX engine_schedules_next ON engine_schedules (next_at)",

@@ -3,9 +3,11 @@ import WaybillDatabases
 /// How a job is written in a row: the columns that make a record, in one order.
 enum JobColumns {
     static let names = [
-        "id", "tenant", "user_id", "roles", "api_key", "kind", "state", "priority", "created_at", "started_at", "updated_at", "ended_at",
+        "id", "tenant", "user_id", "roles", "api_key", "kind", "state", "priority", "created_at", "started_at", "updated_at",
+        "ended_at",
         "due_at", "deadline_at", "node", "fence", "attempts", "max_attempts", "interruptions", "deaths", "barren_deaths",
-        "cancel_requested", "pause_requested", "progress", "counters", "unique_key", "limit_key", "stalled", "input", "checkpoint",
+        "cancel_requested", "pause_requested", "progress", "counters", "unique_key", "limit_key", "stalled", "input",
+        "checkpoint",
         "output", "failure_code", "failure_message",
     ]
     static let list = names.joined(separator: ", ")
@@ -20,9 +22,11 @@ enum JobColumns {
             principal: Principal(tenant: tenant, user: row.string(2), roles: roles(row.string(3)), apiKey: row.optionalString(4)),
             state: state, priority: row.int(7), createdAt: time(row.int64(8)), startedAt: row.optionalInt64(9).map(time),
             updatedAt: time(row.int64(10)), endedAt: row.optionalInt64(11).map(time), dueAt: time(row.int64(12)),
-            deadlineAt: row.optionalInt64(13).map(time), node: row.optionalString(14), fence: row.int64(15), attempts: row.int(16),
+            deadlineAt: row.optionalInt64(13).map(time), node: row.optionalString(14), fence: row.int64(15),
+            attempts: row.int(16),
             maxAttempts: row.int(17), interruptions: row.int(18), deaths: row.int(19), barrenDeaths: row.int(20),
-            cancelRequested: row.bool(21), pauseRequested: row.bool(22), progress: row.double(23), counters: counters(row.string(24)),
+            cancelRequested: row.bool(21), pauseRequested: row.bool(22), progress: row.double(23),
+            counters: counters(row.string(24)),
             uniqueKey: row.optionalString(25), limitKey: row.optionalString(26), stalled: row.bool(27), input: row.string(28),
             checkpoint: row.optionalString(29), output: row.optionalString(30),
             failure: row.optionalString(31).map { JobFailure(code: $0, message: row.string(32)) })

@@ -65,7 +65,8 @@ extension JobStore {
     /// - Throws: `EngineError` with code `.leaseLost` if the attempt's fence is not the job's any more.
     func startOver(_ session: any SQLSession, _ job: JobID, fence: Int64, now: Timestamp) throws {
         let changed = try session.execute(
-            "UPDATE engine_jobs SET checkpoint = NULL, counters = '' WHERE id = $1 AND fence = $2 AND state = 'running'", job.text, fence)
+            "UPDATE engine_jobs SET checkpoint = NULL, counters = '' WHERE id = $1 AND fence = $2 AND state = 'running'",
+            job.text, fence)
         guard changed == 1 else { throw EngineError(.leaseLost, job: job, "another attempt has the job") }
         try artifacts.forget(session, of: job, now: now)
     }

@@ -1,8 +1,8 @@
 import WaybillDatabases
 
 extension JobStore {
-    /// Claims up to `count` ready jobs for `node`: tenants by turns, then by priority and age. Each claimed job may be run while its
-    /// fence is the row's.
+    /// Claims up to `count` ready jobs for `node`: tenants by turns, then by priority and age. Each claimed job may be run while
+    /// its fence is the row's.
     func claim(_ session: any SQLSession, count: Int, kinds: Set<JobKind>, node: String, now: Timestamp) throws -> [JobRecord] {
         guard count > 0, !kinds.isEmpty else { return [] }
         try changing(session, now: now) { changes in
@@ -70,7 +70,10 @@ extension JobStore {
         var first: [(priority: Int, id: String, lane: Int)] = []
         for (index, lane) in turn.lanes.enumerated() {
             first += try session.all(
-                "SELECT priority, id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1 ORDER BY priority DESC, id LIMIT $3",
+                """
+                SELECT priority, id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1 ORDER BY priority
+                    DESC, id LIMIT $3
+                """,
                 lane.tenant.text, lane.kind.text, turn.jobs
             ) { ($0.int(0), $0.string(1), index) }
         }
@@ -80,7 +83,8 @@ extension JobStore {
         return zip(turn.lanes, jobs).filter { $1 > 0 }.map { (lane: $0, jobs: $1) }
     }
 
-    private func claim(_ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp) throws -> [JobRecord] {
+    private func claim(_ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp) throws -> [JobRecord]
+    {
         let leaseUntil = now.advanced(by: leaseDuration).microseconds
         var jobs: [JobRecord] = []
         try session.scan(
@@ -101,7 +105,8 @@ extension JobStore {
         }
         if jobs.isEmpty {
             // The count had drifted; it is mended here so that the lane is not looked at again and again.
-            try session.execute("UPDATE engine_lanes SET ready = 0 WHERE tenant = $1 AND kind = $2", lane.tenant.text, lane.kind.text)
+            try session.execute(
+                "UPDATE engine_lanes SET ready = 0 WHERE tenant = $1 AND kind = $2", lane.tenant.text, lane.kind.text)
             return []
         }
         try passTurn(session, lane.tenant, lane.kind, jobs: jobs.count)

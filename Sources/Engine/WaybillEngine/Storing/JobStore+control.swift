@@ -14,7 +14,8 @@ extension JobStore {
             }
         case .request:
             job.cancelRequested = true
-            try session.execute("UPDATE engine_jobs SET cancel_requested = 1, updated_at = $1 WHERE id = $2", now.microseconds, id.text)
+            try session.execute(
+                "UPDATE engine_jobs SET cancel_requested = 1, updated_at = $1 WHERE id = $2", now.microseconds, id.text)
             try tell(session, job, .cancelRequested, now: now)
         case .nothing: break
         case .refuse(let code): throw EngineError(code, job: id, "the job has ended")
@@ -33,12 +34,14 @@ extension JobStore {
                 job.state = .paused
                 job.updatedAt = now
                 try session.execute(
-                    "UPDATE engine_jobs SET state = 'paused', standing = 0, updated_at = $1 WHERE id = $2", now.microseconds, id.text)
+                    "UPDATE engine_jobs SET state = 'paused', standing = 0, updated_at = $1 WHERE id = $2", now.microseconds,
+                    id.text)
                 changes.tell(job, .paused)
             }
         case .request:
             job.pauseRequested = true
-            try session.execute("UPDATE engine_jobs SET pause_requested = 1, updated_at = $1 WHERE id = $2", now.microseconds, id.text)
+            try session.execute(
+                "UPDATE engine_jobs SET pause_requested = 1, updated_at = $1 WHERE id = $2", now.microseconds, id.text)
             try tell(session, job, .pauseRequested, now: now)
         case .nothing: break
         case .refuse(let code): throw EngineError(code, job: id, "the job has ended")
@@ -64,7 +67,8 @@ extension JobStore {
             }
         case .request:
             job.pauseRequested = false
-            try session.execute("UPDATE engine_jobs SET pause_requested = 0, updated_at = $1 WHERE id = $2", now.microseconds, id.text)
+            try session.execute(
+                "UPDATE engine_jobs SET pause_requested = 0, updated_at = $1 WHERE id = $2", now.microseconds, id.text)
             try tell(session, job, .resumed, now: now)
         case .nothing: break
         case .refuse(let code): throw EngineError(code, job: id, "the job has ended")
@@ -83,8 +87,10 @@ extension JobStore {
         }
         try session.execute(
             """
-            UPDATE engine_jobs SET state = 'pending', standing = 0, updated_at = $1, ended_at = NULL, due_at = $1, deadline_at = NULL,
-                node = NULL, attempts = 0, barren_deaths = 0, cancel_requested = 0, pause_requested = 0, progress = 0, counters = '',
+            UPDATE engine_jobs SET state = 'pending', standing = 0, updated_at = $1, ended_at = NULL, due_at = $1,
+                deadline_at = NULL,
+                node = NULL, attempts = 0, barren_deaths = 0, cancel_requested = 0, pause_requested = 0, progress = 0,
+                    counters = '',
                 checkpoint = NULL, output = NULL, failure_code = NULL, failure_message = NULL, prune_at = NULL
             WHERE id = $2
             """, now.microseconds, id.text)
@@ -102,7 +108,9 @@ extension JobStore {
     func expire(
         _ session: any SQLSession, _ id: JobID, now: Timestamp, _ changes: inout JobChanges, runsHook: Bool = true
     ) throws -> JobRecord? {
-        guard var job = try find(session, id), !job.state.isFinal, let deadline = job.deadlineAt, deadline <= now else { return nil }
+        guard var job = try find(session, id), !job.state.isFinal, let deadline = job.deadlineAt, deadline <= now else {
+            return nil
+        }
         try leave(session, job, &changes)
         job.state = .expired
         job.failure = .expired

@@ -12,11 +12,13 @@ extension JobStore {
             let standing: Standing = isLimited ? .none : dueAt > now ? .later : .ready
             let inserted = try session.execute(
                 """
-                INSERT INTO engine_jobs (id, tenant, user_id, roles, api_key, kind, state, priority, created_at, updated_at, due_at,
+                INSERT INTO engine_jobs (id, tenant, user_id, roles, api_key, kind, state, priority, created_at, updated_at,
+                    due_at,
                     deadline_at, fence, attempts, max_attempts, interruptions, deaths, barren_deaths, cancel_requested,
                     pause_requested, progress, counters, unique_key, limit_key, stalled, input, standing, checkpoint_fence,
                     progressed_at)
-                VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $8, $9, $10, 0, 0, $11, 0, 0, 0, 0, 0, 0, '', $12, $13, 0, $14, $15,
+                VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $8, $9, $10, 0, 0, $11, 0, 0, 0, 0, 0, 0, '', $12, $13, 0,
+                    $14, $15,
                     -1, $8)
                 ON CONFLICT (tenant, kind, unique_key) WHERE unique_key IS NOT NULL AND ended_at IS NULL DO NOTHING
                 """,
@@ -42,15 +44,18 @@ extension JobStore {
     private static func record(of request: JobRequest, id: JobID, now: Timestamp) -> JobRecord {
         JobRecord(
             id: id, kind: request.kind, principal: request.principal, state: .pending, priority: request.priority, createdAt: now,
-            startedAt: nil, updatedAt: now, endedAt: nil, dueAt: request.dueAt ?? now, deadlineAt: request.deadlineAt, node: nil, fence: 0,
+            startedAt: nil, updatedAt: now, endedAt: nil, dueAt: request.dueAt ?? now, deadlineAt: request.deadlineAt, node: nil,
+            fence: 0,
             attempts: 0, maxAttempts: request.maxAttempts, interruptions: 0, deaths: 0, barrenDeaths: 0, cancelRequested: false,
-            pauseRequested: false, progress: 0, counters: [:], uniqueKey: request.uniqueKey, limitKey: request.limitKey, stalled: false,
+            pauseRequested: false, progress: 0, counters: [:], uniqueKey: request.uniqueKey, limitKey: request.limitKey,
+            stalled: false,
             input: request.input, checkpoint: nil, output: nil, failure: nil)
     }
 
     func holder(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, uniqueKey: String) throws -> JobID? {
         try session.first(
-            "SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND unique_key = $3 AND ended_at IS NULL", tenant.text, kind.text,
+            "SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND unique_key = $3 AND ended_at IS NULL", tenant.text,
+            kind.text,
             uniqueKey
         ) { JobID(trusted: $0.string(0)) }
     }

@@ -1,8 +1,8 @@
 import WaybillDatabases
 
 extension JobStore {
-    /// Deletes up to `limit` of the jobs of a tenant with all that hangs on them, running ones as well: their attempts have lost their
-    /// fence then. After the last job the rest goes: schedules, lanes and the event counter.
+    /// Deletes up to `limit` of the jobs of a tenant with all that hangs on them, running ones as well: their attempts have lost
+    /// their fence then. After the last job the rest goes: schedules, lanes and the event counter.
     /// - Returns: whether nothing of the tenant is left.
     func erase(_ session: any SQLSession, tenant: TenantID, sparing spared: JobID?, limit: Int, now: Timestamp) throws -> Bool {
         let ids = try session.all(

@@ -1,17 +1,19 @@
 import WaybillDatabases
 
 extension JobStore {
-    /// Moves the counts of a lane. A tenant that had nothing to do begins at the present virtual time, so that it neither gains turns
-    /// by having been idle nor pays for what it had while nobody else was waiting.
+    /// Moves the counts of a lane. A tenant that had nothing to do begins at the present virtual time, so that it neither gains
+    /// turns by having been idle nor pays for what it had while nobody else was waiting.
     func moveLane(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, ready: Int = 0, running: Int = 0) throws {
         guard ready != 0 || running != 0 else { return }
         let known = try session.first(
-            "UPDATE engine_lanes SET ready = ready + $1, running = running + $2 WHERE tenant = $3 AND kind = $4 RETURNING ready", ready,
+            "UPDATE engine_lanes SET ready = ready + $1, running = running + $2 WHERE tenant = $3 AND kind = $4 RETURNING ready",
+            ready,
             running, tenant.text, kind.text
         ) { $0.int(0) }
         if known == nil {
             try session.execute(
-                "INSERT INTO engine_lanes (tenant, kind, ready, running, virtual_time) VALUES ($1, $2, $3, $4, 0)", tenant.text, kind.text,
+                "INSERT INTO engine_lanes (tenant, kind, ready, running, virtual_time) VALUES ($1, $2, $3, $4, 0)", tenant.text,
+                kind.text,
                 ready, running)
         }
         if ready > 0, (known ?? ready) == ready { try takePlace(session, tenant) }
@@ -21,7 +23,8 @@ extension JobStore {
     private func takePlace(_ session: any SQLSession, _ tenant: TenantID) throws {
         let own = try session.first(
             """
-            SELECT max(virtual_time), min(virtual_time), sum(CASE WHEN ready > 0 THEN 1 ELSE 0 END) FROM engine_lanes WHERE tenant = $1
+            SELECT max(virtual_time), min(virtual_time), sum(CASE WHEN ready > 0 THEN 1 ELSE 0 END) FROM engine_lanes WHERE
+                tenant = $1
             """, tenant.text
         ) { (latest: $0.int64(0), earliest: $0.int64(1), ready: $0.int(2)) }
         guard let own else { return }

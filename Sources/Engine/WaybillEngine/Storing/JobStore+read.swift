@@ -37,7 +37,8 @@ extension JobStore {
         if let user = filter.user { conditions.append("user_id = \(bind(.text(user)))") }
         if let state = filter.state { conditions.append("state = \(bind(.text(state.rawValue)))") }
         let condition = conditions.joined(separator: " AND ")
-        let total = try session.first("SELECT count(*) FROM engine_jobs WHERE \(condition)", arguments: arguments) { $0.int(0) } ?? 0
+        let total =
+            try session.first("SELECT count(*) FROM engine_jobs WHERE \(condition)", arguments: arguments) { $0.int(0) } ?? 0
         guard offset < total else { return ([], total) }
         // Ids first, so that rows that are only skipped are not read.
         let ids = try session.all(
@@ -64,7 +65,8 @@ extension JobStore {
         case .ready: break
         }
         let lane = try session.first(
-            "SELECT ready, running, virtual_time FROM engine_lanes WHERE tenant = $1 AND kind = $2", job.tenant.text, job.kind.text
+            "SELECT ready, running, virtual_time FROM engine_lanes WHERE tenant = $1 AND kind = $2", job.tenant.text,
+            job.kind.text
         ) { Lane(tenant: job.tenant, kind: job.kind, ready: $0.int(0), running: $0.int(1), virtualTime: $0.int64(2)) }
         if let lane, case (0, .some(let stops)) = try claimPolicy(session, kinds: kinds).capacity(of: lane) { return stops }
         let ahead = try session.count(
@@ -79,7 +81,9 @@ extension JobStore {
     /// How many jobs are in each unfinished state, and how many of them are stalled.
     func counts(_ session: any SQLSession) throws -> (ready: Int, running: Int, stalled: Int) {
         let (ready, running) =
-            try session.first("SELECT coalesce(sum(ready), 0), coalesce(sum(running), 0) FROM engine_lanes") { ($0.int(0), $0.int(1)) }
+            try session.first("SELECT coalesce(sum(ready), 0), coalesce(sum(running), 0) FROM engine_lanes") {
+                ($0.int(0), $0.int(1))
+            }
             ?? (0, 0)
         return (ready, running, try session.count("SELECT count(*) FROM engine_jobs WHERE state = 'running' AND stalled = 1"))
     }

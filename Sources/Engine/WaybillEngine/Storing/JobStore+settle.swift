@@ -58,12 +58,14 @@ extension JobStore {
         return after
     }
 
-    /// Completes a job in one statement, which is what happens to most: nobody has asked for anything, and it has made no artifacts.
+    /// Completes a job in one statement, which is what happens to most: nobody has asked for anything, and it has made no
+    /// artifacts.
     /// - Returns: nil if it is not as simple as that.
     private func complete(
         _ session: any SQLSession, _ ending: Ending, now: Timestamp, _ changes: inout JobChanges
     ) throws -> JobRecord? {
-        guard case .completed(let output, let made) = ending.outcome, made.isEmpty, !ending.mayHaveArtifacts, ending.job.limitKey == nil
+        guard case .completed(let output, let made) = ending.outcome, made.isEmpty, !ending.mayHaveArtifacts,
+            ending.job.limitKey == nil
         else { return nil }
         let pruneAt = retention(of: ending.job.kind).pruneAt(.completed, endedAt: now)
         let changed = try session.execute(
@@ -128,7 +130,8 @@ extension JobStore {
                 failure_message = $9, updated_at = $10
             WHERE id = $11
             """,
-            job.state.rawValue, standing.rawValue, job.dueAt.microseconds, job.attempts, job.interruptions, job.deaths, job.barrenDeaths,
+            job.state.rawValue, standing.rawValue, job.dueAt.microseconds, job.attempts, job.interruptions, job.deaths,
+            job.barrenDeaths,
             job.failure?.code, job.failure?.message, now.microseconds, job.id.text)
         changes.tell(job, event, detail: event == .retrying ? job.failure?.message : nil)
     }
@@ -145,12 +148,14 @@ extension JobStore {
         if job.state == .completed { job.progress = 100 }
         try session.execute(
             """
-            UPDATE engine_jobs SET state = $1, standing = 6, updated_at = $2, ended_at = $2, attempts = $3, interruptions = $4, deaths = $5,
+            UPDATE engine_jobs SET state = $1, standing = 6, updated_at = $2, ended_at = $2, attempts = $3, interruptions =
+                $4, deaths = $5,
                 barren_deaths = $6, cancel_requested = $7, pause_requested = 0, progress = $8, stalled = 0, output = $9,
                 failure_code = $10, failure_message = $11, prune_at = $12
             WHERE id = $13
             """,
-            job.state.rawValue, now.microseconds, job.attempts, job.interruptions, job.deaths, job.barrenDeaths, job.cancelRequested,
+            job.state.rawValue, now.microseconds, job.attempts, job.interruptions, job.deaths, job.barrenDeaths,
+            job.cancelRequested,
             job.progress, job.output, job.failure?.code, job.failure?.message,
             retention.pruneAt(job.state, endedAt: now).microseconds, job.id.text)
         if job.state == .completed {

@@ -1,8 +1,8 @@
 import WaybillDatabases
 
 extension JobStore {
-    /// Where a pending job stands. Of each limit key no more jobs are ready and running together than the limit allows; the others are
-    /// held, and each one that leaves brings the next.
+    /// Where a pending job stands. Of each limit key no more jobs are ready and running together than the limit allows; the
+    /// others are held, and each one that leaves brings the next.
     enum Standing: Int, Sendable {
         /// Paused.
         case none = 0
@@ -91,7 +91,8 @@ extension JobStore {
     func promoteDue(_ session: any SQLSession, now: Timestamp, _ changes: inout JobChanges) throws {
         let due = try session.all(
             """
-            SELECT id, tenant, kind, limit_key, priority, barren_deaths, due_at FROM engine_jobs WHERE standing = 2 AND due_at <= $1
+            SELECT id, tenant, kind, limit_key, priority, barren_deaths, due_at FROM engine_jobs WHERE standing = 2 AND
+                due_at <= $1
             ORDER BY due_at LIMIT 500
             """, now.microseconds, make: Self.place
         ).compactMap { $0 }
@@ -122,7 +123,8 @@ extension JobStore {
     private static func place(_ row: SQLRow) -> Place? {
         TenantID(row.string(1)).map {
             Place(
-                id: row.string(0), tenant: $0, kind: JobKind(row.string(2)), limitKey: row.optionalString(3), priority: row.int(4),
+                id: row.string(0), tenant: $0, kind: JobKind(row.string(2)), limitKey: row.optionalString(3),
+                priority: row.int(4),
                 isSuspect: row.int(5) > 0, dueAt: Timestamp(microseconds: row.int64(6)))
         }
     }
@@ -130,11 +132,13 @@ extension JobStore {
     /// Puts every waiting job where it belongs under the limits of this start, and counts the lanes anew.
     func restand(_ session: any SQLSession) throws {
         // A suspect of a kind that is not handled any more must not keep the others waiting.
-        try session.execute("UPDATE engine_jobs SET standing = 4 WHERE barren_deaths > 0 AND ended_at IS NULL AND standing IN (1, 3)")
+        try session.execute(
+            "UPDATE engine_jobs SET standing = 4 WHERE barren_deaths > 0 AND ended_at IS NULL AND standing IN (1, 3)")
         let keyed = try session.all(
             """
             SELECT id, tenant, kind, limit_key, standing FROM engine_jobs
-            WHERE limit_key IS NOT NULL AND ended_at IS NULL AND standing IN (1, 3, 5) ORDER BY standing = 5 DESC, priority DESC, id
+            WHERE limit_key IS NOT NULL AND ended_at IS NULL AND standing IN (1, 3, 5) ORDER BY standing = 5 DESC, priority
+                DESC, id
             """
         ) { (id: $0.string(0), tenant: $0.string(1), kind: $0.string(2), key: $0.string(3), standing: $0.int(4)) }
         var used: [[String]: Int] = [:]

@@ -15,7 +15,8 @@ extension JobStore {
             """
             SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_lanes WHERE ready > 0 LIMIT 1) AS ready)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE standing = 2 AND due_at <= $1 LIMIT 1) AS later)
-                + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing = 4 LIMIT 1)
+                + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing
+                    = 4 LIMIT 1)
                     AS suspects)
             """, now.microseconds)
         let stalledBefore = now.advanced(by: .zero - stall)
@@ -30,7 +31,8 @@ extension JobStore {
         return DueWork(ready: ready > 0, sweep: sweep > 0)
     }
 
-    /// Jobs whose attempt is dead: of nodes other than `node` whose lease has run out, or of all when a node that is alone starts.
+    /// Jobs whose attempt is dead: of nodes other than `node` whose lease has run out, or of all when a node that is alone
+    /// starts.
     func dead(_ session: any SQLSession, except node: String, alone: Bool, now: Timestamp, limit: Int = 200) throws -> [Ending] {
         try session.all(
             """
@@ -47,7 +49,8 @@ extension JobStore {
     /// Whether a running job's lease has run out.
     func isDead(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws -> Bool {
         try session.count(
-            "SELECT count(*) FROM engine_jobs WHERE id = $1 AND state = 'running' AND lease_until < $2", id.text, now.microseconds) > 0
+            "SELECT count(*) FROM engine_jobs WHERE id = $1 AND state = 'running' AND lease_until < $2", id.text, now.microseconds
+        ) > 0
     }
 
     /// Unfinished jobs whose deadline has passed.
@@ -64,7 +67,10 @@ extension JobStore {
     func markStalled(_ session: any SQLSession, stall: Duration, now: Timestamp) throws -> [JobRecord] {
         let before = now.advanced(by: .zero - stall)
         var stalled = try session.all(
-            "SELECT \(JobColumns.list) FROM engine_jobs WHERE state = 'running' AND stalled = 0 AND progressed_at <= $1 LIMIT 100",
+            """
+            SELECT \(JobColumns.list) FROM engine_jobs WHERE state = 'running' AND stalled = 0 AND progressed_at <= $1
+                LIMIT 100
+            """,
             before.microseconds, make: JobColumns.record)
         try changing(session, now: now) { changes in
             for index in stalled.indices {
@@ -81,7 +87,8 @@ extension JobStore {
     func hasOverdueRows(_ session: any SQLSession, now: Timestamp) throws -> Bool {
         try session.count(
             """
-            SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_artifacts WHERE state = 'ready' AND expires_at <= $1 LIMIT 1) AS expired)
+            SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_artifacts WHERE state = 'ready' AND expires_at <= $1 LIMIT 1)
+                AS expired)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE prune_at <= $1 LIMIT 1) AS old)
             """, now.microseconds) > 0
     }
@@ -89,7 +96,10 @@ extension JobStore {
     /// Marks artifacts whose time has passed as expired and gives their blobs to the sweep.
     func expireArtifacts(_ session: any SQLSession, now: Timestamp) throws -> [JobRecord] {
         let jobs = try session.all(
-            "SELECT DISTINCT job_id FROM engine_artifacts WHERE state = 'ready' AND expires_at <= $1 LIMIT 100", now.microseconds
+            """
+            SELECT DISTINCT job_id FROM (SELECT job_id FROM engine_artifacts WHERE state = 'ready' AND expires_at <= $1
+                ORDER BY expires_at LIMIT 100) AS expired
+            """, now.microseconds
         ) { JobID(trusted: $0.string(0)) }
         return try changing(session, now: now) { changes in
             try jobs.compactMap { id in
@@ -105,7 +115,9 @@ extension JobStore {
     /// - Returns: how many there were.
     @discardableResult
     func prune(_ session: any SQLSession, now: Timestamp, limit: Int = 200) throws -> Int {
-        let ids = try session.all("SELECT id FROM engine_jobs WHERE prune_at <= $1 ORDER BY prune_at LIMIT $2", now.microseconds, limit) {
+        let ids = try session.all(
+            "SELECT id FROM engine_jobs WHERE prune_at <= $1 ORDER BY prune_at LIMIT $2", now.microseconds, limit
+        ) {
             JobID(trusted: $0.string(0))
         }
         for id in ids { try delete(session, id, now: now) }

@@ -34,13 +34,16 @@ struct ScheduleStore: Sendable {
 
     /// Stores a schedule, or replaces the one with its name. Its first tick is the first after now.
     func put(_ session: any SQLSession, _ schedule: JobSchedule, now: Timestamp) throws -> JobSchedule {
-        guard (1...100).contains(schedule.name.utf8.count) else { throw EngineError(.invalid, "a schedule's name has 1 to 100 bytes") }
+        guard (1...100).contains(schedule.name.utf8.count) else {
+            throw EngineError(.invalid, "a schedule's name has 1 to 100 bytes")
+        }
         guard let next = try CronSchedule(schedule.cron).next(after: now) else {
             throw EngineError(.invalid, "the cron expression never comes true")
         }
         var stored = schedule
         stored.nextAt = next
-        try session.execute("DELETE FROM engine_schedules WHERE tenant = $1 AND name = $2", schedule.principal.tenant.text, schedule.name)
+        try session.execute(
+            "DELETE FROM engine_schedules WHERE tenant = $1 AND name = $2", schedule.principal.tenant.text, schedule.name)
         try session.execute(
             """
             INSERT INTO engine_schedules (\(Self.columns), created_at)
@@ -57,8 +60,10 @@ struct ScheduleStore: Sendable {
     }
 
     func list(_ session: any SQLSession, tenant: TenantID) throws -> [JobSchedule] {
-        try session.all("SELECT \(Self.columns) FROM engine_schedules WHERE tenant = $1 ORDER BY name", tenant.text, make: Self.schedule)
-            .compactMap { $0 }
+        try session.all(
+            "SELECT \(Self.columns) FROM engine_schedules WHERE tenant = $1 ORDER BY name", tenant.text, make: Self.schedule
+        )
+        .compactMap { $0 }
     }
 
     func due(_ session: any SQLSession, now: Timestamp) throws -> [JobSchedule] {
@@ -69,7 +74,9 @@ struct ScheduleStore: Sendable {
     }
 
     func nextTick(_ session: any SQLSession) throws -> Timestamp? {
-        try session.first("SELECT next_at FROM engine_schedules ORDER BY next_at LIMIT 1") { Timestamp(microseconds: $0.int64(0)) }
+        try session.first("SELECT next_at FROM engine_schedules ORDER BY next_at LIMIT 1") {
+            Timestamp(microseconds: $0.int64(0))
+        }
     }
 
     /// Moves a schedule to its next tick. Ticks that were missed while nothing ran are one firing, not many.
@@ -87,7 +94,8 @@ struct ScheduleStore: Sendable {
                 name: row.string(1), cron: row.string(3), kind: JobKind(row.string(2)),
                 principal: Principal(
                     tenant: tenant, user: row.string(4), roles: JobColumns.roles(row.string(5)), apiKey: row.optionalString(6)),
-                input: row.string(7), priority: row.int(8), maxAttempts: row.int(9), nextAt: Timestamp(microseconds: row.int64(10)))
+                input: row.string(7), priority: row.int(8), maxAttempts: row.int(9),
+                nextAt: Timestamp(microseconds: row.int64(10)))
         }
     }
 }

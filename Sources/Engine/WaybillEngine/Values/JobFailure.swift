@@ -24,5 +24,6 @@ public struct JobFailure: Error, Sendable, Hashable, Codable {
 
     /// What the user is told of an error that says nothing itself.
     static let unexpected = JobFailure(
-        code: "INTERNAL_ERROR", message: "An unexpected error ended the attempt; the log has it under the job's id.", retryable: true)
+        code: "INTERNAL_ERROR", message: "An unexpected error ended the attempt; the log has it under the job's id.",
+        retryable: true)
 }

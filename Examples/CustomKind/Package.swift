@@ -1,0 +1,20 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "CustomKind",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(name: "waybill", path: "../.."),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        .executableTarget(
+            name: "CustomKind",
+            dependencies: [
+                .product(name: "WaybillEngine", package: "waybill"), .product(name: "WaybillSQLite", package: "waybill"),
+                .product(name: "Logging", package: "swift-log"),
+            ])
+    ],
+    swiftLanguageModes: [.v6]
+)
