@@ -33,7 +33,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "waybill", targets: ["waybill"]),
-        .library(name: "WaybillEngine", targets: ["WaybillEngine", "WaybillEngineTesting"]),
+        .library(name: "WaybillEngine", targets: ["WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs"]),
         .library(name: "WaybillSQLite", targets: ["WaybillSQLite", "WaybillDiskBlobs"]),
         .library(name: "WaybillClient", targets: ["WaybillClient"]),
     ],
@@ -67,7 +67,7 @@ let package = Package(
 
         // Floor 1: jobs
         room("WaybillEngine", in: "Engine", ["WaybillDatabases", "WaybillBlobs", crypto, logging, lifecycle]),
-        room("WaybillEngineTesting", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs"]),
+        room("WaybillEngineTesting", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", logging]),
         room("Datasets", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", crypto]),
 
         // Floor 2: HTTP that is the same for every door

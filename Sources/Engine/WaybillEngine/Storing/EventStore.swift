@@ -37,9 +37,8 @@ struct EventStore: Sendable {
     private static let insertMany = insert(rows: rowsMax)
 
     private static func insert(rows: Int) -> String {
-        let values = (0..<rows).map { "(\(SQLDialect.sqlite.placeholders(7, from: $0 * 7 + 1)))" }
-        return
-            "INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail) VALUES \(values.joined(separator: ", "))"
+        let values = (0..<rows).map { "(\(SQLDialect.sqlite.placeholders(7, from: $0 * 7 + 1)))" }.joined(separator: ", ")
+        return "INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail) VALUES \(values)"
     }
 
     /// Takes the next `count` numbers of a tenant and returns the first.
