@@ -59,6 +59,19 @@ struct MonitorTests {
         #expect(again.last?.name == "job.completed", "also for who has heard it already: nothing hangs")
     }
 
+    @Test("the connection of a stream ends with it and says so, so that nobody sends another request over it")
+    func connection() async throws {
+        let ada = try await sharedServer().newUser("editor")
+        try await ada.makeArticles(1)
+        let id = try #require(try await ada.exported()["jobId"]?.string)
+        let head = """
+            GET /content/export/\(id)/monitor HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer \(ada.token ?? "")\r\n\r\n
+            """
+        let answer = try await RawHTTP.exchange([Array(head.utf8)], port: ada.server.port)
+        #expect(answer.status == 200 && answer["Connection"]?.lowercased() == "close")
+        #expect(answer.text.contains("event: job.completed"))
+    }
+
     @Test("a cancelled export ends its stream with job.cancelled, a failed one with job.failed")
     func otherEnds() async throws {
         let ada = try await sharedServer().slowUser()

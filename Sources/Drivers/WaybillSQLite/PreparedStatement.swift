@@ -99,7 +99,7 @@ final class PreparedStatement {
     @inline(__always)
     func row() -> SQLRow {
         for column in cells.indices {
-            // The value is asked for once: each `sqlite3_column_…` checks the statement anew. Only one thread uses the connection.
+            // The value is asked for once: each `sqlite3_column_…` checks the statement anew. One thread uses the connection.
             let value = sqlite3_column_value(handle, Int32(truncatingIfNeeded: column))
             switch sqlite3_value_type(value) {
             case SQLITE_INTEGER:

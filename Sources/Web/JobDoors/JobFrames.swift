@@ -114,8 +114,11 @@ extension JobDoor {
         let after = try SSEStream.lastEventID(request)
         let place = try floor.streams.open("job \(job.id)")
         let frames = JobFrames(engine: engine, job: job, after: after, name: name, view: view)
-        return SSEStream(time: floor.time).response(
+        var response = SSEStream(time: floor.time).response(
             request, context, place: place, jitter: floor.random(1).first ?? 0, frames: frames)
+        // Watching for the client's end has used the connection up: said here, no client sends its next request over it.
+        response.headers[.connection] = "close"
+        return response
     }
 
     /// The four names that the doors of the source documents tell: what is not an end is progress.

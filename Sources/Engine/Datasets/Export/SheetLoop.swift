@@ -3,7 +3,7 @@ import Glibc
 import WaybillDatabases
 import WaybillEngine
 
-/// Exports one source as sheets. A sheet can only be written whole, so the checkpoint stays at the beginning of the part until the
+/// Exports one source as sheets. A sheet can only be written whole, so the checkpoint stays at the part's beginning until the
 /// part is done: after a crash its rows are read once more.
 struct SheetLoop {
     let source: any RowSource

@@ -13,7 +13,7 @@ public struct ExportColumn: Sendable, Hashable, Codable {
     /// Its values are JSON of any kind, and stand as JSON text where the format has no such values.
     public var isJSON: Bool
 
-    /// The place of a column's field, or one of these: plain numbers, because a loop over columns that copies their names is slow.
+    /// The place of a column's field, or one of these: plain numbers, because a loop that copies the columns' names is slow.
     static let idPlace = -1
     static let languagePlace = -2
 

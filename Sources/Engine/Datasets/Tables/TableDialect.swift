@@ -47,7 +47,8 @@ struct TableDialect: Sendable {
             let texts = "strftime('%Y-%m-%dT%H:%M:%fZ', \(name))"
             return QueryColumn(
                 sql:
-                    "CASE WHEN typeof(\(name)) = 'text' THEN \(texts) WHEN typeof(\(name)) IN ('integer', 'real') THEN \(numbers) END",
+                    "CASE WHEN typeof(\(name)) = 'text' THEN \(texts) "
+                        + "WHEN typeof(\(name)) IN ('integer', 'real') THEN \(numbers) END",
                 encoding: .instantText)
         case .json: return QueryColumn(sql: name)
         }

@@ -35,7 +35,7 @@ struct ContentImportResult: Codable, Sendable, Hashable {
     var errors: [Failure] = []
 }
 
-/// Stores the rows of an uploaded file. Rows and checkpoint are written in one transaction, so that going on after a crash neither
+/// Stores the rows of an uploaded file. Rows and checkpoint are written in one transaction, so going on after a crash neither
 /// loses nor doubles a row.
 struct ContentImportJob: JobHandler {
     static let kind: JobKind = "content.import"

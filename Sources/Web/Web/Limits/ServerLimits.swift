@@ -11,7 +11,7 @@ public struct ServerLimits: Sendable {
     /// How long a connection may lie idle between requests.
     public var idle = TimeAmount.seconds(60)
     /// From a request's first byte to the end of its head.
-    public var headTime = TimeAmount.seconds(10)
+    public var headTime = TimeAmount.seconds(30)
     /// How long a body may not move while it is waited for.
     public var bodyStall = TimeAmount.seconds(20)
     /// What a body must bring a second, averaged over the time in which it was waited for.
