@@ -25,8 +25,8 @@ import WaybillEngine
     func read() throws {
         let json = try JSONValue.parse(
             Array(
-                #"{"format":"csv","count":-128,"ratio":2,"inner":{"name":null,"tags":["a","b"]},"map":{"x":1},"free":[1,{"a":null}],"at":"2026-11-22T00:00:00Z"}"#
-                    .utf8))
+                (#"{"format":"csv","count":-128,"ratio":2,"inner":{"name":null,"tags":["a","b"]},"map":{"x":1},"#
+                    + #""free":[1,{"a":null}],"at":"2026-11-22T00:00:00Z"}"#).utf8))
         let value = try JSONValueDecoder.decode(Outer.self, from: json)
         #expect(
             value

@@ -5,7 +5,8 @@ import Testing
 @Suite struct MultipartParserTests {
     private static let form = [
         "preamble\r\n--XX\r\nContent-Disposition: form-data; name=\"form\"\r\n\r\n{\"a\":1}\r\n--XX  \r\n",
-        "Content-Disposition: form-data; name=\"file\"; filename=\"a;b \\\"x\\\".csv\"\r\nContent-Type: Text/CSV; charset=utf-8\r\n\r\n",
+        "Content-Disposition: form-data; name=\"file\"; filename=\"a;b \\\"x\\\".csv\"\r\n"
+            + "Content-Type: Text/CSV; charset=utf-8\r\n\r\n",
         "a,b\r\n1,2\r\n--X\r\n-\r--XY\r\n--XX\r\nContent-Disposition: form-data; name=empty\r\n\r\n\r\n--XX--\r\nepilogue --XX",
     ].joined()
 

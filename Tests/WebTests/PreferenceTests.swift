@@ -52,7 +52,8 @@ import WaybillEngine
             let file = String(repeating: "line\r\n--B", count: 20_000)
             let body = [
                 "--BB\r\nContent-Disposition: form-data; name=\"skip\"\r\n\r\nx\r\n",
-                "--BB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../a.csv\"\r\nContent-Type: text/csv\r\n\r\n\(file)\r\n",
+                "--BB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../a.csv\"\r\n"
+                    + "Content-Type: text/csv\r\n\r\n\(file)\r\n",
                 "--BB\r\nContent-Disposition: form-data; name=\"form\"\r\n\r\n{}\r\n--BB--\r\n",
             ].joined()
             let type = "multipart/form-data; boundary=BB"

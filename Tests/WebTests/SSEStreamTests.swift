@@ -36,7 +36,8 @@ import WaybillEngine
             #expect(answer.headers[.accelBuffering] == "no")
             #expect(
                 answer.text
-                    == "retry: 4000\n\nevent: job.progress\ndata: {\"progress\":5}\n\nid: 7\nevent: jobx: y\ndata: a\ndata: b\ndata: c\ndata: \ndata: d\n\n"
+                    == "retry: 4000\n\nevent: job.progress\ndata: {\"progress\":5}\n\n"
+                    + "id: 7\nevent: jobx: y\ndata: a\ndata: b\ndata: c\ndata: \ndata: d\n\n"
             )
         }
         #expect(test.floor.streams.count == 0)

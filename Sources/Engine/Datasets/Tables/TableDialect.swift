@@ -48,7 +48,7 @@ struct TableDialect: Sendable {
             return QueryColumn(
                 sql:
                     "CASE WHEN typeof(\(name)) = 'text' THEN \(texts) "
-                        + "WHEN typeof(\(name)) IN ('integer', 'real') THEN \(numbers) END",
+                    + "WHEN typeof(\(name)) IN ('integer', 'real') THEN \(numbers) END",
                 encoding: .instantText)
         case .json: return QueryColumn(sql: name)
         }
