@@ -8,18 +8,18 @@ import Testing
 
     private func after(_ seconds: Int64) -> NIODeadline { start + .seconds(seconds) }
 
-    @Test("a head has ten seconds from its first byte")
+    @Test("a head has thirty seconds from its first byte")
     func head() {
         var watch = ConnectionWatch(limits: ServerLimits())
         watch.opened(now: start)
-        #expect(watch.verdict(now: after(9)) == .fine(until: after(10)))
-        #expect(watch.verdict(now: after(10)) == .lateRequest)
+        #expect(watch.verdict(now: after(29)) == .fine(until: after(30)))
+        #expect(watch.verdict(now: after(30)) == .lateRequest)
         watch.headArrived()
         watch.endArrived()
         #expect(watch.verdict(now: after(1000)) == .fine(until: nil))
         watch.bytesArrived(now: after(1000), isBetweenRequests: true)
-        watch.bytesArrived(now: after(1009), isBetweenRequests: true)
-        #expect(watch.verdict(now: after(1010)) == .lateRequest)
+        watch.bytesArrived(now: after(1029), isBetweenRequests: true)
+        #expect(watch.verdict(now: after(1030)) == .lateRequest)
     }
 
     @Test("a body that stands still while it is waited for is late, one that nobody waits for is not")
