@@ -73,8 +73,7 @@ extension RawHTTP {
         _ body: @escaping @Sendable (inout EventStream) async throws -> T
     ) async throws -> T {
         try await within(.seconds(150), "a stream") {
-            try await connection(port).executeThenClose { inbound, outbound in
-                try await outbound.write(ByteBuffer(bytes: request.head))
+            try await connection(port, sending: [request.head]).executeThenClose { inbound, _ in
                 var reader = RawResponseReader()
                 var pieces = inbound.makeAsyncIterator()
                 var first: [UInt8] = []

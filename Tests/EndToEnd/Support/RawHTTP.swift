@@ -50,46 +50,50 @@ enum RawHTTP {
     /// Sends bytes as they are and reads one answer.
     static func exchange(_ pieces: [[UInt8]], port: Int, isHead: Bool = false) async throws -> RawResponse {
         try await within(patience, "an answer") {
-            try await connection(port).executeThenClose { inbound, outbound in
-                try await withThrowingTaskGroup(of: RawResponse?.self) { group in
-                    group.addTask {
-                        // A server that refuses early need not read all.
-                        for piece in pieces {
-                            do { try await outbound.write(ByteBuffer(bytes: piece)) } catch { return nil }
-                        }
-                        return nil
+            try await connection(port, sending: pieces).executeThenClose { inbound, _ in
+                var reader = RawResponseReader(isHead: isHead)
+                do {
+                    for try await bytes in inbound {
+                        _ = try reader.push(bytes.readableBytesView)
+                        if reader.isComplete { return reader.response }
                     }
-                    group.addTask {
-                        var reader = RawResponseReader(isHead: isHead)
-                        do {
-                            for try await bytes in inbound {
-                                _ = try reader.push(bytes.readableBytesView)
-                                if reader.isComplete { return reader.response }
-                            }
-                        } catch let error as IOError {
-                            guard reader.isComplete else { throw error }
-                        }
-                        try reader.end()
-                        return reader.response
-                    }
-                    while let result = try await group.next() {
-                        guard let result else { continue }
-                        group.cancelAll()
-                        return result
-                    }
-                    throw E2EError("no answer")
+                } catch let error as IOError {
+                    guard reader.isComplete else { throw error }
                 }
+                try reader.end()
+                return reader.response
             }
         }
     }
 
     typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
-    static func connection(_ port: Int) async throws -> Connection {
+    static func connection(_ port: Int, sending pieces: [[UInt8]]) async throws -> Connection {
         try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup).connectTimeout(.seconds(20))
             .connect(host: "127.0.0.1", port: port) { channel in
-                channel.eventLoop.makeCompletedFuture { try Connection(wrappingChannelSynchronously: channel) }
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(OpeningBytes(pieces))
+                    return try Connection(wrappingChannelSynchronously: channel)
+                }
             }
+    }
+}
+
+/// Sends all that is to be sent as soon as the connection is there, however busy the tests are: a server need not wait for long.
+private final class OpeningBytes: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+    private let pieces: [[UInt8]]
+
+    init(_ pieces: [[UInt8]]) {
+        self.pieces = pieces
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        // A server that refuses early need not read all, so a write may fail.
+        for piece in pieces { context.write(wrapOutboundOut(ByteBuffer(bytes: piece)), promise: nil) }
+        context.flush()
+        context.fireChannelActive()
     }
 }
 
