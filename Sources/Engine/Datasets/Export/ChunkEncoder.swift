@@ -4,7 +4,7 @@ import WaybillDatabases
 /// The rows of one chunk in the export's format.
 struct EncodedChunk: Sendable {
     /// Compressed already if `isFramed`.
-    var bytes: [UInt8]
+    var bytes: ShelvedBytes
     var isFramed = false
     /// Before compression.
     var rawLength: Int
@@ -22,15 +22,17 @@ final class ChunkEncoder: RowConsumer {
 
     private let encoder: any RowEncoder
     private let plan: EncodingPlan
+    private let shelf: BufferShelf
     private let out: OutputBuffer
     private var rows: Int64 = 0
     private var rowEnds: [Int] = []
     private var failures: [ItemFailure] = []
 
-    init(_ plan: EncodingPlan) {
+    init(_ plan: EncodingPlan, shelf: BufferShelf) {
         self.plan = plan
+        self.shelf = shelf
         encoder = plan.encoder()
-        out = OutputBuffer(capacity: 1 << 20)
+        out = shelf.take()
     }
 
     func table(_ row: SQLRow) -> SQLScan {
@@ -66,18 +68,17 @@ final class ChunkEncoder: RowConsumer {
         }
     }
 
+    /// Ends the encoder: its buffer goes with the chunk.
     func finish() throws -> EncodedChunk {
-        let rawLength = out.count
-        let crc32 = plan.needsCRC ? CRC32.of(out.bytes) : nil
+        let encoded = ShelvedBytes(out, from: shelf)
         var chunk = EncodedChunk(
-            bytes: [], rawLength: rawLength, crc32: crc32, rows: rows, rowEnds: rowEnds, failures: failures)
-        if let compressor = plan.chunkCompressor, rawLength > 0 {
-            let compressed = OutputBuffer(capacity: rawLength / 3 + 256)
+            bytes: encoded, rawLength: out.count, crc32: plan.needsCRC ? CRC32.of(out.bytes) : nil, rows: rows, rowEnds: rowEnds,
+            failures: failures)
+        if let compressor = plan.chunkCompressor, chunk.rawLength > 0 {
+            let compressed = shelf.take()
             try compressor.compress(out.bytes, into: compressed)
-            chunk.bytes = compressed.takeBytes()
+            chunk.bytes = ShelvedBytes(compressed, from: shelf)
             chunk.isFramed = true
-        } else {
-            chunk.bytes = out.takeBytes()
         }
         return chunk
     }

@@ -1,3 +1,4 @@
+import Formats
 import WaybillEngine
 
 /// Reads rows, encodes them and writes them as parts, with a checkpoint each second or 64 MiB.
@@ -8,6 +9,7 @@ public struct ExportLoop: Sendable {
     let sources: [any RowSource]
     let options: ExportOptions
     let target: ExportTarget
+    private let shelf = BufferShelf()
 
     public init(sources: [any RowSource], options: ExportOptions, target: ExportTarget) {
         self.sources = sources
@@ -59,7 +61,9 @@ public struct ExportLoop: Sendable {
         _ failures: inout FailureWriter
     ) async throws {
         while true {
-            let (end, chunk) = try await source.read(after: position.cursor, through: nil, reader: 0) { ChunkEncoder(plan) }
+            let (end, chunk) = try await source.read(after: position.cursor, through: nil, reader: 0) { [shelf] in
+                ChunkEncoder(plan, shelf: shelf)
+            }
             try await take(chunk, &parts, &position, &failures)
             guard let last = end.last else { return }
             position.cursor = last
@@ -82,10 +86,10 @@ public struct ExportLoop: Sendable {
                 while started - taken <= source.readers, let (start, end) = try await chunks.next() {
                     let number = started
                     started += 1
-                    group.addTask {
+                    group.addTask { [shelf] in
                         let (read, chunk) = try await source.read(
                             after: start, through: end, reader: number % source.readers
-                        ) { ChunkEncoder(plan) }
+                        ) { ChunkEncoder(plan, shelf: shelf) }
                         return ReadChunk(number: number, end: end, read: read, chunk: chunk)
                     }
                 }
@@ -99,8 +103,8 @@ public struct ExportLoop: Sendable {
                     // The chunk was broken off because its rows are large: the rest follows before the next one.
                     let (read, chunk) = try await source.read(
                         after: last, through: next.end, reader: next.number % source.readers
-                    ) {
-                        ChunkEncoder(plan)
+                    ) { [shelf] in
+                        ChunkEncoder(plan, shelf: shelf)
                     }
                     try await take(chunk, &parts, &position, &failures)
                     rest = read

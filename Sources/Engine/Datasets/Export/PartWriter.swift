@@ -3,6 +3,8 @@ import WaybillEngine
 
 /// Writes the parts of one group: begins and ends them, and cuts chunks where a part is full.
 struct PartWriter {
+    private static let pieceBytes = 256 << 10
+
     let plan: EncodingPlan
     let target: ExportTarget
     /// The group's name, if there are several.
@@ -20,7 +22,7 @@ struct PartWriter {
         guard plan.recordsRowEnds else {
             guard chunk.rows > 0 else { return }
             try await begin(&position)
-            try await append(chunk.bytes, rows: chunk.rows, chunk, &position)
+            try await append(chunk, &position)
             return
         }
         var from = 0
@@ -29,7 +31,7 @@ struct PartWriter {
             try await begin(&position)
             let lastRow = rowsThatFit(chunk.rowEnds, from: firstRow, offset: from, position)
             let behind = chunk.rowEnds[lastRow]
-            try await append(Array(chunk.bytes[from..<behind]), rows: Int64(lastRow - firstRow + 1), nil, &position)
+            try await append(chunk.bytes[from..<behind], rows: Int64(lastRow - firstRow + 1), &position)
             from = behind
             firstRow = lastRow + 1
             if isFull(position) { try await end(&position) }
@@ -55,32 +57,39 @@ struct PartWriter {
         return false
     }
 
-    private mutating func append(
-        _ bytes: [UInt8], rows: Int64, _ whole: EncodedChunk?, _ position: inout ExportPosition
-    ) async throws {
-        let isFirst = position.partRows == 0
-        position.partRows += rows
-        if let whole, whole.isFramed {
-            position.partBytes += Int64(whole.rawLength)
-            if let crc = whole.crc32 {
-                position.partCRC = CRC32.combine(position.partCRC, crc, secondLength: Int64(whole.rawLength))
-            }
-            try await writer?.append(bytes)
-        } else if isFirst, plan.options.format == .json {
-            try await write(Array(bytes.dropFirst(JSONRowEncoder.separator.count - 1)), &position)
-        } else {
-            try await write(bytes, &position)
+    /// Appends a chunk that need not be cut into parts.
+    private mutating func append(_ chunk: EncodedChunk, _ position: inout ExportPosition) async throws {
+        let losesComma = position.partRows == 0 && plan.options.format == .json
+        position.partRows += chunk.rows
+        if chunk.isFramed { count(chunk.rawLength, crc: chunk.crc32, &position) }
+        // In pieces, which the allocator gives again and again; but what is still to be compressed is one frame.
+        let pieceBytes = chunk.isFramed || plan.compressor == nil ? Self.pieceBytes : chunk.bytes.count
+        var from = losesComma ? JSONRowEncoder.separator.count - 1 : 0
+        while from < chunk.bytes.count {
+            let piece = chunk.bytes[from..<from + pieceBytes]
+            if chunk.isFramed { try await writer?.append(piece) } else { try await write(piece, &position) }
+            from += piece.count
         }
+    }
+
+    /// Appends rows that are a part of a chunk.
+    private func append(_ bytes: [UInt8], rows: Int64, _ position: inout ExportPosition) async throws {
+        let losesComma = position.partRows == 0 && plan.options.format == .json
+        position.partRows += rows
+        try await write(losesComma ? Array(bytes.dropFirst(JSONRowEncoder.separator.count - 1)) : bytes, &position)
+    }
+
+    /// Counts bytes before compression.
+    private func count(_ length: Int, crc: UInt32?, _ position: inout ExportPosition) {
+        position.partBytes += Int64(length)
+        guard let crc else { return }
+        position.partCRC = CRC32.combine(position.partCRC, crc, secondLength: Int64(length))
     }
 
     /// Appends bytes that are not compressed yet.
     private func write(_ bytes: [UInt8], _ position: inout ExportPosition) async throws {
         guard !bytes.isEmpty else { return }
-        position.partBytes += Int64(bytes.count)
-        if plan.needsCRC {
-            let crc = bytes.withUnsafeBufferPointer { CRC32.of($0) }
-            position.partCRC = CRC32.combine(position.partCRC, crc, secondLength: Int64(bytes.count))
-        }
+        count(bytes.count, crc: plan.needsCRC ? bytes.withUnsafeBufferPointer { CRC32.of($0) } : nil, &position)
         try await writer?.append(plan.compressor?.compress(bytes) ?? bytes)
     }
 

@@ -1,5 +1,4 @@
 import Formats
-import Glibc
 
 /// Finds the members of a document whose names are known beforehand and stand in a known order: one pass, no allocation.
 ///
@@ -92,7 +91,7 @@ final class DocumentScanner {
         while field < fieldCount {
             let start = patternStarts[field]
             let length = patternStarts[field + 1] - start
-            if length <= end - at, memcmp(base + at, patterns + start, length) == 0 {
+            if length <= end &- at, ByteScan.isEqual(base + at, patterns + start, length) {
                 next = field + 1
                 return field
             }
@@ -104,18 +103,15 @@ final class DocumentScanner {
     @inline(__always) private func skipString(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> (
         end: Int, isEscaped: Bool
     )? {
-        var at = start + 1
+        var at = start &+ 1
         var isEscaped = false
         while at < end {
-            let byte = base[at]
-            if byte == UInt8(ascii: "\"") { return (at + 1, isEscaped) }
-            if byte == UInt8(ascii: "\\") {
-                isEscaped = true
-                at += 1
-            }
-            at += 1
+            at = ByteScan.find(UInt8(ascii: "\""), or: UInt8(ascii: "\\"), in: base, from: at, to: end)
+            guard at < end, base[at] != UInt8(ascii: "\"") else { break }
+            isEscaped = true
+            at &+= 2
         }
-        return nil
+        return at < end ? (at &+ 1, isEscaped) : nil
     }
 
     @inline(__always) private func skipValue(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> (
@@ -125,9 +121,8 @@ final class DocumentScanner {
         case UInt8(ascii: "\""): return skipString(base, start, end)
         case UInt8(ascii: "["), UInt8(ascii: "{"): return skipNested(base, start, end).map { ($0, false) }
         default:
-            var at = start
-            while at < end, base[at] != UInt8(ascii: ","), base[at] != UInt8(ascii: "}") { at += 1 }
-            return at > start ? (at, false) : nil
+            let behind = ByteScan.find(UInt8(ascii: ","), or: UInt8(ascii: "}"), in: base, from: start, to: end)
+            return behind > start ? (behind, false) : nil
         }
     }
 

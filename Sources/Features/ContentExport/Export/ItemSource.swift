@@ -22,7 +22,7 @@ struct ItemSource: RowSource {
     let fields: [String]
     let rowsToScan: Int64?
     let readers = 2
-    let chunkRows = 8192
+    let chunkRows = 4096
     /// Types by name at the cut, to check references; nil if the type has none.
     private let references: ReferenceCheck?
 

@@ -1,39 +1,41 @@
 /// Eight bytes at a time: each function gives a word whose lowest set bit marks the first byte that fits.
 /// Bits above that one may be wrong, so only "is there one" and "where is the first" may be asked.
-enum ByteScan {
-    @inline(__always) static func pattern(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
+public enum ByteScan {
+    @inlinable @inline(__always) public static func pattern(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
 
     /// Bytes that are zero.
-    @inline(__always) static func zero(_ word: UInt64) -> UInt64 {
+    @inlinable @inline(__always) public static func zero(_ word: UInt64) -> UInt64 {
         (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
     }
 
     /// Bytes below `limit`, which is at most 128.
-    @inline(__always) static func below(_ limit: UInt8, _ word: UInt64) -> UInt64 {
+    @inlinable @inline(__always) public static func below(_ limit: UInt8, _ word: UInt64) -> UInt64 {
         (word &- pattern(limit)) & ~word & 0x8080_8080_8080_8080
     }
 
     /// The index of the first marked byte.
-    @inline(__always) static func first(_ marks: UInt64) -> Int { marks.trailingZeroBitCount &>> 3 }
+    @inlinable @inline(__always) public static func first(_ marks: UInt64) -> Int { marks.trailingZeroBitCount &>> 3 }
 
-    @inline(__always) static func load(_ source: UnsafePointer<UInt8>) -> UInt64 {
+    @inlinable @inline(__always) public static func load(_ source: UnsafePointer<UInt8>) -> UInt64 {
         UInt64(littleEndian: UnsafeRawPointer(source).loadUnaligned(as: UInt64.self))
     }
 
-    @inline(__always) static func load32(_ source: UnsafePointer<UInt8>) -> UInt32 {
+    @inlinable @inline(__always) public static func load32(_ source: UnsafePointer<UInt8>) -> UInt32 {
         UInt32(littleEndian: UnsafeRawPointer(source).loadUnaligned(as: UInt32.self))
     }
 
-    @inline(__always) static func store(_ word: UInt64, _ target: UnsafeMutablePointer<UInt8>) {
+    @inlinable @inline(__always) public static func store(_ word: UInt64, _ target: UnsafeMutablePointer<UInt8>) {
         UnsafeMutableRawPointer(target).storeBytes(of: word.littleEndian, as: UInt64.self)
     }
 
-    @inline(__always) static func store32(_ word: UInt32, _ target: UnsafeMutablePointer<UInt8>) {
+    @inlinable @inline(__always) public static func store32(_ word: UInt32, _ target: UnsafeMutablePointer<UInt8>) {
         UnsafeMutableRawPointer(target).storeBytes(of: word.littleEndian, as: UInt32.self)
     }
 
     /// The index of the first `byte` in `start..<end`, or `end`.
-    @inline(__always) static func find(_ byte: UInt8, in base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+    @inlinable @inline(__always) public static func find(
+        _ byte: UInt8, in base: UnsafePointer<UInt8>, from start: Int, to end: Int
+    ) -> Int {
         let wanted = pattern(byte)
         var at = start
         while at &+ 8 <= end {
@@ -45,8 +47,26 @@ enum ByteScan {
         return at
     }
 
+    /// The index of the first byte that is one of two in `start..<end`, or `end`.
+    @inlinable @inline(__always) public static func find(
+        _ one: UInt8, or other: UInt8, in base: UnsafePointer<UInt8>, from start: Int, to end: Int
+    ) -> Int {
+        let (first, second) = (pattern(one), pattern(other))
+        var at = start
+        while at &+ 8 <= end {
+            let word = load(base + at)
+            let marks = zero(word ^ first) | zero(word ^ second)
+            if marks != 0 { return at &+ ByteScan.first(marks) }
+            at &+= 8
+        }
+        while at < end, base[at] != one, base[at] != other { at &+= 1 }
+        return at
+    }
+
     /// Whether two runs of `count` bytes are equal. The words of the end overlap those before.
-    @inline(__always) static func isEqual(_ one: UnsafePointer<UInt8>, _ other: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    @inlinable @inline(__always) public static func isEqual(
+        _ one: UnsafePointer<UInt8>, _ other: UnsafePointer<UInt8>, _ count: Int
+    ) -> Bool {
         if count >= 8 {
             var at = 0
             while at &+ 8 <= count {
@@ -63,14 +83,14 @@ enum ByteScan {
     }
 
     /// How many `byte` there are.
-    static func count(_ byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>) -> Int {
+    public static func count(_ byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>) -> Int {
         var total = 0
         for candidate in bytes where candidate == byte { total &+= 1 }
         return total
     }
 
     /// Copies 1 or more bytes and gives their words, so that they are looked at while they are at hand.
-    @inline(__always) static func copy(
+    @inlinable @inline(__always) public static func copy(
         _ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>, _ look: (UInt64) -> Void
     ) {
         if count >= 8 {
