@@ -8,6 +8,7 @@ struct EncodedChunk: Sendable {
     var isFramed = false
     /// Before compression.
     var rawLength: Int
+    /// Of the bytes as they are in the file that a ZIP holds (see `EncodingPlan.countsStored`).
     var crc32: UInt32?
     var rows: Int64
     /// Where each row ends in `bytes`; only if parts are split by rows or bytes.
@@ -70,13 +71,14 @@ final class ChunkEncoder: RowConsumer {
 
     /// Ends the encoder: its buffer goes with the chunk.
     func finish() throws -> EncodedChunk {
-        let encoded = ShelvedBytes(out, from: shelf)
         var chunk = EncodedChunk(
-            bytes: encoded, rawLength: out.count, crc32: plan.needsCRC ? CRC32.of(out.bytes) : nil, rows: rows, rowEnds: rowEnds,
+            bytes: ShelvedBytes(out, from: shelf), rawLength: out.count,
+            crc32: plan.needsCRC && !plan.countsStored ? CRC32.of(out.bytes) : nil, rows: rows, rowEnds: rowEnds,
             failures: failures)
         if let compressor = plan.chunkCompressor, chunk.rawLength > 0 {
             let compressed = shelf.take()
             try compressor.compress(out.bytes, into: compressed)
+            if plan.needsCRC, plan.countsStored { chunk.crc32 = CRC32.of(compressed.bytes) }
             chunk.bytes = ShelvedBytes(compressed, from: shelf)
             chunk.isFramed = true
         }
@@ -94,6 +96,10 @@ struct EncodingPlan: Sendable {
 
     var stopsAtFailure: Bool { options.onError == .stop }
     var recordsRowEnds: Bool { options.splitsParts }
+
+    /// A file that is a gzip or zstd file by itself goes into a ZIP as it is, so the ZIP's CRC is that of its stored bytes. A file
+    /// that is deflated for the ZIP has the CRC of what it was before.
+    var countsStored: Bool { options.compression == .gzip || options.compression == .zstd }
 
     var compressor: FrameCompressor? { options.compression.frame.map { FrameCompressor($0) } }
 

@@ -65,6 +65,7 @@ public struct PartFacts: Sendable, Hashable, Codable {
     public var rows: Int64
     /// Of the bytes before compression.
     public var rawLength: Int64
+    /// What a ZIP says of the file: of the bytes before they were deflated if it is, else of the stored bytes.
     public var crc32: UInt32?
     /// The stored bytes are a deflate stream that needs a ZIP around it.
     public var isDeflated: Bool

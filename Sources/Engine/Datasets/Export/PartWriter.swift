@@ -61,7 +61,10 @@ struct PartWriter {
     private mutating func append(_ chunk: EncodedChunk, _ position: inout ExportPosition) async throws {
         let losesComma = position.partRows == 0 && plan.options.format == .json
         position.partRows += chunk.rows
-        if chunk.isFramed { count(chunk.rawLength, crc: chunk.crc32, &position) }
+        if chunk.isFramed {
+            position.partBytes += Int64(chunk.rawLength)
+            if let crc = chunk.crc32 { count(crc, of: plan.countsStored ? chunk.bytes.count : chunk.rawLength, &position) }
+        }
         // In pieces, which the allocator gives again and again; but what is still to be compressed is one frame.
         let pieceBytes = chunk.isFramed || plan.compressor == nil ? Self.pieceBytes : chunk.bytes.count
         var from = losesComma ? JSONRowEncoder.separator.count - 1 : 0
@@ -79,18 +82,20 @@ struct PartWriter {
         try await write(losesComma ? Array(bytes.dropFirst(JSONRowEncoder.separator.count - 1)) : bytes, &position)
     }
 
-    /// Counts bytes before compression.
-    private func count(_ length: Int, crc: UInt32?, _ position: inout ExportPosition) {
-        position.partBytes += Int64(length)
-        guard let crc else { return }
-        position.partCRC = CRC32.combine(position.partCRC, crc, secondLength: Int64(length))
-    }
-
     /// Appends bytes that are not compressed yet.
     private func write(_ bytes: [UInt8], _ position: inout ExportPosition) async throws {
         guard !bytes.isEmpty else { return }
-        count(bytes.count, crc: plan.needsCRC ? bytes.withUnsafeBufferPointer { CRC32.of($0) } : nil, &position)
-        try await writer?.append(plan.compressor?.compress(bytes) ?? bytes)
+        position.partBytes += Int64(bytes.count)
+        let stored = try plan.compressor?.compress(bytes) ?? bytes
+        if plan.needsCRC {
+            let counted = plan.countsStored ? stored : bytes
+            count(counted.withUnsafeBufferPointer { CRC32.of($0) }, of: counted.count, &position)
+        }
+        try await writer?.append(stored)
+    }
+
+    private func count(_ crc: UInt32, of length: Int, _ position: inout ExportPosition) {
+        position.partCRC = CRC32.combine(position.partCRC, crc, secondLength: Int64(length))
     }
 
     mutating func begin(_ position: inout ExportPosition) async throws {

@@ -74,9 +74,10 @@ struct SheetLoop {
         var crc = CRC32()
         var length: Int64 = 0
         while let block = try file.next() {
-            block.withUnsafeBufferPointer { crc.update($0) }
+            let stored = try plan.compressor?.compress(block) ?? block
+            (plan.countsStored ? stored : block).withUnsafeBufferPointer { crc.update($0) }
             length += Int64(block.count)
-            try await writer.append(plan.compressor?.compress(block) ?? block)
+            try await writer.append(stored)
         }
         if plan.options.compression == .zip { try await writer.append(FrameCompressor.deflateEnd) }
         let facts = PartFacts(

@@ -14,6 +14,8 @@ public struct EngineConfiguration: Sendable {
     public var stallSeconds: Int
     /// How long a shutdown waits for handlers to reach a checkpoint.
     public var shutdownSeconds: Int
+    /// Blobs without a row are removed when they are as old as this; younger ones may still get theirs.
+    public var orphanSeconds: Int
     /// No other process uses the database: a start takes every running job back at once.
     public var isAlone: Bool
 
@@ -21,7 +23,8 @@ public struct EngineConfiguration: Sendable {
         leaseSeconds: Int = 30, workers: Int = 4, limits: ConcurrencyLimits = ConcurrencyLimits(),
         retry: RetryPolicy = RetryPolicy(),
         retention: RetentionPolicy = RetentionPolicy(), retentions: [JobKind: RetentionPolicy] = [:],
-        pacing: CommitPacing = CommitPacing(), stallSeconds: Int = 300, shutdownSeconds: Int = 20, isAlone: Bool = true
+        pacing: CommitPacing = CommitPacing(), stallSeconds: Int = 300, shutdownSeconds: Int = 20, orphanSeconds: Int = 3600,
+        isAlone: Bool = true
     ) {
         self.leaseSeconds = min(300, max(2, leaseSeconds))
         self.workers = max(1, workers)
@@ -32,6 +35,7 @@ public struct EngineConfiguration: Sendable {
         self.pacing = pacing
         self.stallSeconds = max(1, stallSeconds)
         self.shutdownSeconds = max(0, shutdownSeconds)
+        self.orphanSeconds = max(1, orphanSeconds)
         self.isAlone = isAlone
     }
 }

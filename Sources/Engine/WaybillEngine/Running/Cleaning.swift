@@ -4,9 +4,6 @@ import WaybillDatabases
 
 /// Removes what nobody needs any more: old rows, expired artifacts, blobs without an owner.
 struct Cleaning: Sendable {
-    /// Blobs younger than this may still get their row.
-    static let orphanAge = Duration.seconds(3600)
-
     let node: EngineNode
 
     /// Rows and artifacts whose time has passed, then the blobs they leave.
@@ -38,7 +35,7 @@ struct Cleaning: Sendable {
 
     /// Deletes blobs of attempts that died between the blob and its row.
     @Sendable func sweepOrphans() async throws {
-        let before = node.time.now().advanced(by: .zero - Self.orphanAge).microseconds
+        let before = node.time.now().advanced(by: .zero - .seconds(node.configuration.orphanSeconds)).microseconds
         var after: BlobKey?
         while true {
             let page = try await node.blobs.list(prefix: "jobs/", after: after, limit: 1000)

@@ -5,6 +5,7 @@ import HTTPTypes
 import Hummingbird
 import JobDoors
 import Logging
+import Synchronization
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
@@ -119,7 +120,12 @@ struct ContentImportRoutes: Sendable {
                     kind: ContentImportJob.kind, principal: principal, input: try JobCoding.encode(input),
                     deadlineAt: context.arrivedAt.advanced(by: feature.configuration.jobDeadline),
                     maxAttempts: feature.configuration.maxAttempts)
-                return try await door.start(job, request, context, body: upload.digest).response(from: request, context: context)
+                let answer = try await door.start(job, request, context, body: upload.digest) { [owned = upload.owned] _, _ in
+                    owned.set()
+                }
+                // An answer that was given before is about the file that came with it, not about this one.
+                await upload.abandon()
+                return try answer.response(from: request, context: context)
             } catch {
                 await upload.abandon()
                 throw error
@@ -161,11 +167,20 @@ private struct ImportForm: JSONBody {
     }
 }
 
+/// Is false until it has been set.
+private final class OnceSet: Sendable {
+    private let value = Mutex(false)
+    var isSet: Bool { value.withLock { $0 } }
+    func set() { value.withLock { $0 = true } }
+}
+
 /// Receives the file of an import into the blob store.
 private struct ImportUpload {
     let feature: ContentFeature
     let key: BlobKey
     private(set) var digest: [UInt8] = []
+    /// Set when a job is about to have the file. Whether it has been committed may then be in doubt.
+    let owned = OnceSet()
     private var stored: BlobDigest?
     private var media: String?
 
@@ -239,9 +254,9 @@ private struct ImportUpload {
         }
     }
 
-    /// Removes what was received for a job that was not made; what can't be removed now goes with the sweep.
+    /// Removes what was received unless a job may have it; what can't be removed now goes with the sweep.
     func abandon() async {
-        guard stored != nil else { return }
+        guard stored != nil, !owned.isSet else { return }
         do {
             try await feature.blobs.delete(key)
         } catch {

@@ -18,6 +18,7 @@ extension EngineConfiguration {
             retentions: [ContentFeature.importKind: imports],
             pacing: CommitPacing(interval: settings.engine.checkpointInterval, bytes: Int64(settings.engine.checkpointBytes)),
             stallSeconds: Int(settings.engine.stall.components.seconds),
-            shutdownSeconds: Int(settings.engine.shutdown.components.seconds))
+            shutdownSeconds: Int(settings.engine.shutdown.components.seconds),
+            orphanSeconds: Int(settings.engine.orphanAge.components.seconds))
     }
 }

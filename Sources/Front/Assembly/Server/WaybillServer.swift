@@ -98,8 +98,9 @@ public struct WaybillServer: Sendable {
         let application = application(settings, catalog, floor, time)
         let sweep = ContentSweepService(database: folder.database, time: time, logger: Logger(label: "waybill.content"))
         let housekeeping = HousekeepingService(
-            floor: floor, blobs: folder.blobs,
-            uploadRetention: max(settings.retention.imports, settings.engine.jobDeadline + .seconds(3600)), time: time,
+            floor: floor, content: content,
+            uploadRetention: max(settings.retention.imports, settings.engine.jobDeadline + .seconds(3600)),
+            orphanAge: settings.engine.orphanAge, time: time,
             logger: Logger(label: "waybill.housekeeping"))
         Self.measure(engine, floor)
         // Shut down from the last to the first: no new requests, then the jobs come to a checkpoint.

@@ -11,6 +11,8 @@ public struct EngineSettings: Sendable, Hashable {
     public var shutdown: Duration
     public var stall: Duration
     public var jobDeadline: Duration
+    /// How old a file without an owner must be to be removed.
+    public var orphanAge: Duration
 
     init(_ read: inout SettingsReader) {
         lease = read.duration(
@@ -41,6 +43,9 @@ public struct EngineSettings: Sendable, Hashable {
         jobDeadline = read.duration(
             "engine.jobDeadline", .seconds(86_400), in: .seconds(60)...(.seconds(7_776_000)),
             "How long after it was started a job that has not ended expires.")
+        orphanAge = read.duration(
+            "engine.orphanSeconds", .seconds(3600), in: .seconds(5)...(.seconds(604_800)),
+            "How old a file must be that a crash has left without an owner before it is removed; it is looked for as often.")
         if retryDelayMin > retryDelayMax {
             read.note(
                 .conflict, "engine.retryDelayMinSeconds",

@@ -1,0 +1,52 @@
+"""Proves what Waybill promises, against the real binary. See Documentation/proof.md."""
+
+import argparse
+import importlib
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "Prove"))
+
+from proof import Proof  # noqa: E402
+from screen import show  # noqa: E402
+from stacks import STACKS  # noqa: E402
+
+PARTS = ("kills",)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="Scripts/prove", description=__doc__)
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this part; may be given several times")
+    parser.add_argument("--seed", type=int, default=None, help="as a run before has printed it")
+    parser.add_argument("--quick", action="store_true", help="smaller numbers, at most five minutes")
+    parser.add_argument("--stack", choices=sorted(STACKS), default="sqlite", help="what the installation is made of")
+    parser.add_argument("--binary", default=ROOT / ".build" / "debug" / "waybill")
+    parser.add_argument("--work", default=None, help="where data of failing runs are kept")
+    options = parser.parse_args()
+    if not os.access(options.binary, os.X_OK):
+        sys.exit("%s is missing: build it with `swift build`" % options.binary)
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
+    work = pathlib.Path(options.work or tempfile.mkdtemp(prefix="waybill-prove-"))
+    proof = Proof(ROOT, work, seed, options.quick, options.stack, options.binary)
+    proof.say("seed %d, in %s" % (seed, work))
+    for name in options.part or PARTS:
+        proof.say("== " + name)
+        importlib.import_module("parts." + name).run(proof)
+    commit = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ).stdout.strip()
+    show(proof, commit or "unknown", os.cpu_count())
+    if not proof.failed and not options.work:
+        for path in sorted(work.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        work.rmdir()
+    return 1 if proof.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

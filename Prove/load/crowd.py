@@ -1,0 +1,40 @@
+"""The mixed load: who takes part."""
+
+import time
+
+from ledger.items import DEFINITION
+from load.exporter import Exporter
+from load.importer import Importer
+from load.writers import ItemWriter, StreamWriter
+
+TYPES = ("notes", "rows", "book")
+
+
+def make_types(world, types=TYPES):
+    client = world.client("owner", "admin")
+    for type in types:
+        answer = world.until_answered(client, "PUT", "/content/types/" + type, DEFINITION)
+        world.ledger.hold(answer.status in (200, 201), "wrong answers", "PUT type %s: %r" % (type, answer))
+    client.close()
+
+
+def mixed(world, size=1):
+    """One of each kind and more: their threads, not started yet."""
+    return [
+        ItemWriter(world, "anna", "notes", 60), ItemWriter(world, "ben", "book", 40), ItemWriter(world, "cleo", "rows", 40),
+        StreamWriter(world, "dora", "notes", 300), StreamWriter(world, "emil", "book", 2500 * size, large=0.15),
+        Importer(world, "fritz", "rows", 400), Importer(world, "gina", "book", 800 * size),
+        Exporter(world, "hugo", TYPES), Exporter(world, "ida", TYPES), Exporter(world, "jan", ("book",), ("csv", "ndjson")),
+    ]
+
+
+def finish(world, actors, patience=180):
+    """Lets everybody end what they are at."""
+    for actor in actors:
+        actor.ending.set()
+    deadline = time.monotonic() + patience
+    for actor in actors:
+        actor.join(max(0.1, deadline - time.monotonic()))
+    late = [actor.name for actor in actors if actor.is_alive()]
+    world.ledger.hold(not late, "hung", "actors do not end: %s" % late)
+    return not late

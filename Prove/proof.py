@@ -1,0 +1,79 @@
+"""One run of the harness: its options, its folders, and what the parts have found."""
+
+import collections
+import pathlib
+import shutil
+import time
+
+from ledger.ledger import Ledger
+from stacks import STACKS
+
+
+class Proof:
+    def __init__(self, root, work, seed, quick, stack, binary):
+        self.root = pathlib.Path(root)
+        self.work = pathlib.Path(work)
+        self.seed = seed
+        self.quick = quick
+        self.stack_class = STACKS[stack]
+        self.binary = pathlib.Path(binary)
+        self.ledgers = {}
+        self.faults = collections.OrderedDict()
+        self.recoveries = {}
+        self.loads = {}
+        self.lines = []
+        self.passed, self.failed = 0, []
+        self.version = None
+        self.began = time.monotonic()
+
+    def size(self, full, quick):
+        return quick if self.quick else full
+
+    def stack(self, name, settings=None, **options):
+        folder = self.work / name
+        shutil.rmtree(folder, ignore_errors=True)
+        stack = self.stack_class(options.pop("binary", self.binary), folder, settings, **options)
+        self.version = self.version or stack.versions()
+        return stack
+
+    @staticmethod
+    def forget(stack):
+        """Its data were good: they need not be kept."""
+        shutil.rmtree(stack.folder, ignore_errors=True)
+
+    def ledger(self, name):
+        self.work.mkdir(parents=True, exist_ok=True)
+        path = self.work / (name + ".ledger")
+        path.unlink(missing_ok=True)
+        self.ledgers[name] = Ledger(path)
+        return self.ledgers[name]
+
+    # What the parts report
+
+    def say(self, text):
+        print("%6.1f s  %s" % (time.monotonic() - self.began, text), flush=True)
+
+    def fault(self, name, fired, survived):
+        self.faults[name] = (fired, survived)
+
+    def recovered(self, name, seconds):
+        self.recoveries[name] = sorted(seconds)
+
+    def load_held(self, name, calls, seconds):
+        total = self.loads.setdefault(name, [0, 0])
+        total[0] += calls
+        total[1] += seconds
+
+    def check(self, name, good, text):
+        """One line of the result."""
+        if good:
+            self.passed += 1
+        else:
+            self.failed.append(name)
+        self.lines.append("%s %-10s %s" % ("ok  " if good else "FAIL", name, text))
+        self.say(self.lines[-1])
+
+    def judge(self, name, ledger, text):
+        for kind, what in ledger.broken[:5]:
+            self.say("BROKEN %s: %s" % (kind, what))
+        self.check(name, not ledger.broken, text if not ledger.broken else "%s; see %s" % (text, ledger.path))
