@@ -97,7 +97,7 @@ struct EncodingPlan: Sendable {
     var stopsAtFailure: Bool { options.onError == .stop }
     var recordsRowEnds: Bool { options.splitsParts }
 
-    /// A file that is a gzip or zstd file by itself goes into a ZIP as it is, so the ZIP's CRC is that of its stored bytes. A file
+    /// A file that is a gzip or zstd file by itself goes into a ZIP as it is, so the ZIP's CRC is that of its stored bytes. One
     /// that is deflated for the ZIP has the CRC of what it was before.
     var countsStored: Bool { options.compression == .gzip || options.compression == .zstd }
 

@@ -25,7 +25,9 @@ struct SweepService: Sendable {
             group.addTask(executorPreference: executor) { await every(node.heartbeatInterval, "heartbeat", heartbeat) }
             group.addTask { await every(.seconds(1), "tick", tick) }
             group.addTask { await every(.seconds(10), "clean-up", Cleaning(node: node).cleanUp) }
-            group.addTask { await every(.seconds(node.configuration.orphanSeconds), "orphan sweep", Cleaning(node: node).sweepOrphans) }
+            group.addTask {
+                await every(.seconds(node.configuration.orphanSeconds), "orphan sweep", Cleaning(node: node).sweepOrphans)
+            }
             await group.waitForAll()
         }
     }
