@@ -38,6 +38,32 @@ import WaybillDatabases
         #expect(try await !rig.write { try $0.hasOverdueRows($1, now: $2) })
     }
 
+    @Test("each final state has a time of its own")
+    func times() {
+        let policy = RetentionPolicy(
+            completed: .seconds(1), failed: .seconds(2), cancelled: .seconds(3), expired: .seconds(4), artifacts: .seconds(1))
+        let end = Timestamp(microseconds: 5_000_000)
+        let kept = [JobState.completed, .failed, .cancelled, .expired].map { policy.pruneAt($0, endedAt: end).microseconds }
+        #expect(kept == [6_000_000, 7_000_000, 8_000_000, 9_000_000])
+    }
+
+    @Test("a job whose deadline has passed goes after its own time")
+    func expired() async throws {
+        var configuration = EngineConfiguration()
+        configuration.retention = RetentionPolicy(failed: .seconds(1), expired: .seconds(60))
+        let rig = try await StoreRig(configuration: configuration)
+        let job = try await rig.enqueue(deadlineIn: .seconds(5))
+        rig.wait(.seconds(6))
+        let expired = try await rig.write { store, session, now in
+            try store.changing(session, now: now) { try store.expire(session, job.id, now: now, &$0) }
+        }
+        #expect(expired?.state == .expired)
+        rig.wait(.seconds(59))
+        #expect(try await rig.write { try $0.prune($1, now: $2) } == 0)
+        rig.wait(.seconds(1))
+        #expect(try await rig.write { try $0.prune($1, now: $2) } == 1)
+    }
+
     @Test("rows of ended jobs stay as long as their state says, and then go with all that hangs on them")
     func rows() async throws {
         var configuration = EngineConfiguration()

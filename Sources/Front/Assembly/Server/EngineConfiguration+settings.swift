@@ -6,7 +6,7 @@ extension EngineConfiguration {
         let retention = settings.retention
         let kept = RetentionPolicy(
             completed: retention.completedJobs, failed: retention.failedJobs, cancelled: retention.cancelledJobs,
-            artifacts: retention.exports)
+            expired: retention.expiredJobs, artifacts: retention.exports)
         var imports = kept
         imports.artifacts = retention.imports
         self.init(
