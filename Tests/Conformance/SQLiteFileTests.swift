@@ -96,6 +96,41 @@ import WaybillSQLite
         }
     }
 
+    @Test("a query stays open from one use of a connection to the next, beside others, until its end")
+    func resumed() async throws {
+        try make("CREATE TABLE n (i INTEGER); INSERT INTO n VALUES (1), (2), (3), (4), (5), (6), (7)")
+        let snapshot = try await SQLiteFile(path: path).snapshot(readers: 1)
+        func take(_ count: Int, of number: Int, from first: Int = 1) async throws -> (taken: [Int], isOpen: Bool) {
+            try await snapshot.read(reader: 0) { session in
+                let session = try #require(session as? any SQLResumableSession)
+                var taken: [Int] = []
+                let isOpen = try session.scan(
+                    "SELECT i FROM n WHERE i >= $1 ORDER BY i", arguments: [.integer(Int64(first))], resuming: number
+                ) {
+                    taken.append($0.int(0))
+                    return taken.count == count ? .stop : .next
+                }
+                return (taken, isOpen)
+            }
+        }
+        #expect(try await take(3, of: 1) == ([1, 2, 3], true))
+        #expect(try await take(2, of: 2, from: 5) == ([5, 6], true), "the same text, open twice")
+        #expect(try await snapshot.read(reader: 0) { try $0.count("SELECT count(*) FROM n") } == 7)
+        #expect(try await take(2, of: 1) == ([4, 5], true))
+        #expect(try await take(9, of: 1) == ([6, 7], false))
+        #expect(try await take(1, of: 1) == ([1], true), "a number that is free begins anew")
+        struct Stop: Error {}
+        await #expect(throws: Stop.self) {
+            try await snapshot.read(reader: 0) { session in
+                let session = try #require(session as? any SQLResumableSession)
+                _ = try session.scan("", arguments: [], resuming: 2) { _ in throw Stop() }
+            }
+        }
+        try await snapshot.read(reader: 0) { session in (session as? any SQLResumableSession)?.endScan(1) }
+        for number in [1, 2] { #expect(try await take(1, of: number) == ([1], true), "an error and an end close it") }
+        await snapshot.close()
+    }
+
     @Test("a quiet file is had on as many readers as asked for, in any journal mode, and is not changed")
     func quiet() async throws {
         try make("CREATE TABLE n (i INTEGER); INSERT INTO n VALUES (7)")

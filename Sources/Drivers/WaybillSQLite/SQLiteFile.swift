@@ -13,6 +13,12 @@ import Darwin
 public struct SQLiteFile: Sendable {
     public let path: String
 
+    /// Lets SQLite sort what does not fit into memory in files of this folder, for the whole process. To be called before any
+    /// database is opened; the files have no name and go with their connection.
+    public static func sort(in folder: String) {
+        setenv("SQLITE_TMPDIR", folder, 1)
+    }
+
     /// - Throws: `SQLError` with code `.unavailable` if there is no such file.
     public init(path: String) throws {
         guard access(path, F_OK) == 0 else {

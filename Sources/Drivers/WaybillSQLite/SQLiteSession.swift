@@ -15,6 +15,8 @@ public final class SQLiteSession: SQLSession {
     private let shelf: StatementShelf?
     // Errors such as a full disk end the whole transaction. What a body did after that would be committed by itself.
     private var refusesAutocommit = false
+    // Queries that are left open from one use of the connection to the next.
+    private var openScans: [Int: PreparedStatement] = [:]
 
     public init(_ database: Database) {
         self.database = database
@@ -74,7 +76,51 @@ public final class SQLiteSession: SQLSession {
     }
 
     func clear() {
+        for statement in openScans.values { statement.finish() }
+        openScans = [:]
         shelf?.clear()
+    }
+}
+
+extension SQLiteSession: SQLResumableSession {
+    public func scan(
+        _ sql: String, arguments: [SQLValue], resuming number: Int, _ body: (SQLRow) throws -> SQLScan
+    ) throws -> Bool {
+        let statement = try openScan(number, sql, arguments)
+        do {
+            while try statement.step(connection: connection) {
+                statement.fitColumns()
+                if try body(statement.row()) == .stop { return true }
+            }
+        } catch {
+            endScan(number)
+            throw error
+        }
+        endScan(number)
+        return false
+    }
+
+    public func endScan(_ number: Int) {
+        openScans.removeValue(forKey: number)?.finish()
+    }
+
+    /// The open query of a number, or a new one. It has a statement of its own, which no other use of the text resets.
+    private func openScan(_ number: Int, _ sql: String, _ arguments: [SQLValue]) throws -> PreparedStatement {
+        if let open = openScans[number] { return open }
+        let made: PreparedStatement
+        do {
+            made = try PreparedStatement(database.makeStatement(sql: sql), sql: sql)
+        } catch {
+            throw SQLError.from(error, connection: connection)
+        }
+        openScans[number] = made
+        do {
+            try made.bind(arguments, connection: connection)
+        } catch {
+            endScan(number)
+            throw error
+        }
+        return made
     }
 }
 

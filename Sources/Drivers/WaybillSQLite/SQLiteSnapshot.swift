@@ -97,11 +97,12 @@ public final class SQLiteSnapshot: Sendable {
         configuration.busyMode = .timeout(waitSeconds)
         configuration.label = "waybill.external"
         configuration.prepareDatabase { database in
+            // A view, or a table without an index on its key, is sorted for an export: that may take more than memory should.
             // No mmap: if the owner cut the file short under us, the process would die of a SIGBUS.
             try database.execute(
                 sql: """
                     PRAGMA cache_size = -4096;
-                    PRAGMA temp_store = MEMORY;
+                    PRAGMA temp_store = FILE;
                     PRAGMA wal_autocheckpoint = 0;
                     PRAGMA trusted_schema = OFF;
                     """)

@@ -186,6 +186,60 @@ import WaybillEngine
         #expect(made.result?.exported == 9)
     }
 
+    /// Sources whose rows come in the order that is asked for only once they have been sorted.
+    private static let unsorted: [(table: SampleTable, sort: [TableSort])] = [
+        (SampleTable.all[2], []), (SampleTable.all[6], []), (SampleTable.all[0], [TableSort(field: "c")]),
+        (SampleTable.all[0], [TableSort(field: "id", isDescending: true)]),
+    ]
+
+    @Test("what has no index is sorted once for an export, and not for each chunk", arguments: 0..<4)
+    func onePass(_ index: Int) async throws {
+        let (table, sort) = Self.unsorted[index]
+        let file = try SampleFile()
+        try await table.fill(file, seed: 21, count: 300)
+        let dataset = try await ExternalDataset(Self.configuration(table), source: try file.source())
+        let snapshot = WatchedSnapshot(try await dataset.source.openSnapshot(readers: 3))
+        let source = try await TableSource(
+            dataset, in: snapshot, for: try Self.principal("root", ["admin"]), sort: sort, chunkRows: 10)
+        let before = snapshot.counts.sorted
+        var cursor: KeysetCursor?
+        var rows = 0
+        var chunks = 0
+        while true {
+            let (end, count) = try await source.read(after: cursor, through: nil, reader: 0) { RowCount() }
+            rows += count
+            guard let last = end.last else { break }
+            cursor = last
+            chunks += 1
+        }
+        #expect(rows > 100 && chunks == (rows + 9) / 10)
+        #expect(snapshot.counts.sorted == before && snapshot.counts.pieces >= chunks && snapshot.counts.ends == 1)
+        // From a place where the query does not stand it is begun once more.
+        let (_, rest) = try await source.read(after: KeysetCursor([.integer(20)]), through: nil, reader: 0) { RowCount() }
+        #expect(rest == 10 && snapshot.counts.ends == 2)
+        await snapshot.close()
+    }
+
+    @Test("the key can be sorted by downwards", arguments: SampleTable.all)
+    func descending(_ table: SampleTable) async throws {
+        let file = try SampleFile()
+        try await table.fill(file, seed: 13, count: 150)
+        let dataset = try await ExternalDataset(Self.configuration(table), source: try file.source())
+        let principal = try Self.principal("root", ["admin"])
+        let rows = try await Self.expected(
+            file,
+            SampleTable(
+                name: "", create: [], exported: table.exported,
+                order: table.order.replacing("k", with: "k DESC", maxReplacements: 1).replacing(
+                    "k DESC COLLATE BINARY", with: "k COLLATE BINARY DESC"),
+                makeKey: table.makeKey), for: principal)
+        for isInterrupted in [false, true] {
+            let made = try await ExportRun(sort: [TableSort(field: "id", isDescending: true)], isInterrupted: isInterrupted)(
+                dataset, ExportOptions(format: .csv, filename: "out"), as: principal)
+            #expect(made.files.first.map { String(decoding: $0.bytes, as: UTF8.self) } == PlainEncoding.csv(Self.columns, rows))
+        }
+    }
+
     @Test("nothing is exported to another tenant, or to one whom no row names")
     func strangers() async throws {
         let table = SampleTable.all[0]
@@ -220,4 +274,17 @@ import WaybillEngine
         try #require(rows.count > 20)
         #expect(made.files.first.map { String(decoding: $0.bytes, as: UTF8.self) } == PlainEncoding.csv(["id", "c", "a"], rows))
     }
+}
+
+private final class RowCount: RowConsumer {
+    private var rows = 0
+
+    func table(_ row: SQLRow) -> SQLScan {
+        rows += 1
+        return .next
+    }
+
+    func document(_ document: DocumentRow) -> SQLScan { .stop }
+    func failed(id: String, _ error: RowError) -> SQLScan { .stop }
+    func finish() throws -> Int { rows }
 }

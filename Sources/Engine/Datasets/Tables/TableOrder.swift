@@ -1,7 +1,7 @@
 import WaybillDatabases
 
 /// The order in which the rows of a table are read, which is that of its database: NULL first, then numbers, texts (bytewise
-/// unless the column was declared otherwise), and bytes. It tells any two rows apart, or counts those that it can't tell apart.
+/// unless the column was declared otherwise), and bytes.
 struct TableOrder: Sendable {
     struct Term: Sendable {
         /// The column, for the cursor.
@@ -14,10 +14,8 @@ struct TableOrder: Sendable {
 
     /// Columns to sort by, the key, and what tells rows with the same key apart.
     var terms: [Term]
-    /// How many of them a cursor holds.
-    var cursorTerms: Int
-    /// Rows may be equal in all of the cursor: behind its values it holds how many of those have been taken.
-    var countsTies: Bool
+    /// No two rows are equal in all of them. Otherwise only a pass from the first row to the last one meets each row once.
+    var isTotal: Bool
 
     /// - Throws: `DatasetError` with code `.badSort`.
     init(_ dataset: ExternalDataset, sort: [TableSort], dialect: TableDialect) throws(DatasetError) {
@@ -38,19 +36,16 @@ struct TableOrder: Sendable {
             if !terms.contains(where: { $0.column == column.column }) { terms.append(term(column.column, part.isDescending)) }
         }
         if !terms.contains(where: { $0.column == key }) { terms.append(term(key)) }
-        cursorTerms = terms.count
-        countsTies = false
+        isTotal = true
         let isUnique = table.rowNumberColumn == key || (table.uniqueKeys.contains([key]) && !term(key).isNullable)
         if !isUnique {
             let whole = table.uniqueKeys.first { columns in columns.allSatisfy { name in !term(name).isNullable } }
             if let number = table.rowNumber {
                 terms.append(Term(column: number, sql: TableDialect.quoted(number), isNullable: false))
-                cursorTerms = terms.count
             } else if let whole {
                 terms += whole.filter { $0 != key }.map { term($0) }
-                cursorTerms = terms.count
             } else {
-                countsTies = true
+                isTotal = false
                 let used = Set(terms.map(\.column))
                 terms += table.columns.filter { !used.contains($0.name) }.map { term($0.name) }
             }
@@ -61,8 +56,7 @@ struct TableOrder: Sendable {
     var sql: String { terms.map { $0.sql + ($0.isDescending ? " DESC" : "") }.joined(separator: ", ") }
 
     /// The rows behind a place. Fewer values than terms stand for all rows that begin with them.
-    /// - Parameter isIncluded: also the rows of the place itself.
-    func behind(_ values: [KeysetCursor.Value], isIncluded: Bool = false, in statement: inout TableStatement) -> String {
+    func behind(_ values: [KeysetCursor.Value], in statement: inout TableStatement) -> String {
         var placeholders: [String] = []
         var equal: [String] = []
         var ways: [String] = []
@@ -74,7 +68,6 @@ struct TableOrder: Sendable {
             }
             equal.append(value == .null ? "\(term.sql) IS NULL" : "\(term.sql) = \(placeholder)")
         }
-        if isIncluded { ways.append(equal.joined(separator: " AND ")) }
         guard ways.count > 1 else { return ways.first ?? "1 = 0" }
         let any = "(" + ways.map { "(\($0))" }.joined(separator: " OR ") + ")"
         // Said apart, so that a database sees where to begin.

@@ -3,13 +3,11 @@ import WaybillEngine
 
 /// The rows of an external table or view that one user may read, from one snapshot, in a fixed order.
 ///
-/// Where the key is indexed and nothing else is sorted by, stretches of key values are read side by side. Everywhere else each
-/// chunk is sorted out anew, so its chunks are few and large.
+/// Where the key is indexed and nothing else is sorted by, stretches of key values are read side by side. Everywhere else, and
+/// where a chunk has no end that was planned, the chunks are pieces of one pass.
 public struct TableSource: RowSource {
     /// Cells of a chunk that is read beside others: its text is then some hundred kilobytes, which costs no fresh memory.
     static let cellsAtOnce = 40_000
-    /// Rows of a chunk where each is sorted out anew.
-    static let largeChunk = 65_536
 
     public let name: String
     public let columns: [ExportColumn]
@@ -27,8 +25,9 @@ public struct TableSource: RowSource {
     let dialect: TableDialect
     /// What is exported, then what a cursor needs besides.
     private let selected: [String]
-    /// Where in a row the values of a cursor are.
+    /// Where in a row the values of a cursor are, for stretches.
     private let cursorCells: [Int]
+    private let pass = TablePass()
 
     /// Looks at the snapshot: which rows the user may read, and how many rows there are.
     /// - Parameters:
@@ -50,23 +49,27 @@ public struct TableSource: RowSource {
         columns = chosen.enumerated().map { ExportColumn(name: $1.name, source: $0 == 0 ? .id : .field($0)) }
         rowsToScan = access.rows
         var selected = chosen.map { TableDialect.quoted($0.column) }
-        cursorCells = order.terms.prefix(order.cursorTerms).map { term in
-            if let index = selected.firstIndex(of: TableDialect.quoted(term.column)) { return index }
-            selected.append(TableDialect.quoted(term.column))
-            return selected.count - 1
-        }
+        let inStretches = Self.isKeyIndexed(dataset, order)
+        cursorCells =
+            !inStretches
+            ? []
+            : order.terms.map { term in
+                if let index = selected.firstIndex(of: TableDialect.quoted(term.column)) { return index }
+                selected.append(TableDialect.quoted(term.column))
+                return selected.count - 1
+            }
         self.selected = selected
-        self.readers = Self.isKeyIndexed(dataset, order) ? max(1, min(readers, snapshot.readerCount)) : 1
-        self.chunkRows = max(1, chunkRows ?? (self.readers > 1 ? Self.smallChunk(columns: chosen.count) : Self.largeChunk))
+        self.readers = inStretches ? max(1, min(readers, snapshot.readerCount)) : 1
+        self.chunkRows = max(1, chunkRows ?? min(8192, max(512, Self.cellsAtOnce / max(1, chosen.count))))
         tenant = principal.tenant
         (self.dataset, self.snapshot, self.query, self.order, self.dialect) = (dataset, snapshot, query, order, dialect)
     }
 
-    private static func smallChunk(columns: Int) -> Int { min(8192, max(512, cellsAtOnce / max(1, columns))) }
-
     private static func isKeyIndexed(_ dataset: ExternalDataset, _ order: TableOrder) -> Bool {
         let key = dataset.columns[0].column
-        guard !dataset.table.isView, let first = order.terms.first, first.column == key, !first.isDescending else { return false }
+        guard !dataset.table.isView, order.isTotal, let first = order.terms.first, first.column == key, !first.isDescending else {
+            return false
+        }
         return dataset.table.rowNumberColumn == key || dataset.table.indices.contains { $0.first == key }
     }
 
@@ -132,39 +135,34 @@ public struct TableSource: RowSource {
             guard !access.isNothing, cursor?.values.isEmpty != true else {
                 return (ChunkEnd(last: nil, isStopped: false), try consumer.finish())
             }
-            var ties = order.countsTies ? TieCount(cursor, terms: order.cursorTerms) : nil
-            let (text, arguments) = statement(after: cursor, through: end, skipping: ties?.taken ?? 0)
-            let limit = end == nil ? chunkRows : .max
             let width = columns.count
-            var taken = 0
+            guard let end else {
+                let (text, arguments) = statement(after: nil, through: nil)
+                let taken = cursor?.values.first.flatMap(TablePass.taken) ?? 0
+                let result = try pass.read(text, arguments, behind: taken, rows: chunkRows, in: session) {
+                    consumer.table($0.prefix(width))
+                }
+                return (result, try consumer.finish())
+            }
+            let (text, arguments) = statement(after: cursor, through: end)
             var result = ChunkEnd(last: end, isStopped: false)
             try session.scan(text, arguments: arguments) { row in
-                taken += 1
-                let next = consumer.table(row.prefix(width))
-                ties?.take(row, cursorCells)
-                guard next == .stop || taken >= limit else { return .next }
-                result = ChunkEnd(last: place(row, ties), isStopped: next == .stop)
+                guard consumer.table(row.prefix(width)) == .stop else { return .next }
+                result = ChunkEnd(last: KeysetCursor(cursorCells.map { KeysetCursor.Value(row[$0]) }), isStopped: true)
                 return .stop
             }
-            if end == nil, result.last == nil, taken > 0 { result.last = KeysetCursor([]) }
             return (result, try consumer.finish())
         }
     }
 
-    private func place(_ row: SQLRow, _ ties: TieCount?) -> KeysetCursor {
-        if let ties { return ties.cursor }
-        return KeysetCursor(cursorCells.map { KeysetCursor.Value(row[$0]) })
-    }
-
     private func statement(
-        after cursor: KeysetCursor?, through end: KeysetCursor?, skipping: Int64
+        after cursor: KeysetCursor?, through end: KeysetCursor?
     ) -> (text: String, arguments: [SQLValue]) {
         var statement = TableStatement(dialect)
-        statement.add(TableAccess.tenant(dataset, tenant, isIndexed: access.isTenantIndexed, &statement))
-        if let cursor {
-            let values = order.countsTies ? Array(cursor.values.prefix(order.cursorTerms)) : cursor.values
-            statement.add(order.behind(values, isIncluded: order.countsTies, in: &statement))
-        }
+        // A pass may go by whatever index it likes.
+        let isIndexed = access.isTenantIndexed || end == nil
+        statement.add(TableAccess.tenant(dataset, tenant, isIndexed: isIndexed, &statement))
+        if let cursor { statement.add(order.behind(cursor.values, in: &statement)) }
         if let last = end?.values.first { statement.add(order.through(last, in: &statement)) }
         if case .holding(let texts) = access.readable, case .column(let column) = dataset.configuration.readers {
             let list = QueryDialect(dialect.dialect).texts(statement.bind(.text(ReadableRows.json(texts)) as SQLValue))
@@ -173,38 +171,6 @@ public struct TableSource: RowSource {
         if let query { statement.add(query, by: DatasetResolver(dataset: dataset, dialect: dialect)) }
         var text = "SELECT \(selected.joined(separator: ", ")) FROM \(TableDialect.quoted(dataset.table.name))"
         text += "\(statement.filter) ORDER BY \(order.sql)"
-        if end == nil { text += " LIMIT \(chunkRows) OFFSET \(skipping)" }
         return (text, statement.arguments)
-    }
-}
-
-/// The last row's place where rows can be equal: its values, and how many rows with them have been taken.
-private struct TieCount {
-    private var values: [KeysetCursor.Value]
-    private(set) var taken: Int64 = 0
-
-    init(_ cursor: KeysetCursor?, terms: Int) {
-        values = Array((cursor?.values ?? []).prefix(terms))
-        if let cursor, cursor.values.count > terms, case .integer(let count) = cursor.values[terms] { taken = count }
-    }
-
-    mutating func take(_ row: SQLRow, _ cells: [Int]) {
-        let next = cells.map { KeysetCursor.Value(row[$0]) }
-        let isTie = next.count == values.count && zip(next, values).allSatisfy { $0.isEqualInSQL($1) }
-        taken = isTie ? taken + 1 : 1
-        values = next
-    }
-
-    var cursor: KeysetCursor { KeysetCursor(values + [.integer(taken)]) }
-}
-
-extension KeysetCursor.Value {
-    /// Integers and doubles are compared as numbers.
-    fileprivate func isEqualInSQL(_ other: Self) -> Bool {
-        switch (self, other) {
-        case (.integer(let integer), .double(let double)), (.double(let double), .integer(let integer)):
-            Int64(exactly: double) == integer
-        default: self == other
-        }
     }
 }

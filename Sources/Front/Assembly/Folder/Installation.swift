@@ -18,6 +18,7 @@ public struct Installation: Sendable {
         self.path = path
         try Self.make(path)
         lock = try FolderLock(path: path)
+        SQLiteFile.sort(in: "\(path)/tmp")
         database = try SQLiteDatabase(path: "\(path)/waybill.db")
         blobs = try DiskBlobs(root: path)
         try Self.make(temporaryFolder)
