@@ -33,6 +33,7 @@ import Testing
         #"{"contentType": "flight", "format": "ndjson", "compression": "zstd"}"#,
         #"{"contentType": "flight", "format": "json", "partRows": 20000, "sort": ["-carrier"]}"#,
         #"{"contentType": "flight", "format": "csv", "compression": "zip", "query": "carrier:C1*"}"#,
+        #"{"contentType": "flight", "format": "ndjson", "sort": "-id"}"#,
         #"{"contentType": "flight", "format": "xlsx", "fields": ["id", "note"], "query": "carrier:C7"}"#,
     ]
 

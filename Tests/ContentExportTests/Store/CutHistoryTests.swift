@@ -63,6 +63,9 @@ private struct HeldCut {
         [ItemSort(field: "text")], [ItemSort(field: "number", isDescending: true)],
         [ItemSort(field: "text", isDescending: true), ItemSort(field: "number")],
         [ItemSort(field: "number"), ItemSort(field: "ratio", isDescending: true), ItemSort(field: "text")],
+        [ItemSort(field: "id", isDescending: true)], [ItemSort(field: "id")],
+        [ItemSort(field: "number"), ItemSort(field: "id", isDescending: true)],
+        [ItemSort(field: "text", isDescending: true), ItemSort(field: "id"), ItemSort(field: "number")],
     ]
 
     private func item(_ random: inout SeededGenerator) -> ModelItem {
@@ -76,6 +79,7 @@ private struct HeldCut {
     private func sorted(_ items: some Sequence<ModelItem>, by sort: [ItemSort]) -> [ModelItem] {
         func key(_ item: ModelItem, _ field: String) -> String {
             switch field {
+            case "id": item.id
             case "text": item.text.map(IndexKey.text) ?? IndexKey.missing
             case "number": item.number.map { IndexKey.integer(Int64($0)) } ?? IndexKey.missing
             default: item.ratio.map(IndexKey.number) ?? IndexKey.missing

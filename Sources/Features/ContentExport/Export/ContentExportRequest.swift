@@ -25,6 +25,7 @@ struct ContentExportBody: JSONBody {
     }
 
     private static let partRowsMax: Int64 = 1_000_000_000
+    private static let sortsMax = 8
 
     static let fields: Set = [
         "contentType", "contentTypes", "dataset", "query", "fields", "languages", "sort", "format", "compression", "onError",
@@ -70,7 +71,7 @@ struct ContentExportBody: JSONBody {
         "fields": .array(of: .string(1...63), 1...202).described("which columns, in this order").optional,
         "languages": .array(of: .string(1...35), 1...100).optional,
         "sort": Schema.oneOf(.string(1...64), .array(of: .string(1...64), 1...8))
-            .described("`id` (the default) or indexed fields; `-field` is descending").optional,
+            .described("`id` (the default) or indexed fields; `-field` or `-id` is descending").optional,
         "format": .enumeration(ExportOptions.Format.self).optional,
         "compression": .enumeration(ExportOptions.Compression.self).optional,
         "onError": .enumeration(ExportOptions.OnError.self).optional,
@@ -114,12 +115,10 @@ struct ContentExportBody: JSONBody {
         }
         if let partBytes, partBytes < 1024 { wrong.append(("partBytes", "must be 1024 or more")) }
         if let filename, !(1...200).contains(filename.utf8.count) { wrong.append(("filename", "has 1 to 200 bytes")) }
+        let sorts = sorts(&wrong)
         let style = style(&wrong)
         if csv != nil, format != .csv { wrong.append(("csv", "goes with the format csv only")) }
         guard wrong.isEmpty else { throw Problem.invalid(wrong) }
-        var sorts = (sort?.values ?? []).map(Self.sort)
-        // Rows with equal values are in the order of their ids anyway.
-        if dataset == nil, sorts.last == ItemSort(field: "id") { sorts.removeLast() }
         let options = ExportOptions(
             format: format, compression: compression, onError: onError,
             filename: Self.fileName(filename ?? dataset ?? (types.count == 1 ? types[0] : "content")), partRows: partRows,
@@ -149,6 +148,21 @@ struct ContentExportBody: JSONBody {
         return languages.filter { (try? ItemEncoder.checkedLanguage($0)) == nil }.prefix(10).map {
             ("languages", "‘\($0.prefix(100))’ is no language tag, such as en or de-AT")
         }
+    }
+
+    private func sorts(_ wrong: inout [(field: String, reason: String)]) -> [ItemSort] {
+        guard let sort else { return [] }
+        var sorts = sort.values.map(Self.sort)
+        if sorts.isEmpty || sorts.count > Self.sortsMax || sorts.contains(where: { $0.field.isEmpty }) {
+            wrong.append(("sort", "names 1 to \(Self.sortsMax) fields"))
+        } else if Set(sorts.map(\.field)).count != sorts.count {
+            wrong.append(("sort", "names a field twice"))
+        }
+        // An id has no equal, so that nothing is left to sort behind it; and without it rows are in its order anyway.
+        if dataset == nil, let id = sorts.firstIndex(where: { $0.field == ItemSort.id }) {
+            sorts.removeSubrange((sorts[id].isDescending ? id + 1 : id)...)
+        }
+        return sorts
     }
 
     private static func sort(_ text: String) -> ItemSort {

@@ -27,7 +27,7 @@ public struct ItemScan: Sendable {
         self.query = query
         self.readable = readable
         self.languages = languages
-        if case .sorted(let sort) = plan { _ = try Self.fields(of: sort, in: type) }
+        if case .sorted(let sort) = plan { _ = try Self.order(of: sort, in: type) }
     }
 
     /// The end of the next stretch of `rows` rows after a place, of the last rows if fewer are left, or nil at the end.
@@ -92,13 +92,22 @@ public struct ItemScan: Sendable {
         try ContentStore().hasVersions(type: type.id, space: cut.space, in: session)
     }
 
-    /// The fields that can be sorted by: indexed ones with one value.
-    static func fields(of sort: [ItemSort], in type: ContentType) throws(ContentError) -> [(
-        field: ContentField, isDescending: Bool
-    )] {
-        guard !sort.isEmpty else { throw ContentError(.badSort, "nothing to sort by") }
+    /// What a scan is sorted by: fields, then the id, which tells any two rows apart.
+    struct Order {
         var fields: [(field: ContentField, isDescending: Bool)] = []
+        var isIDDescending = false
+    }
+
+    /// The fields that can be sorted by: indexed ones with one value.
+    static func order(of sort: [ItemSort], in type: ContentType) throws(ContentError) -> Order {
+        guard !sort.isEmpty else { throw ContentError(.badSort, "nothing to sort by") }
+        var order = Order()
         for part in sort {
+            if part.field == ItemSort.id {
+                // Whatever follows finds nothing left to order.
+                order.isIDDescending = part.isDescending
+                return order
+            }
             guard let field = type.field(part.field) else {
                 throw ContentError(.badSort, "the type \(type.name) has no field \(part.field)", field: part.field)
             }
@@ -109,8 +118,8 @@ public struct ItemScan: Sendable {
             guard field.isIndexReady else {
                 throw ContentError(.badSort, "the index of \(part.field) is still being made; try again later", field: part.field)
             }
-            fields.append((field, part.isDescending))
+            order.fields.append((field, part.isDescending))
         }
-        return fields
+        return order
     }
 }

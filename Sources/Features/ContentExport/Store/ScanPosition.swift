@@ -31,8 +31,10 @@ public struct ScanPosition: Hashable, Sendable, Codable {
     public internal(set) var id: String
 }
 
-/// One field to sort by.
+/// One field to sort by, or `id`.
 public struct ItemSort: Hashable, Sendable, Codable {
+    static let id = "id"
+
     public var field: String
     public var isDescending: Bool
 
@@ -48,7 +50,7 @@ public enum ScanPlan: Hashable, Sendable, Codable {
     case clustered
     /// The rows that an index names, by id.
     case indexed(index: Int64, IndexSpan)
-    /// All rows, by the values of fields and then by id.
+    /// All rows, by the values of fields and then by id, which may be named as the last one to say its direction.
     case sorted([ItemSort])
 }
 

@@ -12,6 +12,7 @@ struct ScanStatement {
     private let dialect: SQLDialect
     /// With its first key expression given by the index.
     private var sort: [(field: ContentField, isDescending: Bool)] = []
+    private var isIDDescending = false
 
     /// The rows that are still present, and those that were replaced.
     private enum Branch {
@@ -22,7 +23,10 @@ struct ScanStatement {
     init(scan: ItemScan, dialect: SQLDialect) {
         self.scan = scan
         self.dialect = dialect
-        if case .sorted(let parts) = scan.plan, let fields = try? ItemScan.fields(of: parts, in: scan.type) { sort = fields }
+        if case .sorted(let parts) = scan.plan, let order = try? ItemScan.order(of: parts, in: scan.type) {
+            sort = order.fields
+            isIDDescending = order.isIDDescending
+        }
     }
 
     private mutating func bind(_ value: SQLValue) -> String {
@@ -42,7 +46,7 @@ struct ScanStatement {
             branches.append(select(branch, after: after, through: through, isFiltered: isFiltered, hasBody: hasBody))
         }
         text = branches.joined(separator: " UNION ALL ")
-        let directions = sorting(.present).map(\.isDescending) + [false]
+        let directions = sorting(.present).map(\.isDescending) + [isIDDescending]
         text +=
             " ORDER BY "
             + directions.enumerated().map { column, isDescending in
@@ -69,13 +73,15 @@ struct ScanStatement {
         if hasBody { columns += ["\(rows).language", "\(rows).acl", "\(rows).body"] }
         var conditions = ["\(rows).space = $1", "\(rows).type_id = $2"]
         let from = source(branch, after: after, through: through, &conditions)
-        let order = keys + [("\(rows).id", false)]
+        let order = keys + [("\(rows).id", isIDDescending)]
         let epoch = bind(.integer(scan.cut.epoch))
         conditions.append("\(rows).epoch <= \(epoch)")
         if branch == .versions { conditions.append("v.until_epoch > \(epoch)") }
         if let after { conditions.append(beyond(after, order)) }
         if let through {
-            conditions.append(sort.isEmpty ? "\(rows).id <= \(bind(.text(through.id)))" : "NOT (\(beyond(through, order)))")
+            let isWithin = isIDDescending ? ">=" : "<="
+            conditions.append(
+                sort.isEmpty ? "\(rows).id \(isWithin) \(bind(.text(through.id)))" : "NOT (\(beyond(through, order)))")
         }
         if isFiltered { addFilters(branch, &conditions) }
         return "SELECT \(columns.joined(separator: ", ")) FROM \(from) WHERE \(conditions.joined(separator: " AND "))"
@@ -101,6 +107,8 @@ struct ScanStatement {
             let distinct = span.isEquality ? "" : "DISTINCT "
             return "(SELECT \(distinct)x.id FROM content_index AS x WHERE \(inner.joined(separator: " AND ")) ORDER BY x.id) AS c"
                 + " CROSS JOIN \(table)"
+        case .sorted where sort.isEmpty:
+            return table
         case .sorted:
             let index = branch == .present ? "content_index" : "content_version_index"
             let id = sort.first?.field.indexID ?? 0
