@@ -64,6 +64,11 @@ let package = Package(
         // Drivers: the only speakers of a vendor's name
         room("WaybillSQLite", in: "Drivers", ["WaybillDatabases", grdb, sqlite]),
         room("WaybillDiskBlobs", in: "Drivers", ["WaybillBlobs", crypto]),
+        room(
+            "OutboundHTTP", in: "Drivers",
+            [
+                httpClient, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
 
         // Floor 1: jobs
         room("WaybillEngine", in: "Engine", ["WaybillDatabases", "WaybillBlobs", crypto, logging, lifecycle]),
@@ -105,7 +110,7 @@ let package = Package(
             "Assembly", in: "Front",
             [
                 "ContentExport", "Jobs", "JobDoors", "Administration", "Notify", "Dashboard", "Web", "Datasets", "WaybillEngine",
-                "WaybillSQLite", "WaybillDiskBlobs",
+                "WaybillSQLite", "WaybillDiskBlobs", "OutboundHTTP",
                 "WaybillDatabases", "WaybillBlobs", "CMalloc", hummingbird, configuration, logging, lifecycle, crypto,
             ]),
         room("Commands", in: "Front", ["Assembly", "WaybillClient", arguments]),
@@ -118,7 +123,9 @@ let package = Package(
 
         // Tests: a room each, one suite for every driver, the simulation, the real binary
         tests("FormatsTests", ["Formats", "CZlib", "CZstd"]),
-        tests("Conformance", ["WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillDiskBlobs", grdb, crypto]),
+        tests(
+            "Conformance",
+            ["WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillDiskBlobs", "OutboundHTTP", grdb, crypto]),
         tests(
             "WaybillEngineTests",
             [
@@ -163,7 +170,7 @@ let package = Package(
             ]),
         tests("CommandsTests", ["Commands", "Assembly", "WaybillClient", arguments]),
         tests("TidyTests", []),
-        tests("EndToEnd", ["WaybillClient", "waybill"]),
+        tests("EndToEnd", ["WaybillClient", "waybill", crypto]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -21,11 +21,17 @@ import Testing
             #expect(answer.status == 202)
             let job = try #require(try answer.json()["jobId"]?.string)
             #expect(try await system.wait(job, in: "/jobs")["state"]?.string == "completed")
-            #expect(try await ada.get("/content/types").json()["types"]?.array?.isEmpty == true)
+            #expect(try await ada.get("/content/types").json()["code"]?.string == "TENANT_ERASED", "an old token stays refused")
+            try await server.restart()
+            #expect(try await ada.get("/content/types").status == 410, "also after a restart")
+            try await expectNothingLeft(of: "acme", on: server)
+            server.forgetTokens()
+            let anew = try await server.user("ada", of: "acme", "admin")
+            #expect(try await anew.get("/content/types").json()["types"]?.array?.isEmpty == true)
             for path in ["/jobs", "/content/export", "/content/import", "/notifications"] {
-                #expect(try await ada.get(path).json()["total"]?.integer == 0, "\(path)")
+                #expect(try await anew.get(path).json()["total"]?.integer == 0, "\(path)")
             }
-            #expect(try await ada.get("/content/export/\(id)/download").status == 404)
+            #expect(try await anew.get("/content/export/\(id)/download").status == 404)
             #expect(try await User.nobody(server).get(link).status == 404)
             let left = try await poll("the end of the files") { () -> [String]? in
                 let files = try BlobFolder(server).files().keys.filter { $0.contains("acme") }
@@ -34,6 +40,81 @@ import Testing
             #expect(left.isEmpty)
             #expect(try await bob.download(kept).status == 200)
             #expect(try await bob.get("/content/types/article").json()["items"]?.integer == 50)
+        }
+    }
+
+    /// Looks into every table and at every file. Only the erasure itself, which is the operators', names whom it erased.
+    private func expectNothingLeft(of tenant: String, on server: ServerFixture) async throws {
+        await server.terminate()
+        let program = """
+            import json, sqlite3, sys
+            db = sqlite3.connect(sys.argv[2]); found = {}; columns = 0
+            for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                for row in db.execute('SELECT * FROM "%s"' % table):
+                    if any(sys.argv[1] in (v.decode('latin1') if isinstance(v, bytes) else str(v)) for v in row):
+                        found[table] = found.get(table, 0) + 1
+            print(json.dumps(found))
+            """
+        let (status, output) = try await ServerProcess.run(
+            ["python3", "-c", program, tenant, server.data + "/waybill.db"], program: "/usr/bin/env")
+        #expect(status == 0, "\(output)")
+        #expect(try JSON(Array(output.utf8)) == .object(["engine_jobs": .number(1)]))
+        let names = FileManager.default.enumerator(atPath: server.data)?.compactMap { $0 as? String } ?? []
+        #expect(!names.isEmpty && names.filter { $0.contains(tenant) }.isEmpty)
+        try await server.start()
+    }
+
+    @Test("while a tenant is being erased it is let in nowhere, and what was under way brings it not back")
+    func closed() async throws {
+        try await withServer(["engine.workers": "1"]) { server in
+            let system = try await server.user("ops", of: "operations", "system")
+            let ada = try await server.user("ada", of: "acme", "admin")
+            try await ada.makeArticles(20)
+            let made = try await ada.post("/apikeys", #"{"user": "robot", "roles": ["editor"]}"#).json()
+            var robot = User(server: server, tenant: "acme", name: "robot", token: nil)
+            robot.apiSecret = try #require(made["secret"]?.string)
+            // The only worker is busy, so that the erasure waits for its turn.
+            let slow = try await server.slowUser()
+            let blocker = try await slow.slowExport()
+            let pending = try await ada.export()
+            let job = try await withThrowingTaskGroup(of: Void.self) { group in
+                let (begun, feed) = AsyncStream<Void>.makeStream()
+                group.addTask {
+                    try await ada.stream("/content/export/\(pending)/monitor") { stream in
+                        _ = try await stream.next()
+                        feed.finish()
+                        _ = try await stream.rest()
+                    }
+                }
+                for await _ in begun {}
+                let job = try #require(try await system.delete("/tenants/acme").json()["jobId"]?.string)
+                try await group.waitForAll()
+                return job
+            }
+            #expect(try await system.delete("/tenants/acme").status == 409)
+            server.forgetTokens()
+            let again = try await server.user("ada", of: "acme", "admin")
+            for user in [ada, again, robot] {
+                for answer in [
+                    try await user.get("/content/types"), try await user.put("/content/types/x", #"{"fields": []}"#),
+                    try await user.post("/content/export", #"{"contentType": "article", "format": "csv"}"#),
+                ] {
+                    #expect(answer.status == 410)
+                    #expect(try answer.json()["code"]?.string == "TENANT_ERASED")
+                }
+            }
+            #expect(
+                try await system.get("/tenants").json()["tenants"]?.array?.contains { $0["state"]?.string == "erasing" } == true)
+            _ = try await slow.post("/content/export/\(blocker)/cancel")
+            #expect(try await system.wait(job, in: "/jobs")["state"]?.string == "completed")
+            for user in [ada, again] { #expect(try await user.get("/content/types").status == 410) }
+            #expect(try await robot.get("/content/types").status == 401, "its key is gone")
+            #expect(try await system.get("/tenants").json()["tenants"]?.array?.contains { $0["name"]?.string == "acme" } == false)
+            server.forgetTokens()
+            let new = try await server.user("ada", of: "acme", "admin")
+            #expect(try await new.get("/content/types").json()["types"]?.array?.isEmpty == true)
+            try await new.makeArticles(2)
+            #expect(try await new.exported()["result"]?["exported"]?.integer == 2)
         }
     }
 

@@ -26,9 +26,9 @@ struct HouseRoom: Equatable {
         ("CXLSXWriter", ["Ground/Formats"]), ("CZlib", ["Ground/Formats"]), ("CZstd", ["Ground/Formats"]),
         ("Hummingbird", ["Web", "Features", "Delivery", "Front/Assembly"]),
         ("HTTPTypes", ["Web", "Features", "Delivery", "Front/Assembly"]),
-        ("NIO", ["Web", "Features", "Delivery", "Front/Assembly", "Front/WaybillClient"]),
+        ("NIO", ["Web", "Features", "Delivery", "Front/Assembly", "Front/WaybillClient", "Drivers/OutboundHTTP"]),
         ("JWTKit", ["Web"]),
-        ("AsyncHTTPClient", ["Front/WaybillClient"]),
+        ("AsyncHTTPClient", ["Front/WaybillClient", "Drivers/OutboundHTTP"]),
         ("Configuration", ["Front/Assembly"]),
         ("ArgumentParser", ["Front/Commands", "Front/waybill"]),
     ]

@@ -24,23 +24,42 @@ import WaybillEngine
             _ = try session.execute("CREATE TABLE IF NOT EXISTS notes (number INTEGER PRIMARY KEY, text TEXT NOT NULL)")
         }
         let database = test.database
-        let store = test.floor.idempotency
         try await test.serve { catalog in
-            catalog.route(.post, "/notes", RouteDoc("addNote", "x", tag: "t", access: .signedIn).body(.anyObject).idempotent()) {
-                request, context in
-                let (note, bytes) = try await request.json(Note.self)
-                return try await store.perform(request, context, body: bytes) { ticket in
-                    entered?.yield()
-                    if let gate { for await _ in gate { break } }
-                    return try await database.write { session in
-                        try session.execute("INSERT INTO notes (text) VALUES ($1)", note.text)
-                        let number = try session.count("SELECT MAX(number) FROM notes")
-                        let answer = try StoredAnswer.accepted(
-                            ["number": .integer(Int64(number))] as JSONValue, location: "/notes/\(number)")
-                        if settles { try ticket.settle(session, answer) }
-                        if note.text == "fail" { throw SQLError(.full, "x") }
-                        return answer
-                    }
+            let doc = RouteDoc("addNote", "x", tag: "t", access: .signedIn).body(.anyObject)
+            catalog.change(.post, "/notes", doc) { request, _, ticket in
+                let note = try await request.json(Note.self).value
+                entered?.yield()
+                if let gate { for await _ in gate { break } }
+                return try await database.write { session in
+                    try session.execute("INSERT INTO notes (text) VALUES ($1)", note.text)
+                    let number = try session.count("SELECT MAX(number) FROM notes")
+                    let answer = try StoredAnswer.accepted(
+                        ["number": .integer(Int64(number))] as JSONValue, location: "/notes/\(number)")
+                    if settles { try ticket.settle(session, answer) }
+                    if note.text == "fail" { throw SQLError(.full, "x") }
+                    return answer
+                }
+            }
+            let stream = RouteDoc("addNotes", "x", tag: "t", access: .signedIn).body(media: "text/plain")
+            catalog.change(.post, "/stream", stream) { request, _, ticket in
+                var bytes = 0
+                entered?.yield()
+                for try await buffer in request.body { bytes += buffer.readableBytes }
+                let length = bytes
+                return try await database.write { session in
+                    try session.execute("INSERT INTO notes (text) VALUES ($1)", "\(length)")
+                    let answer = StoredAnswer(status: 200, body: Array("\(length)".utf8))
+                    if settles { try ticket.settle(session, answer) }
+                    return answer
+                }
+            }
+            let secret = RouteDoc("makeSecret", "x", tag: "t", access: .signedIn).holdingSecret()
+            catalog.change(.post, "/secrets", secret) { _, _, ticket in
+                try await database.write { session in
+                    try session.execute("INSERT INTO notes (text) VALUES ('made')")
+                    let answer = StoredAnswer(status: 201, body: Array("open sesame".utf8))
+                    try ticket.settle(session, answer)
+                    return answer
                 }
             }
         } _: {
@@ -134,6 +153,46 @@ import WaybillEngine
         }
     }
 
+    @Test("a stream is known by its bytes, and read once", arguments: [true, false])
+    func streams(settles: Bool) async throws {
+        let test = try await TestFloor()
+        try await serve(test, settles: settles) { client async throws in
+            func send(_ text: String) async throws -> TestResponse {
+                var headers = try test.bearer()
+                (headers[.idempotencyKey], headers[.contentType]) = ("k", "text/plain")
+                return try await client.execute(uri: "/stream", method: .post, headers: headers, body: ByteBuffer(string: text))
+            }
+            let text = String(repeating: "abc", count: 100_000)
+            #expect(try await send(text).text == "300000")
+            let again = try await send(text)
+            #expect(again.text == "300000" && again.headers[.idempotentReplayed] == "true")
+            #expect(try await send(text + "d").code() == "IDEMPOTENCY_KEY_REUSED")
+            #expect(try await count(test) == 1)
+        }
+    }
+
+    @Test("an answer with a secret is given again, and can't be read from the database")
+    func secrets() async throws {
+        let test = try await TestFloor()
+        try await serve(test) { client async throws in
+            var headers = try test.bearer()
+            headers[.idempotencyKey] = "k"
+            for _ in 0..<2 {
+                let answer = try await client.execute(uri: "/secrets", method: .post, headers: headers)
+                #expect(answer.status == .created && answer.text == "open sesame")
+            }
+            #expect(try await count(test) == 1)
+            let kept = try await test.database.read { try $0.all("SELECT body FROM web_idempotency") { $0.bytes(0) } }
+            #expect(kept.count == 1 && !kept[0].isEmpty)
+            #expect(!String(decoding: kept[0], as: UTF8.self).contains("sesame"))
+            // It is bound to its row.
+            try await test.database.write { _ = try $0.execute("UPDATE web_idempotency SET key = 'l'") }
+            headers[.idempotencyKey] = "l"
+            #expect(try await client.execute(uri: "/secrets", method: .post, headers: headers).status == .conflict)
+            #expect(try await count(test) == 1)
+        }
+    }
+
     @Test("a key ends after a day and is pruned")
     func expiry() async throws {
         let test = try await TestFloor()
@@ -165,7 +224,7 @@ import WaybillEngine
     @Test("a settled key of another process wins")
     func race() async throws {
         let test = try await TestFloor()
-        let other = IdempotencyStore(test.database, time: test.time)
+        let other = IdempotencyStore(test.database, key: test.key, time: test.time)
         let request = Request(
             head: .init(method: .post, scheme: nil, authority: nil, path: "/x", headerFields: [.idempotencyKey: "k"]),
             body: .init(buffer: .init()))
@@ -174,8 +233,8 @@ import WaybillEngine
         context.access = .granted(Identity(principal: Principal(tenant: try #require(TenantID("acme")), user: "ann", roles: [])))
         let asked = context
         let database = test.database
-        let answer = try await test.floor.idempotency.perform(request, asked, body: []) { mine in
-            _ = try await other.perform(request, asked, body: []) { theirs in
+        let answer = try await test.floor.idempotency.perform(request, asked, bodyDigest: []) { mine in
+            _ = try await other.perform(request, asked, bodyDigest: []) { theirs in
                 try await database.write { session in
                     try theirs.settle(session, StoredAnswer(status: 202, body: [1]))
                     return StoredAnswer(status: 202, body: [1])

@@ -77,7 +77,8 @@ import WaybillEngine
         let answers = start["responses"]?.members?.map(\.name) ?? []
         #expect(
             answers == [
-                "202", "400", "401", "403", "404", "408", "409", "413", "414", "415", "422", "429", "431", "500", "503", "507",
+                "202", "400", "401", "403", "404", "408", "409", "410", "413", "414", "415", "422", "429", "431", "500", "503",
+                "507",
             ])
         #expect(start["responses"]?["202"]?["headers"]?["Location"] != nil)
         let file = try #require(paths?["/jobs/{jobId}/{name}"]?["get"])

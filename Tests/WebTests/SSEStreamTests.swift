@@ -4,18 +4,24 @@ import HummingbirdTesting
 import Logging
 import NIOCore
 import Testing
+import WaybillDatabases
 import WaybillEngine
 
 @testable import Web
 
 @Suite struct SSEStreamTests {
-    private func mount(_ test: TestFloor, _ frames: AsyncStream<SSEFrame>) -> (RouteCatalog) -> Void {
+    private func mount(
+        _ test: TestFloor, _ frames: AsyncStream<SSEFrame>, isSignedIn: Bool = false
+    ) -> (RouteCatalog) -> Void {
         { catalog in
-            let doc = RouteDoc("watch", "x", tag: "t", access: .open).answer(200, "events", .string, media: "text/event-stream")
+            let doc = RouteDoc("watch", "x", tag: "t", access: isSignedIn ? .signedIn : .open).answer(
+                200, "events", .string, media: "text/event-stream")
             catalog.route(.get, "/watch", doc) { request, context in
                 _ = try SSEStream.lastEventID(request)
                 let place = try test.floor.streams.open("job 1")
-                return SSEStream(time: test.time).response(request, context, place: place, jitter: 255, frames: frames)
+                let access = isSignedIn ? test.floor.streamAccess(of: context) : .unlimited
+                return SSEStream(time: test.time).response(
+                    request, context, access: access, place: place, jitter: 255, frames: frames)
             }
         }
     }
@@ -95,6 +101,50 @@ import WaybillEngine
             for await _ in gone.stream {}
         }
         #expect(test.floor.streams.count == 0)
+    }
+
+    /// What ends the credentials of who listens.
+    enum Ending: CaseIterable { case tokenExpires, keyIsRevoked, keyExpires, tenantIsErased }
+
+    @Test("an open stream ends with the credentials of who listens", .timeLimit(.minutes(1)), arguments: Ending.allCases)
+    func credentials(ending: Ending) async throws {
+        let test = try await TestFloor()
+        let (frames, feed) = AsyncStream<SSEFrame>.makeStream()
+        let acme = try #require(TenantID("acme"))
+        let id = "0198c000-0000-7000-8000-000000000001"
+        let keys = test.floor.keys
+        let secret = try await keys.create(
+            id: id, tenant: acme, user: "bot", roles: ["reader"], name: "", expiresAt: test.time.now().advanced(by: .seconds(60)),
+            random: test.floor.random(32), now: test.time.now())
+        let isToken = ending == .tokenExpires || ending == .tenantIsErased
+        let credential = isToken ? "Authorization: Bearer \(try test.token(lifetime: .seconds(61)))" : "ApiSecret: \(secret)"
+        try await test.serve(mount(test, frames, isSignedIn: true), setup: .live) { client async throws in
+            let raw = try await RawClient.connect(try #require(client.port))
+            try await raw.say("GET /watch HTTP/1.1\r\nHost: x\r\n\(credential)\r\n\r\n")
+            _ = await raw.hear(until: "retry: 4000")
+            // The heartbeat sleeps, and so does the look at the credentials.
+            for _ in 0..<2 { await test.time.waitForSleeper() }
+            test.time.advance(.seconds(2))
+            await test.time.waitForSleeper()
+            #expect(test.floor.streams.count == 1, "still good")
+            switch ending {
+            case .tokenExpires, .keyExpires:
+                for step in [Duration.seconds(13), .seconds(46)] {
+                    test.time.advance(step)
+                    if step == .seconds(13) { for _ in 0..<2 { await test.time.waitForSleeper() } }
+                }
+            case .keyIsRevoked:
+                #expect(try await keys.revoke(id: id, tenant: acme, now: test.time.now()))
+                test.time.advance(.seconds(2))
+            case .tenantIsErased:
+                let now = test.time.now()
+                try await test.database.write { try test.floor.tenants.close(acme, now: now, in: $0) }
+                test.time.advance(.seconds(2))
+            }
+            #expect(await raw.hearAll().hasSuffix("0\r\n\r\n"))
+        }
+        #expect(test.floor.streams.count == 0)
+        feed.finish()
     }
 
     @Test("an open stream ends when the server goes down", .timeLimit(.minutes(1)))

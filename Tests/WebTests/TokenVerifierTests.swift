@@ -28,8 +28,8 @@ import WaybillEngine
     }
 
     @Test("a token that is signed with the key's text is taken")
-    func valid() throws {
-        let (identity, issuedAt) = try TokenVerifier(key: key()).verify(
+    func valid() async throws {
+        let (identity, issuedAt) = try await TokenVerifier(key: key()).verify(
             TokenVerifierTests.token(TokenVerifierTests.claims), now: now)
         #expect(identity.principal.user == "ann")
         #expect(identity.principal.tenant.text == "acme")
@@ -39,13 +39,13 @@ import WaybillEngine
     }
 
     @Test("a minted token is taken until it ends, and not a moment longer")
-    func minted() throws {
+    func minted() async throws {
         let signer = TokenSigner(try key())
         let tenant = try #require(TenantID("acme"))
         let (token, end) = signer.sign(tenant: tenant, user: "root", roles: ["system"], lifetime: .seconds(1), now: now)
         let verifier = TokenVerifier(key: try key())
-        #expect(try verifier.verify(token, now: now).identity.scopes.contains(.system))
-        #expect(throws: Problem.self) { try verifier.verify(token, now: end) }
+        #expect(try await verifier.verify(token, now: now).identity.scopes.contains(.system))
+        await #expect(throws: Problem.self) { try await verifier.verify(token, now: end) }
     }
 
     static let badClaims: [JSONValue] = [
@@ -63,8 +63,10 @@ import WaybillEngine
     ]
 
     @Test("claims that are missing, late, early or of another shape are refused", arguments: badClaims)
-    func refused(claims: JSONValue) {
-        #expect(throws: Problem.self) { try TokenVerifier(key: key()).verify(TokenVerifierTests.token(claims), now: now) }
+    func refused(claims: JSONValue) async {
+        await #expect(throws: Problem.self) {
+            try await TokenVerifier(key: key()).verify(TokenVerifierTests.token(claims), now: now)
+        }
     }
 
     static let badHeaders: [JSONValue] = [
@@ -74,13 +76,13 @@ import WaybillEngine
     ]
 
     @Test("headers that ask for another way of signing are refused", arguments: badHeaders)
-    func refusedHeader(header: JSONValue) {
+    func refusedHeader(header: JSONValue) async {
         let token = TokenVerifierTests.token(TokenVerifierTests.claims, header: header)
-        #expect(throws: Problem.self) { try TokenVerifier(key: key()).verify(token, now: now) }
+        await #expect(throws: Problem.self) { try await TokenVerifier(key: key()).verify(token, now: now) }
     }
 
     @Test("a changed, cut, padded or unsigned token is refused")
-    func tampered() throws {
+    func tampered() async throws {
         let token = TokenVerifierTests.token(TokenVerifierTests.claims)
         let parts = token.split(separator: ".").map(String.init)
         let other = TokenVerifierTests.token(TokenVerifierTests.claims.setting("tenant", "other")).split(separator: ".").map(
@@ -93,22 +95,26 @@ import WaybillEngine
             String(repeating: "a", count: 10_000),
         ]
         for text in bad {
-            #expect(throws: Problem.self, "\(text.prefix(40))") { try TokenVerifier(key: key()).verify(text, now: now) }
+            await #expect(throws: Problem.self, "\(text.prefix(40))") {
+                try await TokenVerifier(key: key()).verify(text, now: now)
+            }
         }
         // The last character's spare bits must be zero, or one signature would have several texts.
         let last = try #require(parts[2].last)
         let twin = String(parts[2].dropLast()) + (last == "B" ? "C" : "B")
-        #expect(throws: Problem.self) { try TokenVerifier(key: key()).verify(parts[0] + "." + parts[1] + "." + twin, now: now) }
+        await #expect(throws: Problem.self) {
+            try await TokenVerifier(key: key()).verify(parts[0] + "." + parts[1] + "." + twin, now: now)
+        }
     }
 
     @Test("claims that are there twice are refused")
-    func twice() throws {
+    func twice() async throws {
         let text = #"{"sub":"ann","sub":"bob","tenant":"acme","roles":[],"iat":1795305500,"exp":1795305700}"#
         let signed = Base64URL.encode(#"{"alg":"HS256"}"#.utf8) + "." + Base64URL.encode(text.utf8)
         let code = HMAC<SHA256>.authenticationCode(
             for: Array(signed.utf8), using: SymmetricKey(data: Array(TokenVerifierTests.text.utf8)))
-        #expect(throws: Problem.self) {
-            try TokenVerifier(key: key()).verify(signed + "." + Base64URL.encode(Array(code)), now: now)
+        await #expect(throws: Problem.self) {
+            try await TokenVerifier(key: key()).verify(signed + "." + Base64URL.encode(Array(code)), now: now)
         }
     }
 
@@ -133,22 +139,23 @@ import WaybillEngine
             return signed + "." + Base64URL.encode(try privateKey.signature(for: Data(signed.utf8)).rawRepresentation)
         }
         let claims = TokenVerifierTests.claims.setting("iss", "https://id").setting("aud", ["x", "waybill"])
-        #expect(try verifier.verify(token(claims), now: now).identity.principal.user == "ann")
+        #expect(try await verifier.verify(token(claims), now: now).identity.principal.user == "ann")
         #expect(
-            try verifier.verify(token(claims.setting("exp", .double(TokenVerifierTests.start - 29))), now: now).identity.principal
+            try await verifier.verify(token(claims.setting("exp", .double(TokenVerifierTests.start - 29))), now: now).identity
+                .principal
                 .user == "ann")
-        #expect(throws: Problem.self) {
-            try verifier.verify(token(claims.setting("exp", .double(TokenVerifierTests.start - 31))), now: now)
+        await #expect(throws: Problem.self) {
+            try await verifier.verify(token(claims.setting("exp", .double(TokenVerifierTests.start - 31))), now: now)
         }
-        #expect(throws: Problem.self) { try verifier.verify(token(claims, kid: "two"), now: now) }
-        #expect(throws: Problem.self) { try verifier.verify(token(claims, kid: 1), now: now) }
-        #expect(throws: Problem.self) { try verifier.verify(token(claims, alg: "RS256"), now: now) }
-        #expect(throws: Problem.self) { try verifier.verify(token(claims.setting("aud", "x")), now: now) }
-        #expect(throws: Problem.self) { try verifier.verify(token(claims.setting("iss", "x")), now: now) }
-        #expect(throws: Problem.self) { try verifier.verify(token(claims.setting("roles", ["system"])), now: now) }
+        await #expect(throws: Problem.self) { try await verifier.verify(token(claims, kid: "two"), now: now) }
+        await #expect(throws: Problem.self) { try await verifier.verify(token(claims, kid: 1), now: now) }
+        await #expect(throws: Problem.self) { try await verifier.verify(token(claims, alg: "RS256"), now: now) }
+        await #expect(throws: Problem.self) { try await verifier.verify(token(claims.setting("aud", "x")), now: now) }
+        await #expect(throws: Problem.self) { try await verifier.verify(token(claims.setting("iss", "x")), now: now) }
+        await #expect(throws: Problem.self) { try await verifier.verify(token(claims.setting("roles", ["system"])), now: now) }
         // A public key is no secret: signing HS256 with it must not help.
         let confused = TokenVerifierTests.token(claims, header: ["alg": "HS256", "kid": "one"], key: json)
-        #expect(throws: Problem.self) { try verifier.verify(confused, now: now) }
+        await #expect(throws: Problem.self) { try await verifier.verify(confused, now: now) }
     }
 
     @Test(

@@ -25,7 +25,7 @@ public struct NotifyRoutes: Sendable {
 
         let read = RouteDoc("readNotification", "Marks a notice as read", tag: "notifications", access: .signedIn)
             .path("id", .string(1...19, pattern: "^[1-9][0-9]*$")).answer(200, "the notice", .ref("Notification"))
-        catalog.route(.post, "/notifications/{id}/read", read) { _, context in try await self.read(context) }
+        catalog.change(.post, "/notifications/{id}/read", read) { _, context, ticket in try await self.read(context, ticket) }
     }
 
     private func list(_ context: WebContext) async throws -> JSONAnswer {
@@ -44,17 +44,22 @@ public struct NotifyRoutes: Sendable {
         return try JSONAnswer(page, headers: [.total: "\(found.total)"])
     }
 
-    private func read(_ context: WebContext) async throws -> JSONAnswer {
+    private func read(_ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
         let principal = try context.requirePrincipal()
         let text = try context.path("id")
         let now = floor.time.now()
         // Only the one way to write a number names a notice.
-        guard let number = Int64(text), "\(number)" == text,
-            let notice = try await database.write({ [store] session in
-                try store.read(tenant: principal.tenant, user: principal.user, number: number, now: now, in: session)
-            })
-        else { throw Problem.notFound("there is no notice \(text)") }
-        return try JSONAnswer(NoticeView(notice))
+        let missing = Problem.notFound("there is no notice \(text)")
+        guard let number = Int64(text), "\(number)" == text else { throw missing }
+        return try await database.write { [store] session in
+            guard
+                let notice = try store.read(
+                    tenant: principal.tenant, user: principal.user, number: number, now: now, in: session)
+            else { throw missing }
+            let answer = try StoredAnswer(status: 200, json: NoticeView(notice))
+            try ticket.settle(session, answer)
+            return answer
+        }
     }
 }
 

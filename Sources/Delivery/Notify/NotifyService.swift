@@ -2,6 +2,7 @@ import Logging
 import ServiceLifecycle
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// Tells the one who wanted a job of its end: reads the event logs from a cursor of its own and writes notices.
 ///
@@ -91,7 +92,7 @@ public struct NotifyService: Service {
     /// - Returns: the number of the last one; nil if there are no more, or if another node tells them.
     private func tell(_ tenant: TenantID, after cursor: Int64) async throws -> Int64? {
         let events = try await engine.events(of: tenant, after: cursor, limit: Self.eventsAtOnce)
-        guard let last = events.last?.number else { return nil }
+        guard let last = events.last?.number, let newest = events.map(\.at).max() else { return nil }
         var notices: [Notice] = []
         for event in events {
             // A job that has been deleted since is nobody's concern any more.
@@ -101,7 +102,13 @@ public struct NotifyService: Service {
             notices.append(Notice(event, outcome, of: job, in: style))
         }
         let isTold = try await database.write { [store, notices] session in
-            try store.tell(notices, of: tenant, from: cursor, to: last, in: session)
+            do {
+                try TenantGate.admit(tenant, since: newest, in: session)
+            } catch is Problem {
+                // The tenant has been erased since the events were read.
+                return false
+            }
+            return try store.tell(notices, of: tenant, from: cursor, to: last, in: session)
         }
         return isTold ? last : nil
     }

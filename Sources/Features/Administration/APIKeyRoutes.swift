@@ -60,8 +60,12 @@ struct APIKeyRoutes: Sendable {
     func mount(_ catalog: RouteCatalog) {
         catalog.component("APIKey", View.schema)
         let create = RouteDoc("createAPIKey", "Makes an API key", tag: "administration", access: .scope(.tenantAdmin))
-            .body(Body.schema).answer(201, "the key with its secret, which is shown this once", .ref("APIKey"))
-        catalog.route(.post, "/apikeys", create) { request, context in
+            .described(
+                "With an `Idempotency-Key` a retry within a day gets the same key and secret; until then the answer is kept, "
+                    + "encrypted under a key that comes from the signing key."
+            )
+            .holdingSecret().body(Body.schema).answer(201, "the key with its secret, which is shown this once", .ref("APIKey"))
+        catalog.change(.post, "/apikeys", create) { request, context, ticket in
             let principal = try context.require(.tenantAdmin)
             let (body, _) = try await request.json(Body.self)
             let tenant = try Self.tenant(body.tenant, principal, context)
@@ -69,13 +73,14 @@ struct APIKeyRoutes: Sendable {
             guard !roles.isEmpty else { throw Problem.invalid("roles", "a key without a role or scope may do nothing") }
             let id = feature.newID()
             let expires = body.ttlSeconds.map { context.arrivedAt.advanced(by: .seconds($0)) }
-            let secret = try await feature.floor.keys.create(
+            return try await feature.floor.keys.create(
                 id: id, tenant: tenant, user: body.user, roles: roles, name: body.name ?? "", expiresAt: expires,
-                random: feature.floor.random(32), now: context.arrivedAt)
-            guard let key = try await feature.floor.keys.list(tenant: tenant).first(where: { $0.id == id }) else {
-                throw Problem.notFound()
+                random: feature.floor.random(32), now: context.arrivedAt
+            ) { session, key, secret in
+                let answer = try StoredAnswer(status: 201, json: View(key, secret: secret))
+                try ticket.settle(session, answer)
+                return answer
             }
-            return try JSONAnswer(View(key, secret: secret), status: .created)
         }
 
         let list = RouteDoc(
@@ -89,13 +94,15 @@ struct APIKeyRoutes: Sendable {
 
         let revoke = RouteDoc("revokeAPIKey", "Ends an API key at once", tag: "administration", access: .scope(.tenantAdmin))
             .path("keyId", .uuid).answer(204, "ended")
-        catalog.route(.delete, "/apikeys/{keyId}", revoke) { _, context in
+        catalog.change(.delete, "/apikeys/{keyId}", revoke) { _, context, ticket in
             let principal = try context.require(.tenantAdmin)
             let id = try context.pathID("keyId")
-            guard try await feature.floor.keys.revoke(id: id, tenant: principal.tenant, now: context.arrivedAt) else {
-                throw Problem.notFound("there is no such key")
+            let answer = StoredAnswer(status: 204)
+            let isKnown = try await feature.floor.keys.revoke(id: id, tenant: principal.tenant, now: context.arrivedAt) {
+                try ticket.settle($0, answer)
             }
-            return Response(status: .noContent)
+            guard isKnown else { throw Problem.notFound("there is no such key") }
+            return answer
         }
     }
 

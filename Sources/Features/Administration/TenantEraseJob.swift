@@ -1,8 +1,12 @@
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// Erases a tenant: every room removes its rows slice by slice, then its blobs go. Run again, it finds what is left.
+///
+/// The tenant's gate is closed all the while, so nothing new comes. The rooms are gone through twice: the second time finds what
+/// a transaction has written that had begun before the gate was closed.
 struct TenantEraseJob: JobHandler {
     static let kind: JobKind = "tenant.erase"
     /// Whose jobs the erasures are: the erased tenant can't own the job that erases it.
@@ -13,7 +17,7 @@ struct TenantEraseJob: JobHandler {
     }
 
     struct Checkpoint: Codable, Sendable {
-        /// Rooms that are done.
+        /// Rooms that are done, of two rounds.
         var rooms = 0
         var slices = 0
     }
@@ -28,9 +32,10 @@ struct TenantEraseJob: JobHandler {
     func run(_ input: Input, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>) async throws -> Output {
         var done = checkpoint ?? Checkpoint()
         let tenant = input.tenant
-        while done.rooms < erasers.count {
-            let eraser = erasers[done.rooms]
-            let progress = Double(done.rooms) / Double(erasers.count + 1) * 100
+        let rooms = erasers + erasers
+        while done.rooms < rooms.count {
+            let eraser = rooms[done.rooms]
+            let progress = Double(done.rooms) / Double(rooms.count + 1) * 100
             let hasMore = try await eraser.eraseSlice(tenant)
             done.slices += 1
             if !hasMore { done.rooms += 1 }
@@ -49,5 +54,15 @@ struct TenantEraseJob: JobHandler {
             }
         }
         return Output(blobs: removed)
+    }
+
+    /// A tenant whose erasure has failed stays closed: half of it is gone.
+    func ended(_ job: JobRecord, in session: any SQLSession) throws {
+        let tenant = try JobCoding.decode(Input.self, job.input).tenant
+        switch job.state {
+        case .completed: try TenantGate.open(tenant, erasedAt: job.endedAt ?? job.updatedAt, in: session)
+        case .cancelled: try TenantGate.open(tenant, erasedAt: nil, in: session)
+        default: break
+        }
     }
 }

@@ -27,25 +27,38 @@ struct TenantRoutes: Sendable {
         let erase = RouteDoc(
             "eraseTenant", "Erases a tenant: nothing of it is left", tag: "administration", access: .scope(.system)
         )
+        .described(
+            "From the answer on nobody of the tenant is let in: 410 `TENANT_ERASED`. Once the job has completed, a token that is "
+                + "issued from then on makes a new tenant of the name; older ones stay refused. If the job fails the tenant "
+                + "stays closed until it was retried or started again."
+        )
         .path("tenant", .tenant).problems(409)
         .answer(202, "the job that erases it", .ref("Job"), headers: ["Location", "Retry-After"])
-        catalog.route(.delete, "/tenants/{tenant}", erase) { _, context in
+        catalog.change(.delete, "/tenants/{tenant}", erase) { _, context, ticket in
             let principal = try context.require(.system)
             guard let tenant = TenantID(try context.path("tenant")) else { throw Problem.notFound("there is no such tenant") }
             guard tenant.text != TenantEraseJob.owner, let owner = TenantID(TenantEraseJob.owner) else {
                 throw Problem.conflict("this tenant owns the erasures")
             }
-            let job: JobRecord
+            let request = JobRequest(
+                kind: TenantEraseJob.kind, principal: Principal(tenant: owner, user: principal.user, roles: principal.roles),
+                input: try JobCoding.encode(TenantEraseJob.Input(tenant: tenant)), uniqueKey: tenant.text, maxAttempts: 10)
             do {
-                job = try await feature.engine.enqueue(
-                    TenantEraseJob.self, TenantEraseJob.Input(tenant: tenant),
-                    for: Principal(tenant: owner, user: principal.user, roles: principal.roles), uniqueKey: tenant.text,
-                    maxAttempts: 10)
+                let gate = feature.floor.tenants
+                let job = try await feature.engine.enqueue(request) { session, job in
+                    try ticket.settle(session, try Self.accepted(job))
+                    try gate.close(tenant, now: job.createdAt, in: session)
+                }
+                gate.forget(tenant)
+                return try Self.accepted(job)
             } catch let error as EngineError {
                 throw JobDoor<JobView>.problem(error)
             }
-            return try JSONAnswer.accepted(JobView(job, statusPath: "/jobs"), location: "/jobs/\(job.id)")
         }
+    }
+
+    private static func accepted(_ job: JobRecord) throws -> StoredAnswer {
+        try StoredAnswer.accepted(JobView(job, statusPath: "/jobs"), location: "/jobs/\(job.id)")
     }
 
     /// The tenants whose erasure has not ended.

@@ -93,10 +93,16 @@ public struct ContentFeature: Sendable {
         return (type, space.id)
     }
 
-    /// Writes, and tells the store's refusals as problems.
-    func writing<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
+    /// Writes for the tenant of a request, and tells the store's refusals as problems.
+    func writing<T: Sendable>(
+        for context: WebContext, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        let tenant = try context.requirePrincipal().tenant
         do {
-            return try await database.write(body)
+            return try await database.write { session in
+                try TenantGate.admit(tenant, since: context.arrivedAt, in: session)
+                return try body(session)
+            }
         } catch let error as ContentError {
             throw Problem.content(error)
         } catch let error as ItemError {
@@ -104,12 +110,6 @@ public struct ContentFeature: Sendable {
         }
     }
 
-    func upsert(_ batch: ItemBatch, for tenant: TenantID) async throws -> UpsertOutcome {
-        try await writing { session in
-            let store = ContentStore()
-            return try store.upsert(batch, by: try store.writing(for: tenant, in: session), in: session)
-        }
-    }
 }
 
 extension Problem {

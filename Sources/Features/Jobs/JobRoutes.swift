@@ -11,7 +11,9 @@ public struct JobRoutes: Sendable {
 
     public init(floor: WebFloor, engine: JobEngine, blobs: any BlobStore) {
         self.engine = engine
-        door = JobDoor(floor: floor, engine: engine, blobs: blobs, kinds: nil, path: "/jobs") { job in
+        door = JobDoor(
+            floor: floor, engine: engine, blobs: blobs, kinds: nil, path: "/jobs", changed: { JobView($0, statusPath: "/jobs") }
+        ) { job in
             JobView(job, statusPath: "/jobs", waiting: try await engine.waitReason(job))
         }
     }
@@ -36,7 +38,8 @@ public struct JobRoutes: Sendable {
         for (action, summary) in summaries {
             let doc = RouteDoc("\(action.rawValue)Job", summary, tag: "jobs", access: .scope(.jobsWrite)).path("jobId", .uuid)
                 .answer(202, "the job as it is now", .ref("Job"), headers: ["Location", "Retry-After"]).problems(409)
-            catalog.route(.post, "/jobs/{jobId}/\(action.rawValue)", doc) { _, context in try await door.control(action, context)
+            catalog.change(.post, "/jobs/{jobId}/\(action.rawValue)", doc) { _, context, ticket in
+                try await door.control(action, context, ticket)
             }
         }
         mountEvents(catalog)

@@ -1,3 +1,4 @@
+import HTTPTypes
 import Hummingbird
 import WaybillBlobs
 import WaybillDatabases
@@ -17,9 +18,12 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
     public let path: String
     /// Shows a job as this door does.
     public let view: @Sendable (JobRecord) async throws -> View
+    /// Shows a job that was just changed and has made nothing yet, from its record alone.
+    private let changed: @Sendable (JobRecord) throws -> View
 
     public init(
         floor: WebFloor, engine: JobEngine, blobs: any BlobStore, kinds: [JobKind]?, path: String,
+        changed: @escaping @Sendable (JobRecord) throws -> View,
         view: @escaping @Sendable (JobRecord) async throws -> View
     ) {
         self.floor = floor
@@ -27,6 +31,7 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
         self.blobs = blobs
         self.kinds = kinds
         self.path = path
+        self.changed = changed
         self.view = view
     }
 
@@ -74,21 +79,24 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
     }
 
     /// `POST path/{jobId}/cancel` and its like: 202 with the job; 409 where its state doesn't allow it, and then nothing changes.
-    public func control(_ action: Action, _ context: WebContext) async throws -> JSONAnswer {
+    public func control(_ action: Action, _ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
         let id = try await job(context).id
-        let job: JobRecord
+        let answer = { @Sendable [changed, path] (job: JobRecord) in
+            try StoredAnswer.accepted(try changed(job), location: "\(path)/\(id)")
+        }
+        let settle = { @Sendable (session: any SQLSession, job: JobRecord) in try ticket.settle(session, try answer(job)) }
         do {
-            job =
+            let job =
                 switch action {
-                case .cancel: try await engine.cancel(id)
-                case .pause: try await engine.pause(id)
-                case .resume: try await engine.resume(id)
-                case .retry: try await engine.retry(id)
+                case .cancel: try await engine.cancel(id, writing: settle)
+                case .pause: try await engine.pause(id, writing: settle)
+                case .resume: try await engine.resume(id, writing: settle)
+                case .retry: try await engine.retry(id, writing: settle)
                 }
+            return try answer(job)
         } catch let error as EngineError {
             throw Self.problem(error)
         }
-        return try JSONAnswer.accepted(try await view(job), location: "\(path)/\(id)")
     }
 
     /// How the engine's refusals are told.
@@ -103,38 +111,37 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
         }
     }
 
-    /// Enqueues a job, answers 202, or 200 if it ended in the time that `Prefer: wait` gives.
+    /// Enqueues a job, and answers 202.
     /// - Parameter writing: what belongs to the job, in the same transaction.
     public func start(
-        _ jobRequest: JobRequest, _ request: Request, _ context: WebContext, body: [UInt8],
+        _ jobRequest: JobRequest, _ context: WebContext, _ ticket: IdempotencyTicket,
         writing: @escaping @Sendable (any SQLSession, JobRecord) throws -> Void = { _, _ in }
-    ) async throws -> any ResponseGenerator {
-        let preferences = Preferences(request)
-        let path = path
+    ) async throws -> StoredAnswer {
         do {
-            let answer = try await floor.idempotency.perform(request, context, body: body) { ticket in
-                let job = try await engine.enqueue(jobRequest) { session, job in
-                    try writing(session, job)
-                    try ticket.settle(session, try Self.accepted(job, path))
-                }
-                return try Self.accepted(job, path)
+            let job = try await engine.enqueue(jobRequest) { [path] session, job in
+                try TenantGate.admit(job.tenant, since: context.arrivedAt, in: session)
+                try ticket.settle(session, try Self.accepted(job, path))
+                try writing(session, job)
             }
-            guard let wait = preferences.wait, answer.status == 202,
-                let id = answer.headers[.location]?.split(separator: "/").last,
-                let job = JobID(String(id))
-            else { return answer }
-            let ended = try await waitForEnd(of: job, atMost: wait)
-            guard let ended, ended.state.isFinal else {
-                var answer = answer
-                answer.headers[.preferenceApplied] = Preferences.applied(wait: wait)
-                return answer
-            }
-            return try JSONAnswer(
-                try await view(ended),
-                headers: [.preferenceApplied: Preferences.applied(wait: wait), .location: "\(path)/\(job)"])
+            return try Self.accepted(job, path)
         } catch let error as EngineError {
             throw Self.problem(error)
         }
+    }
+
+    /// What goes out for the answer to a start: 200 with the job if it ended in the time that `Prefer: wait` gives.
+    public func waiting(_ answer: StoredAnswer, _ request: Request, _ context: WebContext) async throws -> Response {
+        guard let wait = Preferences(request).wait, answer.status == 202,
+            let id = answer.headers[.location]?.split(separator: "/").last, let job = JobID(String(id))
+        else { return try answer.response(from: request, context: context) }
+        guard let ended = try await waitForEnd(of: job, atMost: wait), ended.state.isFinal else {
+            var answer = answer
+            answer.headers[.preferenceApplied] = Preferences.applied(wait: wait)
+            return try answer.response(from: request, context: context)
+        }
+        var headers: HTTPFields = [.preferenceApplied: Preferences.applied(wait: wait), .location: "\(path)/\(job)"]
+        headers[.idempotentReplayed] = answer.headers[.idempotentReplayed]
+        return try JSONAnswer(try await view(ended), headers: headers).response(from: request, context: context)
     }
 
     /// The answer to a start is kept for its key, so it says only what stays true.

@@ -115,7 +115,8 @@ extension JobDoor {
         let place = try floor.streams.open("job \(job.id)")
         let frames = JobFrames(engine: engine, job: job, after: after, name: name, view: view)
         var response = SSEStream(time: floor.time).response(
-            request, context, place: place, jitter: floor.random(1).first ?? 0, frames: frames)
+            request, context, access: floor.streamAccess(of: context), place: place, jitter: floor.random(1).first ?? 0,
+            frames: frames)
         // Watching for the client's end has used the connection up: said here, no client sends its next request over it.
         response.headers[.connection] = "close"
         return response

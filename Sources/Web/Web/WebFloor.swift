@@ -9,6 +9,7 @@ public struct WebFloor: Sendable {
     public let tokens: TokenSigner
     public let verifier: TokenVerifier
     public let keys: ApiKeyStore
+    public let tenants: TenantGate
     public let rights: RightsRegistry
     public let links: LinkSigner
     public let codes: SignInCodes
@@ -34,10 +35,11 @@ public struct WebFloor: Sendable {
         tokens = TokenSigner(key)
         verifier = TokenVerifier(key: key, others: issuers)
         keys = ApiKeyStore(database)
+        tenants = TenantGate(database)
         rights = RightsRegistry(database, keys: keys, time: time)
         links = LinkSigner(key)
         codes = SignInCodes()
-        idempotency = IdempotencyStore(database, time: time)
+        idempotency = IdempotencyStore(database, key: key, time: time)
         limiter = RateLimiter(rate)
         self.streams = StreamLimits(streams)
         metrics = MetricsRegistry()

@@ -27,6 +27,14 @@ public enum WebMigrations {
                 """,
                 "CREATE INDEX web_idempotency_expiry ON web_idempotency (expires_at)",
             ]
-        }
+        },
+        SQLMigration(room: "web", number: 2, title: "sealed answers, erased tenants") { dialect in
+            [
+                "ALTER TABLE web_idempotency ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0",
+                """
+                CREATE TABLE web_erasures (name_hash \(dialect.blob) NOT NULL PRIMARY KEY, began_at BIGINT, erased_at BIGINT)
+                """,
+            ]
+        },
     ]
 }

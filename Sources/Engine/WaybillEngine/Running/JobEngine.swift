@@ -139,31 +139,34 @@ public final class JobEngine: Service, Sendable {
 
     // MARK: Control
 
+    /// Writes what belongs to a change of a job, in the same transaction.
+    public typealias JobWriting = @Sendable (any SQLSession, JobRecord) throws -> Void
+
     /// - Throws: `EngineError` with code `.notFound` or `.alreadyEnded`.
-    public func cancel(_ id: JobID) async throws -> JobRecord {
-        let job = try await control { store, session, now in try store.cancel(session, id, now: now) }
+    public func cancel(_ id: JobID, writing: @escaping JobWriting = { _, _ in }) async throws -> JobRecord {
+        let job = try await control(writing) { store, session, now in try store.cancel(session, id, now: now) }
         if job.cancelRequested, job.state == .running { running(job)?.request(.cancelled) }
         return job
     }
 
     /// - Throws: `EngineError` with code `.notFound` or `.alreadyEnded`.
-    public func pause(_ id: JobID) async throws -> JobRecord {
-        let job = try await control { store, session, now in try store.pause(session, id, now: now) }
+    public func pause(_ id: JobID, writing: @escaping JobWriting = { _, _ in }) async throws -> JobRecord {
+        let job = try await control(writing) { store, session, now in try store.pause(session, id, now: now) }
         if job.pauseRequested, job.state == .running { running(job)?.request(.paused) }
         return job
     }
 
     /// - Throws: `EngineError` with code `.notFound` or `.alreadyEnded`.
-    public func resume(_ id: JobID) async throws -> JobRecord {
-        let job = try await control { store, session, now in try store.resume(session, id, now: now) }
+    public func resume(_ id: JobID, writing: @escaping JobWriting = { _, _ in }) async throws -> JobRecord {
+        let job = try await control(writing) { store, session, now in try store.resume(session, id, now: now) }
         if job.state == .running { running(job)?.withdrawPause() }
         return job
     }
 
     /// Starts a job that failed, expired or was cancelled over.
     /// - Throws: `EngineError` with code `.notFound`, `.notEnded`, `.alreadyEnded` or `.duplicate`.
-    public func retry(_ id: JobID) async throws -> JobRecord {
-        try await control { store, session, now in try store.retry(session, id, now: now) }
+    public func retry(_ id: JobID, writing: @escaping JobWriting = { _, _ in }) async throws -> JobRecord {
+        try await control(writing) { store, session, now in try store.retry(session, id, now: now) }
     }
 
     /// The attempt of this node that runs the job, if that is the one the store means.
@@ -199,15 +202,22 @@ public final class JobEngine: Service, Sendable {
             let owner = try await find(attempt.record.id)
             if owner == nil { attempt.request(.leaseLost) }
         }
-        if isDone { try await Cleaning(node: node).removeBlobs(of: tenant, sparing: job) }
+        if isDone {
+            try await Cleaning(node: node).removeBlobs(of: tenant, sparing: job)
+            while try await node.database.write({ try ArtifactStore().forgetGarbage($0, of: tenant, limit: 500) }) > 0 {}
+        }
         return isDone
     }
 
     private func control(
-        _ act: @escaping @Sendable (JobStore, any SQLSession, Timestamp) throws -> JobRecord
+        _ writing: @escaping JobWriting, _ act: @escaping @Sendable (JobStore, any SQLSession, Timestamp) throws -> JobRecord
     ) async throws -> JobRecord {
         let now = node.time.now()
-        let job = try await node.database.write { [node] session in try act(node.store, session, now) }
+        let job = try await node.database.write { [node] session in
+            let job = try act(node.store, session, now)
+            try writing(session, job)
+            return job
+        }
         announce([job])
         return job
     }

@@ -158,6 +158,17 @@ struct ArtifactStore: Sendable {
         for key in keys { try session.execute("DELETE FROM engine_garbage WHERE blob_key = $1", key.text) }
     }
 
+    /// Deletes up to `limit` rows about blobs of a tenant's jobs. The blobs must be gone.
+    /// - Returns: how many there were.
+    func forgetGarbage(_ session: any SQLSession, of tenant: TenantID, limit: Int) throws -> Int {
+        // `0` is the character behind the slash.
+        try session.execute(
+            """
+            DELETE FROM engine_garbage WHERE blob_key IN
+                (SELECT blob_key FROM engine_garbage WHERE blob_key > $1 AND blob_key < $2 LIMIT $3)
+            """, "jobs/\(tenant)/", "jobs/\(tenant)0", limit)
+    }
+
     /// Which of these blobs belong to no artifact, and not to an attempt that may still make them part of one.
     func orphans(_ session: any SQLSession, among keys: [BlobKey], job: JobID) throws -> [BlobKey] {
         let known = Set(try session.all("SELECT blob_key FROM engine_segments WHERE job_id = $1", job.text) { $0.string(0) })

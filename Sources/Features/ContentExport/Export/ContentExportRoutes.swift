@@ -19,7 +19,8 @@ struct ContentExportRoutes: Sendable {
             engine: feature.engine, floor: feature.floor, linkLifetime: feature.configuration.linkLifetime, path: Self.path,
             publicURL: feature.configuration.publicURL)
         door = JobDoor(
-            floor: feature.floor, engine: feature.engine, blobs: feature.blobs, kinds: [ContentExportJob.kind], path: Self.path
+            floor: feature.floor, engine: feature.engine, blobs: feature.blobs, kinds: [ContentExportJob.kind], path: Self.path,
+            changed: { try viewer.view($0, artifacts: []) }
         ) { try await viewer.view($0) }
     }
 
@@ -39,7 +40,9 @@ struct ContentExportRoutes: Sendable {
 
         let cancel = doc("cancelExport", "Cancels an export").path("jobId", .uuid).problems(409)
             .answer(202, "the export as it is now", .ref("Export"), headers: ["Location", "Retry-After"])
-        catalog.route(.post, "\(Self.path)/{jobId}/cancel", cancel) { _, context in try await door.control(.cancel, context) }
+        catalog.change(.post, "\(Self.path)/{jobId}/cancel", cancel) { _, context, ticket in
+            try await door.control(.cancel, context, ticket)
+        }
 
         let monitor = doc("monitorExport", "Watches an export").path("jobId", .uuid).header("Last-Event-ID", .string)
             .answer(
@@ -55,19 +58,18 @@ struct ContentExportRoutes: Sendable {
     }
 
     private func mountStart(_ catalog: RouteCatalog) {
-        let start = doc("startExport", "Starts an export").body(.ref("ExportRequest")).idempotent().waits()
+        let start = doc("startExport", "Starts an export").body(.ref("ExportRequest")).waits()
             .answer(202, "taken on", .ref("Accepted"), headers: ["Location", "Retry-After"])
             .answer(200, "ended in the time that `Prefer: wait` gives", .ref("Export"), headers: ["Location"])
-        catalog.route(.post, Self.path, start) { request, context in
+        catalog.change(.post, Self.path, start, then: { try await door.waiting($0, $1, $2) }) { request, context, ticket in
             let principal = try context.require(.contentExport)
-            let (body, bytes) = try await request.json(ContentExportBody.self)
-            let asked = try body.request()
+            let asked = try await request.json(ContentExportBody.self).value.request()
             try await check(asked, for: principal)
             let job = JobRequest(
                 kind: ContentExportJob.kind, principal: principal, input: try JobCoding.encode(asked),
                 deadlineAt: context.arrivedAt.advanced(by: feature.configuration.jobDeadline),
                 maxAttempts: feature.configuration.maxAttempts)
-            return try await door.start(job, request, context, body: bytes).response(from: request, context: context)
+            return try await door.start(job, context, ticket)
         }
     }
 
@@ -126,13 +128,14 @@ struct ContentExportRoutes: Sendable {
 
         let revoke = doc("revokeExport", "Removes the file of an ended export").path("jobId", .uuid).problems(409)
             .answer(200, "the export without its file", .ref("Export"))
-        catalog.route(.delete, "\(Self.path)/{jobId}", revoke) { _, context in
+        catalog.change(.delete, "\(Self.path)/{jobId}", revoke) { _, context, _ in
+            // Done twice it answers the same, so that its answer may be stored after it.
             let job = try await door.job(context)
             guard job.state.isFinal else {
                 throw Problem(.init(409, "JOB_NOT_ENDED", "The job has not ended"), "cancel it first")
             }
             _ = try await feature.engine.revokeArtifacts(of: job)
-            return try JSONAnswer(try await door.view(job))
+            return try StoredAnswer(status: 200, json: try await door.view(job))
         }
     }
 }

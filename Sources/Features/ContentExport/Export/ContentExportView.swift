@@ -44,8 +44,11 @@ struct ContentExportViewer: Sendable {
     let publicURL: String
 
     func view(_ job: JobRecord) async throws -> ContentExportView {
-        let waiting = try await engine.waitReason(job)
         let artifacts = job.state == .completed ? try await engine.artifacts(of: job.id).map(\.artifact) : []
+        return try view(job, artifacts: artifacts, waiting: try await engine.waitReason(job))
+    }
+
+    func view(_ job: JobRecord, artifacts: [Artifact], waiting: WaitReason? = nil) throws -> ContentExportView {
         let state = ArtifactState(artifacts, of: job)
         var additions = ContentExportView.Additions(artifactState: state)
         additions.format = try? JobCoding.decode(ContentExportRequest.self, job.input).options.format.rawValue

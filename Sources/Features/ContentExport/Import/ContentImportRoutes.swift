@@ -24,7 +24,8 @@ struct ContentImportRoutes: Sendable {
         self.feature = feature
         let engine = feature.engine
         door = JobDoor(
-            floor: feature.floor, engine: engine, blobs: feature.blobs, kinds: [ContentImportJob.kind], path: Self.path
+            floor: feature.floor, engine: engine, blobs: feature.blobs, kinds: [ContentImportJob.kind], path: Self.path,
+            changed: { ContentImportView(job: JobView($0, statusPath: Self.path), additions: .init()) }
         ) { job in
             let result = try job.output.map { try JobCoding.decode(ContentImportResult.self, $0) }
             let artifacts = job.state == .completed ? try await engine.artifacts(of: job.id).map(\.artifact) : []
@@ -50,7 +51,9 @@ struct ContentImportRoutes: Sendable {
 
         let cancel = doc("cancelImport", "Cancels an import; rows that were committed stay").path("jobId", .uuid).problems(409)
             .answer(202, "the import as it is now", .ref("Import"), headers: ["Location", "Retry-After"])
-        catalog.route(.post, "\(Self.path)/{jobId}/cancel", cancel) { _, context in try await door.control(.cancel, context) }
+        catalog.change(.post, "\(Self.path)/{jobId}/cancel", cancel) { _, context, ticket in
+            try await door.control(.cancel, context, ticket)
+        }
 
         let monitor = doc("monitorImport", "Watches an import").path("jobId", .uuid).header("Last-Event-ID", .string)
             .answer(
@@ -115,17 +118,18 @@ struct ContentImportRoutes: Sendable {
             var upload = ImportUpload(feature: feature, key: try uploadKey(principal.tenant))
             do {
                 let input = try await upload.receive(request, context)
-                try await check(input, for: principal)
-                let job = JobRequest(
-                    kind: ContentImportJob.kind, principal: principal, input: try JobCoding.encode(input),
-                    deadlineAt: context.arrivedAt.advanced(by: feature.configuration.jobDeadline),
-                    maxAttempts: feature.configuration.maxAttempts)
-                let answer = try await door.start(job, request, context, body: upload.digest) { [owned = upload.owned] _, _ in
-                    owned.set()
+                // The file and the options make two requests the same, however a form has been put together.
+                let answer = try await feature.floor.idempotency.perform(request, context, bodyDigest: upload.digest) { ticket in
+                    try await check(input, for: principal)
+                    let job = JobRequest(
+                        kind: ContentImportJob.kind, principal: principal, input: try JobCoding.encode(input),
+                        deadlineAt: context.arrivedAt.advanced(by: feature.configuration.jobDeadline),
+                        maxAttempts: feature.configuration.maxAttempts)
+                    return try await door.start(job, context, ticket) { [owned = upload.owned] _, _ in owned.set() }
                 }
                 // An answer that was given before is about the file that came with it, not about this one.
                 await upload.abandon()
-                return try answer.response(from: request, context: context)
+                return try await door.waiting(answer, request, context)
             } catch {
                 await upload.abandon()
                 throw error

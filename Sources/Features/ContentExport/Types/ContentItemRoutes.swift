@@ -17,12 +17,12 @@ struct ContentItemRoutes: Sendable {
                 "delimiter", .string(1...1), "of CSV; a comma by default"
             )
             .answer(200, "all are stored", .object(["inserted": .integer(min: 0), "updated": .integer(min: 0)])).problems(409)
-        catalog.route(.post, "/content/types/{type}/items", upload) { request, context in
+        catalog.change(.post, "/content/types/{type}/items", upload) { request, context, ticket in
             let principal = try context.require(.contentWrite)
             let format = try IntakeFormat(request.headers[.contentType], delimiter: context.query["delimiter"])
             let name = try context.path("type")
             let (type, _) = try await feature.database.read { try feature.type(name, of: principal.tenant, in: $0) }
-            return try JSONAnswer(try await store(request.body, format, type, principal.tenant))
+            return try await store(request.body, format, type, context, ticket)
         }
     }
 
@@ -31,40 +31,50 @@ struct ContentItemRoutes: Sendable {
         var updated = 0
     }
 
-    /// Stores a stream in batches, each a short transaction.
-    private func store(_ body: RequestBody, _ format: IntakeFormat, _ type: ContentType, _ tenant: TenantID) async throws
-        -> Stored
-    {
+    /// Stores a stream in batches, each a short transaction; the last one settles the ticket.
+    private func store(
+        _ body: RequestBody, _ format: IntakeFormat, _ type: ContentType, _ context: WebContext, _ ticket: IdempotencyTicket
+    ) async throws -> StoredAnswer {
         let intake = ItemIntake(format: format, type: type)
         var stored = Stored()
-        func write(_ items: [EncodedItem]) async throws {
+        func add(_ items: [EncodedItem]) async throws {
             guard !items.isEmpty else { return }
-            let outcome = try await feature.upsert(ItemBatch(items, of: type), for: tenant)
-            stored.inserted += outcome.inserted
-            stored.updated += outcome.updated
+            stored = try await write(ItemBatch(items, of: type), behind: stored, context).0
         }
-        func drain(atEnd: Bool) async throws {
+        func drain() async throws -> [EncodedItem] {
             while true {
                 let batch = intake.batch(rows: ContentFeature.batchRows)
                 if let failure = batch.failures.first {
-                    try await write(batch.items)
+                    try await add(batch.items)
                     throw Self.problem(failure, stored: stored.inserted + stored.updated)
                 }
-                if batch.items.count == ContentFeature.batchRows || atEnd {
-                    try await write(batch.items)
-                } else {
-                    intake.putBack(batch.items)
-                }
-                if batch.items.count < ContentFeature.batchRows { return }
+                guard batch.items.count == ContentFeature.batchRows else { return batch.items }
+                try await add(batch.items)
             }
         }
         for try await buffer in body {
             buffer.withUnsafeReadableBytes { intake.push(UnsafeBufferPointer(rebasing: $0.bindMemory(to: UInt8.self)[...])) }
-            try await drain(atEnd: false)
+            intake.putBack(try await drain())
         }
         intake.finish()
-        try await drain(atEnd: true)
-        return stored
+        return try await write(ItemBatch(try await drain(), of: type), behind: stored, context, settling: ticket).1
+    }
+
+    /// Stores a batch, and counts it to what was stored before.
+    private func write(
+        _ batch: ItemBatch, behind before: Stored, _ context: WebContext, settling ticket: IdempotencyTicket? = nil
+    ) async throws -> (Stored, StoredAnswer) {
+        let tenant = try context.requirePrincipal().tenant
+        return try await feature.writing(for: context) { session in
+            let store = ContentStore()
+            var stored = before
+            let outcome = try store.upsert(batch, by: try store.writing(for: tenant, in: session), in: session)
+            stored.inserted += outcome.inserted
+            stored.updated += outcome.updated
+            let answer = try StoredAnswer(status: 200, json: stored)
+            try ticket?.settle(session, answer)
+            return (stored, answer)
+        }
     }
 
     private static func problem(_ failure: RowFailure, stored: Int) -> Problem {
@@ -84,19 +94,21 @@ struct ContentItemRoutes: Sendable {
         let put = RouteDoc("putItem", "Stores an item", tag: "content", access: .scope(.contentWrite))
             .described("A flat object of the type's fields; `readers` and `language` are reserved names.")
             .body(.anyObject).answer(200, "changed", .anyObject).answer(201, "made", .anyObject).problems(409)
-        catalog.route(.put, path, put) { request, context in
+        catalog.change(.put, path, put) { request, context, ticket in
             let principal = try context.require(.contentWrite)
             let (name, id) = (try context.path("type"), try context.path("id"))
             let (_, bytes) = try await request.jsonValue()
-            let (item, isNew) = try await feature.writing { session in
+            return try await feature.writing(for: context) { session in
                 let (type, space) = try feature.type(name, of: principal.tenant, in: session)
                 let encoded = try bytes.withUnsafeBufferPointer { try ItemEncoder(type: type).encode(json: $0, id: id) }
                 let store = ContentStore()
                 let writing = try store.writing(for: principal.tenant, in: session)
                 let outcome = try store.upsert(ItemBatch([encoded], of: type), by: writing, in: session)
-                return (try store.item(id, of: type, space: space, in: session), outcome.inserted > 0)
+                let item = try store.item(id, of: type, space: space, in: session)
+                let answer = try Self.answer(item, status: outcome.inserted > 0 ? 201 : 200)
+                try ticket.settle(session, answer)
+                return answer
             }
-            return try Self.answer(item, status: isNew ? 201 : 200)
         }
 
         let show = RouteDoc("showItem", "Shows an item", tag: "content", access: .scope(.contentRead)).answer(
@@ -115,16 +127,19 @@ struct ContentItemRoutes: Sendable {
 
         let delete = RouteDoc("deleteItem", "Deletes an item", tag: "content", access: .scope(.contentWrite)).answer(
             204, "deleted")
-        catalog.route(.delete, path, delete) { _, context in
+        catalog.change(.delete, path, delete) { _, context, ticket in
             let principal = try context.require(.contentWrite)
             let (name, id) = (try context.path("type"), try context.path("id"))
-            let isDeleted = try await feature.writing { session in
+            return try await feature.writing(for: context) { session in
                 let (type, _) = try feature.type(name, of: principal.tenant, in: session)
                 let store = ContentStore()
-                return try store.delete(id: id, of: type, by: try store.writing(for: principal.tenant, in: session), in: session)
+                let writing = try store.writing(for: principal.tenant, in: session)
+                guard try store.delete(id: id, of: type, by: writing, in: session) else {
+                    throw Problem.notFound("there is no such item")
+                }
+                try ticket.settle(session, .noContent)
+                return .noContent
             }
-            guard isDeleted else { throw Problem.notFound("there is no such item") }
-            return Response(status: .noContent)
         }
     }
 

@@ -15,20 +15,21 @@ struct ContentTypeRoutes: Sendable {
             .described("While items exist, fields may be added, required or not, indexed or not; other changes are refused.")
             .body(ContentTypeBody.schema).answer(200, "changed", .ref("ContentType")).answer(201, "made", .ref("ContentType"))
             .problems(409)
-        catalog.route(.put, "/content/types/{type}", put) { request, context in
+        catalog.change(.put, "/content/types/{type}", put) { request, context, ticket in
             let principal = try context.require(.contentDefine)
             let name = try context.path("type")
             let (body, _) = try await request.json(ContentTypeBody.self)
             let (fields, readers) = try body.checked()
             let now = context.arrivedAt
-            let (view, isNew) = try await feature.writing { session in
+            return try await feature.writing(for: context) { session in
                 let store = ContentStore()
                 let writing = try store.writing(for: principal.tenant, in: session)
                 let (type, isNew) = try store.putType(name, fields: fields, readers: readers, by: writing, at: now, in: session)
                 let items = try store.itemCount(type: type.id, space: writing.space.id, in: session)
-                return (ContentTypeView(type, items: items), isNew)
+                let answer = try StoredAnswer(status: isNew ? 201 : 200, json: ContentTypeView(type, items: items))
+                try ticket.settle(session, answer)
+                return answer
             }
-            return try JSONAnswer(view, status: isNew ? .created : .ok)
         }
 
         let list = RouteDoc("listContentTypes", "Lists the content types", tag: "content", access: .scope(.contentRead))
@@ -64,15 +65,18 @@ struct ContentTypeRoutes: Sendable {
             "deleteContentType", "Deletes a content type with its items", tag: "content", access: .scope(.contentDefine)
         )
         .answer(204, "deleted")
-        catalog.route(.delete, "/content/types/{type}", delete) { _, context in
+        catalog.change(.delete, "/content/types/{type}", delete) { _, context, ticket in
             let principal = try context.require(.contentDefine)
             let name = try context.path("type")
-            let isDeleted = try await feature.writing { session in
+            return try await feature.writing(for: context) { session in
                 let store = ContentStore()
-                return try store.deleteType(name, by: try store.writing(for: principal.tenant, in: session), in: session)
+                let writing = try store.writing(for: principal.tenant, in: session)
+                guard try store.deleteType(name, by: writing, in: session) else {
+                    throw Problem.notFound("there is no such content type")
+                }
+                try ticket.settle(session, .noContent)
+                return .noContent
             }
-            guard isDeleted else { throw Problem.notFound("there is no such content type") }
-            return Response(status: .noContent)
         }
     }
 }

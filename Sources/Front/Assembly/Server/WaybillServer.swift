@@ -48,7 +48,11 @@ public struct WaybillServer: Sendable {
     }
 
     private func serve(_ settings: Settings, _ folder: Installation, _ time: SystemTime, _ logger: Logger) async throws {
-        let floor = try await WebFloor(settings, folder, time: time, logger: logger)
+        let issuer = settings.access.jwksURL.map { url in
+            IssuerKeysService(
+                url: url, interval: settings.access.jwksRefresh, time: time, logger: Logger(label: "waybill.access"))
+        }
+        let floor = try await WebFloor(settings, folder, issuerKeys: issuer?.keys, time: time, logger: logger)
         let datasets = try await DatasetCatalog(settings.datasets)
         let handlers = ContentFeature.handlers(
             database: folder.database, blobs: folder.blobs, rights: floor.rights, datasets: datasets,
@@ -106,7 +110,8 @@ public struct WaybillServer: Sendable {
         // Shut down from the last to the first: no new requests, then the jobs come to a checkpoint.
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: ([engine, sweep, notify, housekeeping, application] as [any Service]).map { .init(service: $0) },
+                services: ([engine, sweep, notify, housekeeping, issuer, application] as [(any Service)?]).compactMap(\.self)
+                    .map { .init(service: $0) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
@@ -163,11 +168,12 @@ public struct WaybillServer: Sendable {
 }
 
 extension WebFloor {
-    init(_ settings: Settings, _ folder: Installation, time: SystemTime, logger: Logger) async throws {
-        var issuers = IssuerPolicy()
-        if let file = settings.access.jwksFile {
-            issuers = IssuerPolicy(keys: try await KeySet(json: try String(contentsOfFile: file, encoding: .utf8)))
-        }
+    init(
+        _ settings: Settings, _ folder: Installation, issuerKeys: RemoteKeys?, time: SystemTime, logger: Logger
+    ) async throws {
+        let access = settings.access
+        var issuers = IssuerPolicy(remote: issuerKeys, issuer: access.issuer, audience: access.audience)
+        if let file = access.jwksFile { issuers.keys = try await KeySet(json: try String(contentsOfFile: file, encoding: .utf8)) }
         self.init(
             database: folder.database, key: try SigningKeyFile.key(of: settings), issuers: issuers, time: time,
             random: SystemRandom.bytes,

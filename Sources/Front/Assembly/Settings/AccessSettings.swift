@@ -4,6 +4,13 @@ public struct AccessSettings: Sendable, Hashable {
     public var signingKey: String?
     /// A file with public keys (RFC 7517) of other issuers.
     public var jwksFile: String?
+    /// Where another issuer publishes its keys.
+    public var jwksURL: String?
+    public var jwksRefresh: Duration
+    /// What `iss` of other issuers' tokens must be; nil takes any.
+    public var issuer: String?
+    /// What `aud` of other issuers' tokens must hold; nil takes any.
+    public var audience: String?
 
     init(_ read: inout SettingsReader) {
         signingKey = read.secret(
@@ -12,6 +19,40 @@ public struct AccessSettings: Sendable, Hashable {
         jwksFile = read.optionalText(
             "access.jwks", type: "path",
             "A JSON file with the public keys (JWKS, RFC 7517) of other issuers whose tokens are good here.")
+        jwksURL = read.optionalText(
+            "access.jwksURL", type: "url", range: "https://; http:// of this machine only",
+            "Where another issuer publishes its keys (JWKS). They are fetched at the start, again and again, and when a token "
+                + "names a key that is not known, then once a minute at most; redirects are refused.",
+            accept: AccessSettings.isKeyAddress)
+        jwksRefresh = read.duration(
+            "access.jwksRefresh", .seconds(600), in: .seconds(10)...(.seconds(86_400)),
+            "How long to wait between two fetches of these keys; the old ones stay good while a fetch fails.")
+        issuer = read.optionalText(
+            "access.issuer", range: "1 to 1024 bytes", "What the claim `iss` of other issuers' tokens must be; any if not set.",
+            accept: { (1...1024).contains($0.utf8.count) })
+        audience = read.optionalText(
+            "access.audience", range: "1 to 1024 bytes",
+            "What the claim `aud` of other issuers' tokens must be or hold; any if not set.",
+            accept: { (1...1024).contains($0.utf8.count) })
+    }
+
+    /// Keys that came over the open network in clear would be anybody's.
+    static func isKeyAddress(_ text: String) -> Bool {
+        guard text.utf8.count <= 2048, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"\"<>\\#".utf8.contains($0) }) else {
+            return false
+        }
+        let isSecret = text.hasPrefix("https://")
+        guard isSecret || text.hasPrefix("http://") else { return false }
+        let authority = text.dropFirst(isSecret ? 8 : 7).prefix { !"/?".contains($0) }
+        guard !authority.isEmpty, !authority.contains("@") else { return false }
+        let host = authority.hasPrefix("[") ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
+        return !host.isEmpty && (isSecret || isThisMachine(String(host)))
+    }
+
+    private static func isThisMachine(_ host: String) -> Bool {
+        if host == "localhost" || host == "[::1]" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 }
 

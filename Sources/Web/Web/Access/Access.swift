@@ -6,9 +6,12 @@ public struct Identity: Sendable, Equatable {
     public var scopes: Set<Scope>
     /// When the token ends; nil for an API key without an end.
     public var expiresAt: Timestamp?
+    /// When the token was made; nil for an API key.
+    public var issuedAt: Timestamp?
 
-    public init(principal: Principal, expiresAt: Timestamp? = nil) {
+    public init(principal: Principal, expiresAt: Timestamp? = nil, issuedAt: Timestamp? = nil) {
         self.principal = principal
+        self.issuedAt = issuedAt
         self.scopes = RoleTable.scopes(of: principal.roles)
         self.expiresAt = expiresAt
     }

@@ -29,10 +29,14 @@ struct AccessMiddleware: RouterMiddleware {
         switch (tokens.count, secrets.count) {
         case (0, 0): return .anonymous
         case (1, 0):
-            let (identity, issuedAt) = try floor.verifier.verify(bearer(tokens[0]), now: context.arrivedAt)
+            let (identity, issuedAt) = try await floor.verifier.verify(bearer(tokens[0]), now: context.arrivedAt)
+            try await floor.tenants.admit(identity.principal.tenant, issuedAt: issuedAt, now: context.arrivedAt)
             await floor.rights.observe(identity.principal, issuedAt: issuedAt)
             return .granted(identity)
-        case (0, 1): return .granted(try await floor.keys.verify(secrets[0], now: context.arrivedAt))
+        case (0, 1):
+            let identity = try await floor.keys.verify(secrets[0], now: context.arrivedAt)
+            try await floor.tenants.admit(identity.principal.tenant, issuedAt: nil, now: context.arrivedAt)
+            return .granted(identity)
         default: throw Problem.unauthorized("credentials were sent more than once", error: "invalid_request")
         }
     }

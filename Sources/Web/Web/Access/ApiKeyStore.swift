@@ -31,12 +31,13 @@ public final class ApiKeyStore: Sendable {
     /// - Parameters:
     ///   - id: a new UUID.
     ///   - random: 32 random bytes.
-    /// - Returns: the secret, to be shown once.
-    /// - Throws: a 400 problem if a role is none, or is `system`; `SQLError`.
-    public func create(
+    ///   - writing: what belongs to it in the same transaction; it is given the key and its secret.
+    /// - Returns: what `writing` returns.
+    /// - Throws: a 400 problem if a role is none, or is `system`; a 410 problem while the tenant is being erased; `SQLError`.
+    public func create<T: Sendable>(
         id: String, tenant: TenantID, user: String, roles: Set<String>, name: String, expiresAt: Timestamp?, random: [UInt8],
-        now: Timestamp
-    ) async throws -> String {
+        now: Timestamp, writing: @escaping @Sendable (any SQLSession, ApiKey, _ secret: String) throws -> T
+    ) async throws -> T {
         guard (1...255).contains(user.utf8.count) else { throw Problem.invalid("user", "must have 1 to 255 bytes") }
         guard name.utf8.count <= 255 else { throw Problem.invalid("name", "must have at most 255 bytes") }
         guard random.count >= 32 else { throw Problem(.internalError, "a key needs 32 random bytes") }
@@ -45,16 +46,32 @@ public final class ApiKeyStore: Sendable {
         }
         let secret = "wbk_" + Base64URL.encode(random)
         let hash = ApiKeyStore.hash(secret)
-        try await database.write { session in
-            _ = try session.execute(
+        let key = ApiKey(
+            id: id, tenant: tenant, user: user, roles: roles, name: name, createdAt: now, expiresAt: expiresAt, lastUsedAt: nil,
+            revokedAt: nil)
+        return try await database.write { session in
+            try TenantGate.admit(tenant, since: now, in: session)
+            try session.execute(
                 """
                 INSERT INTO web_api_keys (id, hash, tenant, user_name, roles, name, created_at, expires_at)
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
                 """,
                 id, hash, tenant.text, user, roles.sorted().joined(separator: " "), name, now.microseconds,
                 expiresAt?.microseconds)
+            return try writing(session, key, secret)
         }
-        return secret
+    }
+
+    /// Makes a key, and nothing with it.
+    /// - Returns: the secret, to be shown once.
+    /// - Throws: as the other.
+    public func create(
+        id: String, tenant: TenantID, user: String, roles: Set<String>, name: String, expiresAt: Timestamp?, random: [UInt8],
+        now: Timestamp
+    ) async throws -> String {
+        try await create(
+            id: id, tenant: tenant, user: user, roles: roles, name: name, expiresAt: expiresAt, random: random, now: now
+        ) { _, _, secret in secret }
     }
 
     /// The keys of a tenant, of all without one, oldest first.
@@ -68,14 +85,18 @@ public final class ApiKeyStore: Sendable {
     }
 
     /// Ends a key at once. Ending it again changes nothing.
+    /// - Parameter writing: what belongs to it in the same transaction, if there is such a key.
     /// - Returns: whether there is such a key.
-    public func revoke(id: String, tenant: TenantID?, now: Timestamp) async throws -> Bool {
+    public func revoke(
+        id: String, tenant: TenantID?, now: Timestamp, writing: @escaping @Sendable (any SQLSession) throws -> Void = { _ in }
+    ) async throws -> Bool {
         try await database.write { session in
             let known = try session.count(
                 "SELECT COUNT(*) FROM web_api_keys WHERE id = $1 AND ($2 = '' OR tenant = $2)", id, tenant?.text ?? "")
             try session.execute(
                 "UPDATE web_api_keys SET revoked_at = $1 WHERE id = $2 AND ($3 = '' OR tenant = $3) AND revoked_at IS NULL",
                 now.microseconds, id, tenant?.text ?? "")
+            if known > 0 { try writing(session) }
             return known > 0
         }
     }

@@ -41,9 +41,11 @@ public struct KeySet: Sendable {
     }
 
     /// Whether a signature is valid by the key with this id, or, where the token names none, by the only key of the algorithm.
-    func verify(_ signature: [UInt8], of signed: [UInt8], algorithm: String, keyID: String?) -> Bool {
+    /// - Returns: nil if there is no such key.
+    func verify(_ signature: [UInt8], of signed: [UInt8], algorithm: String, keyID: String?) -> Bool? {
         let candidates = keys.filter { $0.algorithm.name == algorithm && (keyID == nil || $0.id == keyID) }
+        guard let first = candidates.first else { return nil }
         guard candidates.count == 1 else { return false }
-        return (try? candidates[0].algorithm.verify(signature, signs: signed)) ?? false
+        return (try? first.algorithm.verify(signature, signs: signed)) ?? false
     }
 }

@@ -59,7 +59,8 @@ public final class RightsRegistry: Sendable {
         guard isNews else { return }
         do {
             let stored = try await database.write { session in
-                try RightsRegistry.store(roles, issuedAt, of: user.tenant.text, user.name, in: session)
+                try TenantGate.admit(user.tenant, since: issuedAt, in: session)
+                return try RightsRegistry.store(roles, issuedAt, of: user.tenant.text, user.name, in: session)
             }
             remember(Seen(roles: stored.roles, issuedAt: stored.issuedAt, isStored: true), of: user)
         } catch {

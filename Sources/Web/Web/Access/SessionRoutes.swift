@@ -32,18 +32,21 @@ public struct SessionRoutes: Sendable {
             .object(["token": .string, "expiresAt": .dateTime, "tenant": .tenant, "user": .string, "roles": .array(of: .string)]))
         let doc = RouteDoc("signIn", "Signs in by a one-time code", tag: "access", access: .open)
             .described("The code is in the link that the server prints when it starts. It works once, within ten minutes.")
-            .body(.body(["code": .string(1...200)])).answer(200, "signed in", .ref("Session")).problems(401)
+            .idempotent().body(.body(["code": .string(1...200)])).answer(200, "signed in", .ref("Session")).problems(401)
         catalog.route(.post, "/session", doc) { [floor, lifetime] request, context in
             let code = try await request.json(Body.self, limit: 4096).value.code
-            guard let ticket = floor.codes.redeem(code, now: context.arrivedAt) else {
+            // Nothing is stored for a retry: the same code, key and moment make the same token.
+            let key = try IdempotencyStore.key(of: request)
+            guard let redeemed = floor.codes.redeem(code, key: key, now: context.arrivedAt) else {
                 throw Problem.unauthorized("the code is unknown, used or too old")
             }
+            let ticket = redeemed.ticket
             let (token, expiresAt) = floor.tokens.sign(
-                tenant: ticket.tenant, user: ticket.user, roles: ticket.roles, lifetime: lifetime, now: context.arrivedAt)
+                tenant: ticket.tenant, user: ticket.user, roles: ticket.roles, lifetime: lifetime, now: redeemed.at)
             return try JSONAnswer(
                 Session(
                     token: token, expiresAt: WireTime(expiresAt), tenant: ticket.tenant.text, user: ticket.user,
-                    roles: ticket.roles.sorted()))
+                    roles: ticket.roles.sorted()), headers: redeemed.isRepeated ? [.idempotentReplayed: "true"] : [:])
         }
     }
 }

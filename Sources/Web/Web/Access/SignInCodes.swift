@@ -20,6 +20,16 @@ public final class SignInCodes: Sendable {
     private struct Entry {
         var ticket: Ticket
         var expiresAt: Timestamp
+        /// The key of the request that has taken it, and when.
+        var taken: (key: String, at: Timestamp)?
+    }
+
+    /// A code that was taken.
+    public struct Redemption: Sendable, Equatable {
+        public var ticket: Ticket
+        public var at: Timestamp
+        /// The same request has taken it before.
+        public var isRepeated: Bool
     }
 
     public static let lifetime = Duration.seconds(600)
@@ -41,11 +51,23 @@ public final class SignInCodes: Sendable {
         return code
     }
 
-    /// Takes a code, which then is gone.
+    /// Takes a code, which then is gone, but for a retry of the same request while it would still be good.
+    /// - Parameter key: the idempotency key of the request.
     /// - Returns: nil if it is unknown, used or too old.
-    public func redeem(_ code: String, now: Timestamp) -> Ticket? {
-        let entry = entries.withLock { $0.removeValue(forKey: SignInCodes.hash(code)) }
-        return entry.flatMap { $0.expiresAt > now ? $0.ticket : nil }
+    public func redeem(_ code: String, key: String? = nil, now: Timestamp) -> Redemption? {
+        let hash = SignInCodes.hash(code)
+        return entries.withLock { entries in
+            guard var entry = entries.removeValue(forKey: hash), entry.expiresAt > now else { return nil }
+            if let taken = entry.taken {
+                entries[hash] = entry
+                return taken.key == key ? Redemption(ticket: entry.ticket, at: taken.at, isRepeated: true) : nil
+            }
+            if let key {
+                entry.taken = (key, now)
+                entries[hash] = entry
+            }
+            return Redemption(ticket: entry.ticket, at: now, isRepeated: false)
+        }
     }
 
     private static func hash(_ code: String) -> [UInt8] { Array(SHA256.hash(data: Array(code.utf8))) }

@@ -6,6 +6,7 @@ extension WebFloor {
     /// - Returns: whether there may be more.
     public func eraseSlice(of tenant: TenantID, in session: any SQLSession) throws -> Bool {
         rights.forget(tenant)
+        tenants.forget(tenant)
         var removed = 0
         for (table, key) in [("web_api_keys", "id"), ("web_principals", "user_name"), ("web_idempotency", "key")] {
             removed += try session.execute(

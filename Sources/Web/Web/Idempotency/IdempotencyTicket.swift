@@ -9,7 +9,7 @@ struct IdempotencyRace: Error {}
 /// come between the two.
 public struct IdempotencyTicket: Sendable {
     struct Claim: Sendable, Hashable {
-        var tenant: String
+        var tenant: TenantID
         var user: String
         var key: String
     }
@@ -22,25 +22,35 @@ public struct IdempotencyTicket: Sendable {
 
     /// Nil if the request brought no key: there is nothing to settle then.
     let claim: Claim?
-    let fingerprint: [UInt8]
+    /// What the request asks for. Of a stream it is known once the stream has been read.
+    let fingerprint: @Sendable () -> [UInt8]
     let now: Timestamp
+    /// Closes answers that hold a secret before they are stored; nil for those that hold none.
+    var seal: AnswerSeal?
     let mark = Mark()
 
-    /// Stores the answer. Call it inside the write that does the work. Without a key it does nothing.
-    /// - Throws: `SQLError`; let every error through, so that the write is undone.
+    /// Of a request without a key.
+    static func none(now: Timestamp) -> IdempotencyTicket { IdempotencyTicket(claim: nil, fingerprint: { [] }, now: now) }
+
+    /// Stores the answer. Call it inside the write that does the work, at its end. Without a key it does nothing.
+    /// - Throws: a 410 problem while the tenant is being erased, `SQLError`; let every error through, so that the write is
+    ///   undone.
     public func settle(_ session: any SQLSession, _ answer: StoredAnswer) throws {
         guard let claim else { return }
+        try TenantGate.admit(claim.tenant, since: now, in: session)
         try session.execute(
             "DELETE FROM web_idempotency WHERE tenant = $1 AND user_name = $2 AND key = $3 AND expires_at <= $4",
-            claim.tenant, claim.user, claim.key, now.microseconds)
+            claim.tenant.text, claim.user, claim.key, now.microseconds)
         do {
             try session.execute(
                 """
-                INSERT INTO web_idempotency (tenant, user_name, key, fingerprint, status, headers, body, created_at, expires_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                INSERT INTO web_idempotency
+                    (tenant, user_name, key, fingerprint, status, headers, body, created_at, expires_at, sealed)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                 """,
-                claim.tenant, claim.user, claim.key, fingerprint, answer.status, answer.headerText, answer.body, now.microseconds,
-                now.advanced(by: IdempotencyStore.lifetime).microseconds)
+                claim.tenant.text, claim.user, claim.key, fingerprint(), answer.status, answer.headerText,
+                try seal?.close(answer.body, for: claim) ?? answer.body, now.microseconds,
+                now.advanced(by: IdempotencyStore.lifetime).microseconds, seal != nil)
         } catch let error as SQLError where error.code == .uniqueViolation {
             throw IdempotencyRace()
         }

@@ -14,6 +14,9 @@ public struct StoredAnswer: Sendable, Equatable, ResponseGenerator {
         self.body = body
     }
 
+    /// 204.
+    public static let noContent = StoredAnswer(status: 204)
+
     /// A JSON answer.
     public init(status: Int, json value: some Encodable, headers: HTTPFields = [:]) throws {
         var headers = headers

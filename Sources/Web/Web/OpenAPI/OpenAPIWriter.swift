@@ -98,8 +98,7 @@ struct OpenAPIWriter {
     private func problemStatuses(of entry: RouteCatalog.Entry) -> [Int] {
         let doc = entry.doc
         var statuses: Set<Int> = [400, 404, 408, 414, 429, 431, 500, 503]
-        if doc.access != .open { statuses.formUnion([401, 403]) }
-        if case .scopeOrLink = doc.access { statuses.insert(410) }
+        if doc.access != .open { statuses.formUnion([401, 403, 410]) }
         // Without a body, too: any Content-Encoding is refused.
         statuses.insert(415)
         if !doc.body.isEmpty { statuses.insert(413) }

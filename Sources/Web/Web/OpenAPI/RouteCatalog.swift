@@ -52,6 +52,28 @@ public final class RouteCatalog {
         }
     }
 
+    /// Adds a route that changes something. It honours `Idempotency-Key`: who sends a request again with the same key gets the
+    /// same answer, and nothing is done twice.
+    /// - Parameters:
+    ///   - then: turns the answer, which may be a kept one, into what goes out.
+    ///   - handler: does it, and settles the ticket with its answer in the transaction that does it. One that can't, because its
+    ///     answer takes more than the transaction, must do no harm when it is done again: its answer is stored right after.
+    public func change(
+        _ method: HTTPRequest.Method, _ template: String, _ doc: RouteDoc,
+        then: @escaping @Sendable (StoredAnswer, Request, WebContext) async throws -> Response = {
+            try $0.response(from: $1, context: $2)
+        },
+        _ handler: @escaping @Sendable (Request, WebContext, IdempotencyTicket) async throws -> StoredAnswer
+    ) {
+        let doc = doc.idempotent()
+        route(method, template, doc) { [floor] request, context in
+            let answer = try await floor.idempotency.perform(
+                request, context, body: doc.bodyUse, holdsSecret: doc.holdsSecret
+            ) { request, ticket in try await handler(request, context, ticket) }
+            return try await then(answer, request, context)
+        }
+    }
+
     /// Mends the errors of a route before the router, which would answer some of them in a form of its own, sees them.
     private static func answering(
         _ request: Request, _ context: WebContext, _ body: () async throws -> Response

@@ -46,6 +46,8 @@ public struct RouteDoc: Sendable {
     private(set) var answers: [Answer] = []
     private(set) var problemStatuses: Set<Int> = []
     private(set) var isStreamBody = false
+    private(set) var isIdempotent = false
+    private(set) var holdsSecret = false
 
     /// - Parameters:
     ///   - operationID: camelCase, unique.
@@ -85,14 +87,18 @@ public struct RouteDoc: Sendable {
             .query("size", .integer(1...200).with("default", 20), "entries a page")
     }
 
-    /// Honours `Idempotency-Key`.
+    /// Honours `Idempotency-Key`, as every route that changes something does: see `RouteCatalog.change`.
     public func idempotent() -> RouteDoc {
-        header(
+        guard !isIdempotent else { return self }
+        return header(
             "Idempotency-Key", .string(1...257, pattern: #"^("[!#-\[\]-~ ]{1,255}"|[!#-\[\]-~]{1,255})$"#),
             "the same key and request get the same answer for a day"
         )
-        .problems(409, 422)
+        .problems(409, 422).changed { $0.isIdempotent = true }
     }
+
+    /// The answer holds a secret, and is closed before it is kept for a retry.
+    public func holdingSecret() -> RouteDoc { changed { $0.holdsSecret = true } }
 
     /// Honours `Prefer: wait=N`.
     public func waits() -> RouteDoc {
@@ -146,4 +152,14 @@ public struct RouteDoc: Sendable {
 
     var queryNames: Set<String> { Set(parameters.filter { $0.place == .query }.map(\.name)) }
     var bodyMedia: [String] { body.map(\.media) }
+
+    /// What of the body makes two requests the same.
+    enum BodyUse: Sendable {
+        case none
+        /// It is small, and read at once.
+        case whole
+        case stream
+    }
+
+    var bodyUse: BodyUse { body.isEmpty ? .none : isStreamBody ? .stream : .whole }
 }

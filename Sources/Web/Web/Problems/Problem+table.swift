@@ -14,6 +14,7 @@ extension Problem.Kind {
     public static let conflict = Self(409, "CONFLICT", "The state does not allow this")
     public static let inFlight = Self(409, "REQUEST_IN_FLIGHT", "The same request is being worked on")
     public static let gone = Self(410, "GONE", "It is no longer there")
+    public static let tenantErased = Self(410, "TENANT_ERASED", "The tenant is erased")
     public static let linkExpired = Self(410, "LINK_EXPIRED", "The link has expired")
     public static let preconditionFailed = Self(412, "PRECONDITION_FAILED", "It has changed in between")
     public static let tooLarge = Self(413, "CONTENT_TOO_LARGE", "The body is too large")

@@ -4,17 +4,22 @@ import NIOCore
 import ServiceLifecycle
 import WaybillEngine
 
-/// Answers with Server-Sent Events: heartbeats while there is nothing to tell, an end when the events end, the client is gone
-/// or the server goes down.
+/// Answers with Server-Sent Events: heartbeats while there is nothing to tell, an end when the events end, the client is gone,
+/// its credentials have ended or the server goes down.
 public struct SSEStream: Sendable {
     public struct Configuration: Sendable {
         /// How long there may be silence.
         public var heartbeat: Duration
         /// A client comes back after a time between this and twice this.
         public var retry: Duration
+        /// How often is looked whether the one who listens may still do so.
+        public var recheck: Duration
 
-        public init(heartbeat: Duration = .seconds(15), retry: Duration = .seconds(2)) {
+        public init(
+            heartbeat: Duration = .seconds(15), retry: Duration = .seconds(2), recheck: Duration = .seconds(2)
+        ) {
             self.heartbeat = heartbeat
+            self.recheck = recheck
             self.retry = retry
         }
     }
@@ -47,11 +52,12 @@ public struct SSEStream: Sendable {
 
     /// The answer.
     /// - Parameters:
+    ///   - access: whether the one who listens may still do so.
     ///   - place: the stream's place, held until its end.
     ///   - jitter: from 0 to 255, spreads the clients that come back.
     ///   - frames: is asked for the next event only once the one before is written.
     public func response<Frames: AsyncSequence & Sendable>(
-        _ request: Request, _ context: WebContext, place: StreamPlace, jitter: UInt8, frames: Frames
+        _ request: Request, _ context: WebContext, access: StreamAccess, place: StreamPlace, jitter: UInt8, frames: Frames
     ) -> Response where Frames.Element == SSEFrame {
         let headers: HTTPFields = [
             .contentType: "text/event-stream", .cacheControl: "no-cache, no-store", .accelBuffering: "no",
@@ -63,17 +69,17 @@ public struct SSEStream: Sendable {
             defer { place.release() }
             try await writer.write(ByteBuffer(string: retry))
             try await request.body.consumeWithInboundCloseHandlerEnding { ended in
-                try await write(frames, until: ended, to: &writer)
+                try await write(frames, access, until: ended, to: &writer)
             }
             try await writer.finish(nil)
         }
         return Response(status: .ok, headers: headers, body: body)
     }
 
-    /// Three tasks feed one stream of items: the events, one at a time as they are taken; the heartbeats; and whatever ends it
-    /// all.
+    /// Several tasks feed one stream of items: the events, one at a time as they are taken; the heartbeats; and whatever ends
+    /// it all.
     private func write<Frames: AsyncSequence & Sendable>(
-        _ frames: Frames, until ended: AsyncStream<Void>, to writer: inout any ResponseBodyWriter
+        _ frames: Frames, _ access: StreamAccess, until ended: AsyncStream<Void>, to writer: inout any ResponseBodyWriter
     ) async throws where Frames.Element == SSEFrame {
         let (items, feed) = AsyncThrowingStream<Item, any Error>.makeStream()
         let (credits, credit) = AsyncStream<Void>.makeStream()
@@ -96,6 +102,10 @@ public struct SSEStream: Sendable {
             }
             group.addTask {
                 for await _ in ended {}
+                feed.finish()
+            }
+            group.addTask { [time, configuration] in
+                try await access.end(time, every: configuration.recheck)
                 feed.finish()
             }
             group.addTask {

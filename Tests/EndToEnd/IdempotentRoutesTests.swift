@@ -1,0 +1,183 @@
+import Foundation
+import Testing
+
+/// Every route that changes something, driven twice with one key.
+@Suite struct IdempotentRoutesTests {
+    /// The operations that were driven, and how.
+    private actor Driver {
+        private(set) var driven: Set<String> = []
+
+        /// Sends a request twice with one key, and then another one with it.
+        /// - Parameter other: another body, which must be refused.
+        /// - Returns: the first answer.
+        @discardableResult
+        func twice(
+            _ operation: String, _ user: User, _ method: String, _ path: String, _ body: String? = nil,
+            type: String = "application/json", other: String? = nil, sourceLocation: SourceLocation = #_sourceLocation
+        ) async throws -> RawResponse {
+            driven.insert(operation)
+            func send(_ body: String?, _ path: String) async throws -> RawResponse {
+                try await user.send(
+                    method, path, body.map { Array($0.utf8) } ?? (method == "POST" ? [] : nil), type: body == nil ? nil : type,
+                    headers: [("Idempotency-Key", "key-of-\(operation)")], sourceLocation: sourceLocation)
+            }
+            let first = try await send(body, path)
+            #expect(200..<300 ~= first.status, "\(operation): \(first.status) \(first.text)", sourceLocation: sourceLocation)
+            #expect(first["Idempotent-Replayed"] == nil, "\(operation)", sourceLocation: sourceLocation)
+            let again = try await send(body, path)
+            #expect(
+                again.status == first.status && again.body == first.body, "\(operation): \(again.text)",
+                sourceLocation: sourceLocation)
+            #expect(again["Idempotent-Replayed"] == "true", "\(operation)", sourceLocation: sourceLocation)
+            #expect(
+                again["Location"] == first["Location"] && again["Content-Type"] == first["Content-Type"],
+                sourceLocation: sourceLocation)
+            if let other {
+                let refused = try await send(other, path)
+                #expect(refused.status == 422, "\(operation): \(refused.status)", sourceLocation: sourceLocation)
+                #expect(try refused.json()["code"]?.string == "IDEMPOTENCY_KEY_REUSED", sourceLocation: sourceLocation)
+            }
+            return first
+        }
+    }
+
+    @Test("every route that changes something honours Idempotency-Key: the same answer, and nothing is done twice")
+    func all() async throws {
+        try await withServer(["engine.workers": "1"]) { server in
+            let ada = try await server.user("ada", of: "acme", "admin")
+            let system = try await server.user("ops", of: "operations", "system")
+            let driver = Driver()
+            try await content(ada, driver)
+            let ended = try #require(try await ada.exported()["jobId"]?.string)
+            // One slow export holds the only worker, so that what follows waits.
+            let slow = try await server.slowUser()
+            let blocker = try await slow.slowExport()
+            try await jobs(ada, driver)
+            try await driver.twice("revokeExport", ada, "DELETE", "/content/export/\(ended)")
+            let notice = try await poll("a notice") {
+                try await ada.get("/notifications").json()["notifications"]?[0]?["id"]?.string
+            }
+            try await driver.twice("readNotification", ada, "POST", "/notifications/\(notice)/read")
+            try await keys(ada, driver)
+            try await driver.twice("deleteItem", ada, "DELETE", "/content/types/page/items/one")
+            try await driver.twice("deleteContentType", ada, "DELETE", "/content/types/page")
+            try await driver.twice("eraseTenant", system, "DELETE", "/tenants/acme")
+            #expect(try await system.post("/jobs/0198c000-0000-7000-8000-000000000000/cancel").status == 404)
+            let code = try #require(server.signInCode)
+            try await driver.twice("signIn", User.nobody(server), "POST", "/session", #"{"code": "\#(code)"}"#)
+            #expect(
+                try await User.nobody(server).post("/session", #"{"code": "\#(code)"}"#).status == 401,
+                "without the key it is used")
+            _ = try await slow.post("/content/export/\(blocker)/cancel")
+
+            let document = try await User.nobody(server).get("/openapi.json").json()
+            var changing: Set<String> = []
+            for (path, methods) in document["paths"]?.object ?? [:] {
+                for (method, operation) in methods.object ?? [:] where method != "get" {
+                    let name = try #require(operation["operationId"]?.string)
+                    changing.insert(name)
+                    let parameters = operation["parameters"]?.array?.compactMap { $0["name"]?.string } ?? []
+                    #expect(parameters.contains("Idempotency-Key"), "\(method) \(path)")
+                }
+            }
+            let driven = await driver.driven
+            #expect(driven == changing, "routes that this test does not drive, or that are gone")
+        }
+    }
+
+    private func content(_ ada: User, _ driver: Driver) async throws {
+        let fields = #"{"fields": [{"name": "title", "type": "text"}]}"#
+        let made = try await driver.twice(
+            "putContentType", ada, "PUT", "/content/types/page", fields, other: #"{"fields": []}"#)
+        #expect(made.status == 201, "it would be 200 if it had been done again")
+        let item = try await driver.twice(
+            "putItem", ada, "PUT", "/content/types/page/items/one", #"{"title": "One"}"#, other: #"{"title": "Two"}"#)
+        #expect(item.status == 201)
+        let lines = (0..<5000).map { "p\($0),Title \($0)\n" }.joined()
+        let stored = try await driver.twice(
+            "uploadItems", ada, "POST", "/content/types/page/items", "id,title\n" + lines, type: "text/csv",
+            other: "id,title\n" + lines + "x,y\n")
+        #expect(try stored.json()["inserted"]?.integer == 5000)
+        try await ada.makeArticles(3)
+    }
+
+    private func jobs(_ ada: User, _ driver: Driver) async throws {
+        let request = #"{"contentType": "article", "format": "csv"}"#
+        func start(_ operation: String = "startExport") async throws -> String { try await ada.export(request) }
+        let total = try #require(try await ada.get("/content/export").json()["total"]?.integer)
+        let started = try await driver.twice(
+            "startExport", ada, "POST", "/content/export", request, other: #"{"contentType": "article", "format": "json"}"#)
+        #expect(try await ada.get("/content/export").json()["total"]?.integer == total + 1)
+        let id = try #require(try started.json()["jobId"]?.string)
+        try await driver.twice("cancelExport", ada, "POST", "/content/export/\(id)/cancel")
+        #expect(try await ada.post("/content/export/\(id)/cancel").status == 409, "without the key it is another request")
+        try await driver.twice("retryJob", ada, "POST", "/jobs/\(id)/retry")
+        try await driver.twice("pauseJob", ada, "POST", "/jobs/\(id)/pause")
+        try await driver.twice("resumeJob", ada, "POST", "/jobs/\(id)/resume")
+        try await driver.twice("cancelJob", ada, "POST", "/jobs/\(id)/cancel")
+        let rows = try await driver.twice(
+            "startImport", ada, "POST", "/content/import?contentType=article", "id,title\nn,New\n", type: "text/csv",
+            other: "id,title\nn,Other\n")
+        #expect(try await ada.get("/content/import").json()["total"]?.integer == 1)
+        let importID = try #require(try rows.json()["jobId"]?.string)
+        try await driver.twice("cancelImport", ada, "POST", "/content/import/\(importID)/cancel")
+    }
+
+    private func keys(_ ada: User, _ driver: Driver) async throws {
+        let made = try await driver.twice(
+            "createAPIKey", ada, "POST", "/apikeys", #"{"user": "robot", "roles": ["reader"]}"#,
+            other: #"{"user": "robot", "roles": ["editor"]}"#)
+        let key = try made.json()
+        let secret = try #require(key["secret"]?.string)
+        #expect(try await ada.get("/apikeys").json()["keys"]?.array?.count == 1)
+        var robot = ada
+        (robot.token, robot.apiSecret) = (nil, secret)
+        #expect(try await robot.get("/content/types").status == 200)
+        try await driver.twice("revokeAPIKey", ada, "DELETE", "/apikeys/\(try #require(key["id"]?.string))")
+        #expect(try await robot.get("/content/types").status == 401)
+    }
+
+    @Test("a form that is sent again with another boundary is the same request")
+    func form() async throws {
+        try await withServer(isIdle: true) { server in
+            let ada = try await server.newUser("editor")
+            try await ada.makeArticles(1)
+            func send(_ boundary: String, _ text: String = "id,title\nn,New\n") async throws -> RawResponse {
+                let body =
+                    "--\(boundary)\r\nContent-Disposition: form-data; name=\"form\"\r\n\r\n{\"contentType\": \"article\"}\r\n"
+                    + "--\(boundary)\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n\(text)\r\n"
+                    + "--\(boundary)--\r\n"
+                return try await ada.send(
+                    "POST", "/content/import", Array(body.utf8), type: "multipart/form-data; boundary=\(boundary)",
+                    headers: [("Idempotency-Key", "form")])
+            }
+            let first = try await send("one")
+            #expect(first.status == 202, "\(first.text)")
+            let again = try await send("two")
+            #expect(again.body == first.body && again["Idempotent-Replayed"] == "true")
+            #expect(try await send("three", "id,title\nn,Old\n").status == 422)
+            let id = try #require(try first.json()["jobId"]?.string)
+            _ = try await ada.wait(id, in: User.imports)
+            #expect(try BlobFolder(server).files(below: "uploads").count <= 1, "what was sent again is not kept")
+        }
+    }
+
+    @Test("a key whose answer holds a secret leaves none in the folder")
+    func secret() async throws {
+        try await withServer(isIdle: true) { server in
+            let ada = try await server.user("ada", of: "acme", "admin")
+            let body = #"{"user": "robot", "roles": ["reader"]}"#
+            let made = try await ada.post("/apikeys", body, headers: [("Idempotency-Key", "k")])
+            let secret = try #require(try made.json()["secret"]?.string)
+            try await server.restart()
+            #expect(try await ada.post("/apikeys", body, headers: [("Idempotency-Key", "k")]).body == made.body)
+            await server.terminate()
+            let names = try #require(FileManager.default.enumerator(atPath: server.data))
+            for case let name as String in names {
+                guard let bytes = FileManager.default.contents(atPath: server.data + "/" + name) else { continue }
+                #expect(bytes.range(of: Data(secret.utf8)) == nil, "\(name)")
+            }
+            try await server.start()
+        }
+    }
+}
