@@ -25,6 +25,9 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -35,6 +38,7 @@ let package = Package(
         .executable(name: "waybill", targets: ["waybill"]),
         .library(name: "WaybillEngine", targets: ["WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs"]),
         .library(name: "WaybillSQLite", targets: ["WaybillSQLite", "WaybillDiskBlobs"]),
+        .library(name: "WaybillS3Blobs", targets: ["WaybillS3Blobs"]),
         .library(name: "WaybillClient", targets: ["WaybillClient"]),
     ],
     dependencies: [
@@ -64,11 +68,8 @@ let package = Package(
         // Drivers: the only speakers of a vendor's name
         room("WaybillSQLite", in: "Drivers", ["WaybillDatabases", grdb, sqlite]),
         room("WaybillDiskBlobs", in: "Drivers", ["WaybillBlobs", crypto]),
-        room(
-            "OutboundHTTP", in: "Drivers",
-            [
-                httpClient, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
-            ]),
+        room("OutboundHTTP", in: "Drivers", [httpClient, nioCore, nioHTTP1]),
+        room("WaybillS3Blobs", in: "Drivers", ["WaybillBlobs", "CZlib", httpClient, crypto, nioCore, nioHTTP1, nioPosix]),
 
         // Floor 1: jobs
         room("WaybillEngine", in: "Engine", ["WaybillDatabases", "WaybillBlobs", crypto, logging, lifecycle]),
@@ -125,7 +126,12 @@ let package = Package(
         tests("FormatsTests", ["Formats", "CZlib", "CZstd"]),
         tests(
             "Conformance",
-            ["WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillDiskBlobs", "OutboundHTTP", grdb, crypto]),
+            [
+                "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillDiskBlobs", "WaybillS3Blobs", "OutboundHTTP", grdb,
+                crypto, httpClient, nioCore, nioHTTP1,
+            ]),
+        tests("WaybillBlobsTests", ["WaybillBlobs"]),
+        tests("WaybillS3BlobsTests", ["WaybillS3Blobs", "WaybillBlobs", crypto, nioCore, nioHTTP1, nioPosix]),
         tests(
             "WaybillEngineTests",
             [

@@ -1,6 +1,8 @@
+import Foundation
 import Testing
 import WaybillBlobs
 import WaybillDiskBlobs
+import WaybillS3Blobs
 
 /// A blob store that the blob suites run on. A new driver adds one line to `all`.
 struct BlobDriver: Sendable, CustomTestStringConvertible {
@@ -11,7 +13,25 @@ struct BlobDriver: Sendable, CustomTestStringConvertible {
     static let all = [
         BlobDriver(testDescription: "memory") { _ in MemoryBlobs() },
         BlobDriver(testDescription: "disk") { try DiskBlobs(root: $0.path) },
+        BlobDriver(testDescription: "memory, wrapped") { _ in
+            let measured = MeasuredBlobs(MemoryBlobs(), BlobMeter()) { .zero }
+            return RetryingBlobs(LimitedBlobs(measured, callsMax: 2), .patient)
+        },
+        BlobDriver(testDescription: "SeaweedFS") { _ in try await s3(.seaweedfs) },
+        BlobDriver(testDescription: "moto") { _ in try await s3(.moto) },
     ]
+
+    /// A part of the bucket that nobody else uses.
+    static func s3(_ server: S3Server) async throws -> S3Blobs {
+        var configuration = try S3Configuration(try await server.url())
+        configuration.prefix = "test-\(UInt64.random(in: 0 ... .max))/"
+        configuration.parts = PartPlan(bytesMin: 5 << 20, bytesInFlight: 10 << 20)
+        let store = S3Blobs(configuration, retries: .patient, now: { Int64(Date().timeIntervalSince1970 * 1_000_000) }) {
+            S3Credentials(accessKeyID: "waybill-test", secretAccessKey: "waybill-test-secret")
+        }
+        try await store.prepare()
+        return store
+    }
 
     func withStore(_ body: (any BlobStore) async throws -> Void) async throws {
         let folder = try TemporaryFolder()
@@ -20,10 +40,14 @@ struct BlobDriver: Sendable, CustomTestStringConvertible {
     }
 }
 
+extension BlobRetries {
+    static let patient = BlobRetries(sleep: { try await Task.sleep(for: $0) }, random: { .random(in: 0 ... .max) })
+}
+
 extension BlobStore {
     @discardableResult
-    func put(_ key: BlobKey, _ chunks: [[UInt8]]) async throws -> BlobDigest {
-        let writer = try await writer(key)
+    func put(_ key: BlobKey, _ chunks: [[UInt8]], _ mode: BlobWriteMode = .replace) async throws -> BlobDigest {
+        let writer = try await writer(key, mode)
         for chunk in chunks { try await writer.append(chunk) }
         return try await writer.finish()
     }

@@ -26,6 +26,76 @@ import WaybillBlobs
         }
     }
 
+    @Test("a large blob is whole, however it is cut on its way", arguments: BlobDriver.all, [10 << 20, 17_000_001])
+    func large(driver: BlobDriver, count: Int) async throws {
+        try await driver.withStore { store in
+            let block = bytes(1 << 20)
+            let whole = (0..<17).flatMap { number in block[number...] + block[..<number] }.prefix(count)
+            let writer = try await store.writer(key("a/large"))
+            for start in stride(from: 0, to: count, by: 700_001) {
+                try await writer.append(Array(whole[start..<min(start + 700_001, count)]))
+            }
+            #expect(try await store.length(key("a/large")) == nil)
+            let digest = try await writer.finish()
+            #expect(digest == BlobDigest(length: Int64(count), sha256: Array(SHA256.hash(data: Array(whole)))))
+            #expect(try await store.length(key("a/large")) == Int64(count))
+            #expect(try await store.get(key("a/large")) == Array(whole))
+            #expect(try await store.get(key("a/large"), 5_242_870..<5_242_890) == Array(whole[5_242_870..<5_242_890]))
+        }
+    }
+
+    @Test("a blob that is only to be created replaces none", arguments: BlobDriver.all, [10, 6_000_000])
+    func create(driver: BlobDriver, count: Int) async throws {
+        try await driver.withStore { store in
+            try await store.put(key("a/b"), [bytes(count)], .create)
+            let error = await #expect(throws: BlobError.self) {
+                try await store.put(key("a/b"), [bytes(count, seed: 2)], .create)
+            }
+            #expect(error?.code == .exists)
+            #expect(try await store.get(key("a/b")) == bytes(count))
+            try await store.put(key("a/b"), [[1]], .replace)
+            #expect(try await store.get(key("a/b")) == [1])
+            try await store.delete(key("a/b"))
+            try await store.put(key("a/b"), [[2]], .create)
+            #expect(try await store.get(key("a/b")) == [2])
+        }
+    }
+
+    @Test("of concurrent writers who create one key exactly one succeeds", arguments: BlobDriver.all)
+    func concurrentCreators(driver: BlobDriver) async throws {
+        try await driver.withStore { store in
+            let winners = try await withThrowingTaskGroup(of: UInt8?.self) { tasks in
+                for number in UInt8(1)...8 {
+                    tasks.addTask {
+                        do {
+                            try await store.put(key("same/key"), [[number]], .create)
+                            return number
+                        } catch let error as BlobError where error.code == .exists {
+                            return nil
+                        }
+                    }
+                }
+                return try await tasks.reduce(into: []) { $0 += $1.map { [$0] } ?? [] }
+            }
+            #expect(winners.count == 1)
+            #expect(try await store.get(key("same/key")) == winners)
+        }
+    }
+
+    @Test("dropping what never ended leaves younger writers and finished blobs alone", arguments: BlobDriver.all)
+    func dropUnfinished(driver: BlobDriver) async throws {
+        try await driver.withStore { store in
+            try await store.put(key("a/finished"), [bytes(100)])
+            let writer = try await store.writer(key("a/unfinished"))
+            try await writer.append(bytes(6_000_000))
+            #expect(try await store.dropUnfinished(startedBefore: 1_000_000) == 0)
+            #expect(try await writer.finish().length == 6_000_000)
+            #expect(try await store.dropUnfinished(startedBefore: .max) == 0)
+            #expect(try await store.length(key("a/unfinished")) == 6_000_000)
+            #expect(try await store.get(key("a/finished")) == bytes(100))
+        }
+    }
+
     @Test("nothing is seen before finish, and nothing stays after abandon", arguments: BlobDriver.all)
     func wholeOrNot(driver: BlobDriver) async throws {
         try await driver.withStore { store in

@@ -23,12 +23,19 @@ struct HouseRoom: Equatable {
     /// Modules of vendors (or families of them, as prefixes), and the folders below Sources that may say them.
     static let vendors: [(module: String, folders: [String])] = [
         ("GRDB", ["Drivers/WaybillSQLite"]),
-        ("CXLSXWriter", ["Ground/Formats"]), ("CZlib", ["Ground/Formats"]), ("CZstd", ["Ground/Formats"]),
+        ("CXLSXWriter", ["Ground/Formats"]), ("CZlib", ["Ground/Formats", "Drivers/WaybillS3Blobs"]),
+        ("CZstd", ["Ground/Formats"]),
         ("Hummingbird", ["Web", "Features", "Delivery", "Front/Assembly"]),
         ("HTTPTypes", ["Web", "Features", "Delivery", "Front/Assembly"]),
+<<<<<<< HEAD
         ("NIO", ["Web", "Features", "Delivery", "Front/Assembly", "Front/WaybillClient", "Drivers/OutboundHTTP"]),
         ("JWTKit", ["Web"]),
         ("AsyncHTTPClient", ["Front/WaybillClient", "Drivers/OutboundHTTP"]),
+=======
+        ("NIO", ["Web", "Features", "Delivery", "Front/Assembly", "Front/WaybillClient", "Drivers/WaybillS3Blobs"]),
+        ("JWTKit", ["Web"]),
+        ("AsyncHTTPClient", ["Front/WaybillClient", "Drivers/WaybillS3Blobs"]),
+>>>>>>> f840d5f (Blobs in S3-compatible stores: signing, parts in flight, doubts settled by a look)
         ("Configuration", ["Front/Assembly"]),
         ("ArgumentParser", ["Front/Commands", "Front/waybill"]),
     ]

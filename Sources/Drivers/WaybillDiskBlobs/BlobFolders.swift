@@ -28,13 +28,16 @@ final class BlobFolders: Sendable {
     }
 
     /// Moves a finished file to its place and makes the name durable. Blocks.
-    func place(_ temporary: String, at key: BlobKey) throws {
+    func place(_ temporary: String, at key: BlobKey, _ mode: BlobWriteMode) throws {
         let parents = folders(above: key)
         // Whoever deletes the last blob of a folder removes the folder, maybe just before the file comes.
         for attempt in 1...32 {
             do {
                 try makeDurable(parents)
-                try FileCalls.rename(temporary, path(key))
+                switch mode {
+                case .replace: try FileCalls.rename(temporary, path(key))
+                case .create: try FileCalls.renameNew(temporary, path(key))
+                }
                 break
             } catch let error as BlobError where error.code == .notFound && attempt < 32 {
                 durable.withLock { $0.subtract(parents) }

@@ -38,6 +38,7 @@ final class DiskBlobWriter: BlobWriter {
     }
 
     private let key: BlobKey
+    private let mode: BlobWriteMode
     private let path: String
     private let descriptor: Int32
     private let folders: BlobFolders
@@ -46,8 +47,11 @@ final class DiskBlobWriter: BlobWriter {
     // One thread at a time writes, so the lock is never waited for.
     private let written = Mutex(Written())
 
-    init(key: BlobKey, path: String, descriptor: Int32, folders: BlobFolders, service: DiskIOService) {
+    init(
+        key: BlobKey, mode: BlobWriteMode, path: String, descriptor: Int32, folders: BlobFolders, service: DiskIOService
+    ) {
         self.key = key
+        self.mode = mode
         self.path = path
         self.descriptor = descriptor
         self.folders = folders
@@ -146,7 +150,7 @@ final class DiskBlobWriter: BlobWriter {
     private func publish() throws -> BlobDigest {
         do {
             try FileCalls.sync(descriptor, path)
-            try folders.place(path, at: key)
+            try folders.place(path, at: key, mode)
         } catch {
             DiskBlobWriter.drop(path, descriptor)
             throw error

@@ -82,6 +82,15 @@ enum FileCalls {
         }
     }
 
+    /// Moves a file to a name that nothing has yet.
+    /// - Throws: `BlobError` with code `.exists`.
+    static func renameNew(_ from: String, _ to: String) throws {
+        // A hard link is refused where a name is taken. Not all file systems know how to rename without replacing.
+        try retrying("link", to) { link(from, to) }
+        // Both names are the blob's now. If this one can't be removed, the next start empties its folder.
+        unlink(from)
+    }
+
     static func close(_ descriptor: Int32) {
         #if canImport(Glibc)
         _ = Glibc.close(descriptor)
@@ -156,6 +165,7 @@ enum FileCalls {
         let code: BlobError.Code =
             switch number {
             case ENOENT, ENOTDIR: .notFound
+            case EEXIST: .exists
             case ENOSPC, EDQUOT, EFBIG: .full
             case EIO, EMFILE, ENFILE, EROFS, ESTALE: .unavailable
             default: .other

@@ -1,7 +1,8 @@
 /// A place for immutable blobs. A blob is there whole or not at all.
 public protocol BlobStore: Sendable {
     /// Starts a blob. Nothing is visible under `key` until the writer's `finish` has returned.
-    func writer(_ key: BlobKey) async throws -> any BlobWriter
+    /// - Parameter mode: what `finish` does if there is a blob of that key by then.
+    func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter
 
     /// The bytes `range` of a blob, as chunks of at most 1 MiB. The range is cut to the blob's length.
     /// - Throws: `BlobError` with code `.notFound`.
@@ -15,6 +16,29 @@ public protocol BlobStore: Sendable {
 
     /// Blobs whose key starts with `prefix` (whole parts, `jobs/` or empty), in the order of their keys, after `after`.
     func list(prefix: String, after: BlobKey?, limit: Int) async throws -> [BlobEntry]
+
+    /// Drops what writers left behind that started before a time and never ended, as after a crash.
+    /// - Parameter startedBefore: microseconds since 1970. A writer that is still at work must be younger.
+    /// - Returns: how many were dropped.
+    func dropUnfinished(startedBefore: Int64) async throws -> Int
+}
+
+extension BlobStore {
+    /// Starts a blob that replaces one of the same key.
+    public func writer(_ key: BlobKey) async throws -> any BlobWriter {
+        try await writer(key, .replace)
+    }
+
+    /// For a store that keeps nothing of writers that never ended. A wrapper must hand this on.
+    public func dropUnfinished(startedBefore: Int64) async throws -> Int { 0 }
+}
+
+/// What becomes of a blob that has the key of a new one.
+public enum BlobWriteMode: Sendable, Hashable {
+    /// It is replaced.
+    case replace
+    /// It stays, and `finish` throws `BlobError` with code `.exists`. Of several who create one key at a time, one succeeds.
+    case create
 }
 
 /// One blob being written. It has one owner, who ends it by `finish` or `abandon`.
@@ -22,7 +46,8 @@ public protocol BlobWriter: Sendable {
     /// Appends bytes. Returns when the store is ready for more, which is its back-pressure.
     func append(_ bytes: [UInt8]) async throws
 
-    /// Makes the blob durable and visible, and replaces one that has the same key.
+    /// Makes the blob durable and visible.
+    /// - Throws: `BlobError`; then the blob may be there only if the code is `.unavailable`.
     func finish() async throws -> BlobDigest
 
     /// Drops what was written.
@@ -71,4 +96,12 @@ public struct BlobChunks: AsyncSequence, Sendable {
     }
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(pull: next) }
+
+    /// The same chunks, each pulled through `around`.
+    func wrapped(_ around: @escaping @Sendable (_ pull: @Sendable () async throws -> [UInt8]?) async throws -> [UInt8]?)
+        -> BlobChunks
+    {
+        let next = next
+        return BlobChunks { try await around(next) }
+    }
 }

@@ -16,8 +16,8 @@ public final class MemoryBlobs: BlobStore {
         self.now = now
     }
 
-    public func writer(_ key: BlobKey) async throws -> any BlobWriter {
-        MemoryBlobWriter(key: key, store: self)
+    public func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
+        MemoryBlobWriter(key: key, mode: mode, store: self)
     }
 
     public func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks {
@@ -44,20 +44,27 @@ public final class MemoryBlobs: BlobStore {
         return Array(entries.sorted { $0.key < $1.key }.prefix(max(0, limit)))
     }
 
-    fileprivate func put(_ bytes: [UInt8], at key: BlobKey) {
+    fileprivate func put(_ bytes: [UInt8], at key: BlobKey, _ mode: BlobWriteMode) throws {
         let blob = Blob(bytes: bytes, modifiedAt: now())
-        blobs.withLock { $0[key] = blob }
+        let isKept = blobs.withLock { blobs in
+            if mode == .create, blobs[key] != nil { return true }
+            blobs[key] = blob
+            return false
+        }
+        if isKept { throw BlobError(.exists, "there is a blob \(key) already") }
     }
 }
 
 private final class MemoryBlobWriter: BlobWriter {
     private let key: BlobKey
+    private let mode: BlobWriteMode
     private let store: MemoryBlobs
     /// Nil once the writer has ended.
     private let bytes = Mutex<[UInt8]?>([])
 
-    init(key: BlobKey, store: MemoryBlobs) {
+    init(key: BlobKey, mode: BlobWriteMode, store: MemoryBlobs) {
         self.key = key
+        self.mode = mode
         self.store = store
     }
 
@@ -71,7 +78,7 @@ private final class MemoryBlobWriter: BlobWriter {
 
     func finish() async throws -> BlobDigest {
         guard let whole = bytes.withLock({ $0.take() }) else { throw BlobError(.other, "the writer of \(key) has ended") }
-        store.put(whole, at: key)
+        try store.put(whole, at: key, mode)
         return BlobDigest(length: Int64(whole.count), sha256: Array(SHA256.hash(data: whole)))
     }
 

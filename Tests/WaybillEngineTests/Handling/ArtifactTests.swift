@@ -175,10 +175,10 @@ private struct SlowBlobs: BlobStore {
         self.gate = gate
     }
 
-    func writer(_ key: BlobKey) async throws -> any BlobWriter {
+    func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
         asked.open()
         await gate.wait()
-        return try await base.writer(key)
+        return try await base.writer(key, mode)
     }
 
     func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks { try await base.read(key, range: range) }

@@ -1,0 +1,54 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// An S3 server that runs beside the tests: the one that a script has started around them, or one that is started for them.
+final class S3Server: Sendable {
+    static let seaweedfs = S3Server("seaweedfs", variable: "WAYBILL_TEST_SEAWEEDFS_URL")
+    static let moto = S3Server("moto", variable: "WAYBILL_TEST_MOTO_URL")
+
+    private let script: String
+    private let variable: String
+    private let started = Mutex<Task<String, any Error>?>(nil)
+    /// The server ends when this closes, which it does with the process of the tests, however that ends.
+    private let lifeline = Pipe()
+
+    private init(_ script: String, variable: String) {
+        self.script = script
+        self.variable = variable
+    }
+
+    /// Where it is. Fails the test if there can be none.
+    func url() async throws -> String {
+        if let url = ProcessInfo.processInfo.environment[variable] { return url }
+        let task = started.withLock { started in
+            let task = started ?? Task { try await self.start() }
+            started = task
+            return task
+        }
+        return try await task.value
+    }
+
+    private func start() async throws -> String {
+        let output = Pipe()
+        let process = Process()
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        process.executableURL = root.appending(path: "Scripts/servers/\(script)")
+        process.arguments = ["sh", "-c", "echo \"$\(variable)\"; exec cat >/dev/null"]
+        process.standardInput = lifeline
+        process.standardOutput = output
+        try process.run()
+        // The first line comes when the server is ready. It may have to be installed before.
+        let line = await withCheckedContinuation { caller in
+            DispatchQueue.global().async {
+                var bytes: [UInt8] = []
+                while let byte = try? output.fileHandleForReading.read(upToCount: 1), let first = byte.first, first != 10 {
+                    bytes.append(first)
+                }
+                caller.resume(returning: String(decoding: bytes, as: UTF8.self))
+            }
+        }
+        try #require(line.hasPrefix("s3://"), "Scripts/servers/\(script) did not start the server")
+        return line
+    }
+}
