@@ -50,6 +50,26 @@ struct AccessTests {
         return (ada, job, importJob)
     }
 
+    @Test(
+        "an API key that makes no sense is refused, names what is wrong, and is not made",
+        arguments: [
+            (#"{"user": "r", "roles": ["reader"], "ttlSeconds": 0}"#, "ttlSeconds"),
+            (#"{"user": "r", "roles": ["reader"], "ttlSeconds": -5}"#, "ttlSeconds"),
+            (#"{"user": "r", "roles": ["reader"], "ttlSeconds": 1000000000000000000}"#, "ttlSeconds"),
+            (#"{"user": "r", "roles": ["reader"], "ttlSeconds": 1e300}"#, "ttlSeconds"),
+            (#"{"user": "r\nforged", "roles": ["reader"]}"#, "user"), (#"{"user": "", "roles": ["reader"]}"#, "user"),
+            (#"{"user": "r", "roles": ["reader"], "name": "a\u001b[2J"}"#, "name"), (#"{"user": "r", "roles": []}"#, "roles"),
+            (#"{"user": "r", "roles": ["system"]}"#, "roles"), (#"{"user": "r", "roles": ["a b"]}"#, "roles"),
+            (#"{"user": "r", "roles": ["reader"], "tenant": "Bad!"}"#, "tenant"),
+        ])
+    func badKeys(body: String, field: String) async throws {
+        let ada = try await sharedServer().newUser("admin")
+        let answer = try await ada.post("/apikeys", body)
+        #expect(answer.status == 400)
+        #expect(try answer.json()["details"]?[0]?["field"]?.string == field, "\(answer.text)")
+        #expect(try await ada.get("/apikeys").json()["keys"]?.array?.isEmpty == true)
+    }
+
     @Test("without credentials, or with wrong ones, every route answers 401 and tells nothing of the job")
     func anonymous() async throws {
         let (ada, job, importJob) = try await owner()

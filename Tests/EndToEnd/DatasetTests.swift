@@ -3,7 +3,9 @@ import Testing
 
 @Suite struct DatasetTests {
     /// A server over a file with flights of two tenants, one of which is not UTF-8.
-    private func withFlights<T: Sendable>(_ body: @Sendable (ServerFixture) async throws -> T) async throws -> T {
+    private func withFlights<T: Sendable>(
+        _ body: @Sendable (ServerFixture, String) async throws -> T
+    ) async throws -> T {
         let path = NSTemporaryDirectory() + "waybill-e2e-\(UUID().uuidString).sqlite"
         defer { try? FileManager.default.removeItem(atPath: path) }
         try await Tool.sqlite(
@@ -17,6 +19,9 @@ import Testing
             CREATE TABLE many (nr INTEGER PRIMARY KEY, text TEXT);
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
             INSERT INTO many SELECT i, hex(i * 7919) || '-some more text to be written' FROM n;
+            CREATE TABLE loose (word TEXT, text TEXT);
+            INSERT INTO loose SELECT 'w' || (nr * 7919 % 100003), text FROM many WHERE nr <= 40000;
+            CREATE VIEW seen AS SELECT word, count(*) AS times, min(text) AS text FROM loose GROUP BY word;
             INSERT INTO broken VALUES (1, 'fine'), (2, CAST(X'C328' AS TEXT)), (3, 'fine too');
             """)
         let configuration = """
@@ -34,6 +39,18 @@ import Testing
                 key: nr
                 tenants: [acme]
                 readers: [everyone]
+              loose:
+                source: \(path)
+                table: loose
+                key: word
+                tenants: [acme]
+                readers: [everyone]
+              seen:
+                source: \(path)
+                table: seen
+                key: word
+                tenants: [acme]
+                readers: [everyone]
               broken:
                 source: \(path)
                 table: broken
@@ -41,12 +58,12 @@ import Testing
                 tenants: [acme]
                 readers: [everyone]
             """
-        return try await withServer(configuration: configuration, body)
+        return try await withServer(configuration: configuration) { try await body($0, path) }
     }
 
     @Test("a table of another file is exported for its tenant and readers, and says that it is a snapshot")
     func flights() async throws {
-        try await withFlights { server in
+        try await withFlights { server, _ in
             let ada = try await server.user("ada", of: "acme", "reader")
             let job = try await ada.exported(#"{"dataset": "flights", "format": "csv"}"#)
             #expect(job["state"]?.string == "completed" && job["result"]?["consistency"]?.string == "snapshot", "\(job)")
@@ -70,7 +87,7 @@ import Testing
 
     @Test("a tenant who owns none of it does not learn that there is such a data set")
     func otherTenant() async throws {
-        try await withFlights { server in
+        try await withFlights { server, _ in
             let eve = try await server.user("eve", of: "initech", "admin")
             let hidden = try await eve.post(User.exports, #"{"dataset": "broken", "format": "csv"}"#)
             let unknown = try await eve.post(User.exports, #"{"dataset": "brokem", "format": "csv"}"#)
@@ -83,7 +100,7 @@ import Testing
 
     @Test("an export of a table that is killed starts over with a new snapshot, and has every row once")
     func killed() async throws {
-        try await withFlights { server in
+        try await withFlights { server, _ in
             let ada = try await server.user("ada", of: "acme", "reader")
             let request = #"{"dataset": "many", "format": "csv"}"#
             let whole = try await ada.exportedFile(request).body
@@ -99,9 +116,58 @@ import Testing
         }
     }
 
+    @Test(
+        "a view, and a table without an index, are exported in the order of their key, upwards and downwards, whole or in parts")
+    func unsorted() async throws {
+        try await withFlights { server, path in
+            let ada = try await server.user("ada", of: "acme", "reader")
+            for name in ["loose", "seen"] {
+                let output = try await ServerProcess.run(
+                    ["sqlite3", path, "SELECT word FROM \(name) ORDER BY word"], program: "/usr/bin/env"
+                ).output
+                let words = output.split(separator: "\n").map(String.init)
+                #expect(words.count == 40_000)
+                for isDown in [false, true] {
+                    let request =
+                        #"{"dataset": "\#(name)", "format": "csv", "sort": "\#(isDown ? "-" : "")id", "partRows": 15000}"#
+                    let id = try #require(try await ada.exported(request)["jobId"]?.string)
+                    var found: [String] = []
+                    for part in 1...3 {
+                        found += try await Tool.csv(try await ada.download(id, query: "?part=\(part)").body).dropFirst().map {
+                            $0[0]
+                        }
+                    }
+                    #expect(found == (isDown ? words.reversed() : words), "\(request)")
+                }
+                let sheet = try await ada.exportedFile(#"{"dataset": "\#(name)", "format": "xlsx", "fields": ["id"]}"#)
+                #expect(try await Tool.sheet(sheet.body).array?.dropFirst().compactMap { $0[0]?.string } == words)
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: server.data + "/tmp").isEmpty)
+        }
+    }
+
+    @Test("an export whose first attempt fails is tried again, and shows the try but not its error once it has succeeded")
+    func retried() async throws {
+        try await withFlights { server, path in
+            let ada = try await server.user("ada", of: "acme", "reader")
+            try FileManager.default.moveItem(atPath: path, toPath: path + "-away")
+            let id = try await ada.export(#"{"dataset": "many", "format": "csv"}"#)
+            let waiting = try await poll("the end of the first attempt") { () -> JSON? in
+                let job = try await ada.job(id)
+                return (job["attempts"]?.integer ?? 0) > 0 ? job : nil
+            }
+            try FileManager.default.moveItem(atPath: path + "-away", toPath: path)
+            #expect(waiting["state"]?.string == "pending" && waiting["error"]?["code"]?.string != nil, "\(waiting)")
+            #expect(waiting["downloadUrl"] == nil && waiting["artifactState"]?.string == "none")
+            let job = try await ada.wait(id)
+            #expect(job["state"]?.string == "completed" && (job["attempts"]?.integer ?? 0) > 0 && job["error"] == nil, "\(job)")
+            #expect(job["result"]?["exported"]?.integer == 300_000)
+        }
+    }
+
     @Test("text that is not UTF-8 is an error of its row")
     func invalidText() async throws {
-        try await withFlights { server in
+        try await withFlights { server, _ in
             let ada = try await server.user("ada", of: "acme", "reader")
             let job = try await ada.exported(#"{"dataset": "broken", "format": "csv", "onError": "continue"}"#)
             #expect(job["state"]?.string == "completed" && job["result"]?["failed"]?.integer == 1)

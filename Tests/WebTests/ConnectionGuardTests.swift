@@ -34,6 +34,30 @@ import Testing
         }
     }
 
+    @Test("a first line that is too long is 414, and a method that nobody knows 501 with those that are", .timeLimit(.minutes(1)))
+    func firstLine() async throws {
+        let long = try await talk("GET /\(String(repeating: "a", count: 65_536)) HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(long.hasPrefix("HTTP/1.1 414 ") && long.contains("URI_TOO_LONG"))
+        for method in ["FOO", "get", "BREW"] {
+            let answer = try await talk("\(method) / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(answer.hasPrefix("HTTP/1.1 501 ") && answer.contains("METHOD_UNKNOWN"))
+            #expect(answer.lowercased().contains("allow: get, head, post, put, delete\r\n"))
+        }
+    }
+
+    @Test(
+        "a head that another server may read in another way is 400 and closes", .timeLimit(.minutes(1)),
+        arguments: [
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        ])
+    func ambiguous(text: String) async throws {
+        let answer = try await talk(text)
+        #expect(answer.hasPrefix("HTTP/1.1 400 ") && answer.contains("INVALID_REQUEST"))
+        #expect(answer.lowercased().contains("connection: close"))
+    }
+
     @Test(
         "bad framing is 400 and closes", .timeLimit(.minutes(1)),
         arguments: [
@@ -48,6 +72,7 @@ import Testing
     func framing(text: String) async throws {
         let answer = try await talk(text)
         #expect(answer.hasPrefix("HTTP/1.1 400 "))
+        #expect(answer.contains("application/problem+json"))
     }
 
     @Test("a head or a body that comes too slowly is 408 and closes", .timeLimit(.minutes(1)))

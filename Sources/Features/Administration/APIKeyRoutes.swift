@@ -15,10 +15,13 @@ struct APIKeyRoutes: Sendable {
         var scopes: [String]?
         var ttlSeconds: Int64?
 
+        /// Ten years.
+        static let ttlSecondsMax: Int64 = 315_360_000
+
         static let schema = Schema.body([
             "tenant": Schema.tenant.described("one's own; another's with the role `system`").optional, "user": .string(1...255),
             "name": .string(0...255).optional, "roles": .array(of: .string(1...64)).optional,
-            "scopes": .array(of: .string(1...64)).optional, "ttlSeconds": .integer(1...315_360_000).optional,
+            "scopes": .array(of: .string(1...64)).optional, "ttlSeconds": .integer(1...Int(ttlSecondsMax)).optional,
         ])
     }
 
@@ -71,6 +74,9 @@ struct APIKeyRoutes: Sendable {
             let tenant = try Self.tenant(body.tenant, principal, context)
             let roles = Set((body.roles ?? []) + (body.scopes ?? []))
             guard !roles.isEmpty else { throw Problem.invalid("roles", "a key without a role or scope may do nothing") }
+            guard (1...Body.ttlSecondsMax).contains(body.ttlSeconds ?? 1) else {
+                throw Problem.invalid("ttlSeconds", "must be from 1 to \(Body.ttlSecondsMax)")
+            }
             let id = feature.newID()
             let expires = body.ttlSeconds.map { context.arrivedAt.advanced(by: .seconds($0)) }
             return try await feature.floor.keys.create(

@@ -118,7 +118,7 @@ extension Problem {
         case .fieldInUse, .typeChanged:
             Problem(.init(409, error.code.description, "The state does not allow this"), error.message)
         case .badTypeName: Problem.invalid("type", error.message)
-        default: Problem.invalid(error.field ?? "body", error.message)
+        default: Problem.invalid(error.field.flatMap { $0.isEmpty ? nil : $0 } ?? "body", error.message)
         }
     }
 }

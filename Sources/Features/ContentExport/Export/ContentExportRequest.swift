@@ -57,8 +57,10 @@ struct ContentExportBody: JSONBody {
             let container = try decoder.singleValueContainer()
             if let one = try? container.decode(String.self) {
                 values = [one]
+            } else if let many = try? container.decode([String].self) {
+                values = many
             } else {
-                values = try container.decode([String].self)
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "must be a text or a list of texts")
             }
         }
     }

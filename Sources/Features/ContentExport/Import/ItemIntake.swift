@@ -138,7 +138,7 @@ final class ItemIntake {
                 // Without its header nothing of the file can be understood.
                 return .failure(
                     RowFailure(
-                        line: error.line, code: error.code.name, message: "\(error)", raw: Array(raw),
+                        line: error.line, code: error.code.name, message: error.message, raw: Array(raw),
                         isFatal: error.isFatal || columns == nil))
             case .record(let record):
                 guard let columns else {

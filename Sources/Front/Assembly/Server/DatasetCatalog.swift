@@ -1,5 +1,6 @@
 import ContentExport
 import Datasets
+import Logging
 import WaybillDatabases
 import WaybillEngine
 import WaybillSQLite
@@ -9,9 +10,10 @@ import Web
 struct DatasetCatalog: DatasetOpener {
     private static let readers = 2
     private let datasets: [String: ExternalDataset]
+    private let logger: Logger
 
     /// - Throws: `DatasetError` or `SQLError` that names the data set and what is missing.
-    init(_ settings: [DatasetSettings]) async throws {
+    init(_ settings: [DatasetSettings], logger: Logger) async throws {
         var datasets: [String: ExternalDataset] = [:]
         for dataset in settings {
             let file: SQLiteFile
@@ -23,6 +25,7 @@ struct DatasetCatalog: DatasetOpener {
             datasets[dataset.name] = try await ExternalDataset(DatasetConfiguration(dataset), source: file)
         }
         self.datasets = datasets
+        self.logger = logger
     }
 
     func check(_ name: String, _ request: ContentExportRequest, for principal: Principal) async throws {
@@ -45,7 +48,15 @@ struct DatasetCatalog: DatasetOpener {
             throw JobFailure(code: "UNKNOWN_DATASET", message: "The data set ‘\(name)’ does not exist any more.")
         }
         // One connection more than readers, so that planning waits for no reading.
-        let snapshot = try await dataset.source.openSnapshot(readers: Self.readers + 1)
+        let snapshot: any SQLSnapshot
+        do {
+            snapshot = try await dataset.source.openSnapshot(readers: Self.readers + 1)
+        } catch let error as SQLError {
+            // The file is somebody else's, and may be there again for the next attempt.
+            logger.warning("a data set can't be read", metadata: ["dataset": "\(name)", "error": "\(error.message)"])
+            throw JobFailure(
+                code: "DATASET_UNREADABLE", message: "The source of the data set ‘\(name)’ can't be read.", retryable: true)
+        }
         do {
             let source = try await TableSource(
                 dataset, in: snapshot, for: principal, fields: request.fields,

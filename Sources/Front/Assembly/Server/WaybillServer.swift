@@ -53,7 +53,7 @@ public struct WaybillServer: Sendable {
                 url: url, interval: settings.access.jwksRefresh, time: time, logger: Logger(label: "waybill.access"))
         }
         let floor = try await WebFloor(settings, folder, issuerKeys: issuer?.keys, time: time, logger: logger)
-        let datasets = try await DatasetCatalog(settings.datasets)
+        let datasets = try await DatasetCatalog(settings.datasets, logger: Logger(label: "waybill.datasets"))
         let handlers = ContentFeature.handlers(
             database: folder.database, blobs: folder.blobs, rights: floor.rights, datasets: datasets,
             temporaryFolder: folder.temporaryFolder)

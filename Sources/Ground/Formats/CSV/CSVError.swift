@@ -33,5 +33,8 @@ public struct CSVError: Error, Sendable, Hashable, CustomStringConvertible {
         self.line = line
     }
 
-    public var description: String { "line \(line): \(code.text)" }
+    /// Without the line.
+    public var message: String { code.text }
+
+    public var description: String { "line \(line): \(message)" }
 }

@@ -38,8 +38,13 @@ public final class ApiKeyStore: Sendable {
         id: String, tenant: TenantID, user: String, roles: Set<String>, name: String, expiresAt: Timestamp?, random: [UInt8],
         now: Timestamp, writing: @escaping @Sendable (any SQLSession, ApiKey, _ secret: String) throws -> T
     ) async throws -> T {
-        guard (1...255).contains(user.utf8.count) else { throw Problem.invalid("user", "must have 1 to 255 bytes") }
-        guard name.utf8.count <= 255 else { throw Problem.invalid("name", "must have at most 255 bytes") }
+        guard (1...255).contains(user.utf8.count), !hasControls(user) else {
+            throw Problem.invalid("user", "must have 1 to 255 bytes, and no control characters")
+        }
+        guard name.utf8.count <= 255, !hasControls(name) else {
+            throw Problem.invalid("name", "must have at most 255 bytes, and no control characters")
+        }
+        guard roles.count <= 64 else { throw Problem.invalid("roles", "must be at most 64") }
         guard random.count >= 32 else { throw Problem(.internalError, "a key needs 32 random bytes") }
         if let bad = roles.first(where: { !RoleTable.isRole($0) || $0 == Scope.system.rawValue }) {
             throw Problem.invalid("roles", "\(bad.prefix(64)) can't be given to a key")
@@ -146,6 +151,8 @@ public final class ApiKeyStore: Sendable {
             uses.withLock { $0[key.id] = nil }
         }
     }
+
+    private func hasControls(_ text: String) -> Bool { text.unicodeScalars.contains { $0.value < 32 || $0.value == 127 } }
 
     private static func hash(_ secret: String) -> [UInt8] { Array(SHA256.hash(data: Array(secret.utf8))) }
 

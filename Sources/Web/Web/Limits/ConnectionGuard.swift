@@ -6,8 +6,8 @@ import NIOHTTPTypes
 /// The connection ended before the body did. Without this error a body that was cut off would look like a whole one.
 struct BodyBroken: Error {}
 
-/// Closes connections that are too slow, answers oversized heads with 431, tells a waiting client to go on with its body (100),
-/// and closes where the answer says so.
+/// Closes connections that are too slow, answers heads that are too large or no HTTP, tells a waiting client to go on with its
+/// body (100), and closes where the answer says so.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -21,6 +21,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isAnswering = false
     private var closesAfterAnswer = false
     private var isRefused = false
+    /// Whether the head that is arriving has come beyond its first line.
+    private var hasLine = false
+    /// Whether it began like a method, and not like another protocol.
+    private var beganWithLetter: Bool?
     /// Of this handler, for what the handler of the raw bytes tells.
     private var context: ChannelHandlerContext?
 
@@ -28,7 +32,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        let raw = RawBytesWatch { [weak self] in self?.bytesArrived() }
+        let raw = RawBytesWatch { [weak self] in self?.bytesArrived($0) }
         do {
             try context.pipeline.syncOperations.addHandler(raw, position: .first)
         } catch {
@@ -60,8 +64,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         arm(context)
     }
 
-    private func bytesArrived() {
+    private func bytesArrived(_ bytes: ByteBuffer) {
         guard openRequests == 0, let context else { return }
+        if !hasLine { hasLine = bytes.readableBytesView.contains(UInt8(ascii: "\n")) }
+        if beganWithLetter == nil, let first = bytes.readableBytesView.first {
+            beganWithLetter = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(first & 0xDF)
+        }
         watch.bytesArrived(now: .now(), isBetweenRequests: true)
         arm(context)
     }
@@ -71,6 +79,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             openRequests += 1
+            hasLine = false
+            beganWithLetter = nil
             watch.headArrived()
             if head.headerFields[.expect]?.lowercased() == "100-continue", openRequests == 1, !isAnswering {
                 context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
@@ -121,14 +131,24 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !isRefused else { return }
-        if let parserError = error as? HTTPParserError, parserError == .headerOverflow, openRequests == 0, !isAnswering {
-            refuse(
-                context,
-                Problem(
-                    .headersTooLarge,
-                    "at most \(watch.limits.headerFields) fields and \(watch.limits.headerBytes) bytes are taken"))
+        if let parserError = error as? HTTPParserError, openRequests == 0, !isAnswering {
+            refuse(context, problem(of: parserError))
         } else {
             context.fireErrorCaught(error)
+        }
+    }
+
+    /// What is wrong with a head that could not be read.
+    private func problem(of error: HTTPParserError) -> Problem {
+        switch error {
+        case .headerOverflow where !hasLine:
+            Problem(.targetTooLong, "at most \(ProblemMiddleware.targetBytesMax) bytes are taken")
+        case .headerOverflow:
+            Problem(
+                .headersTooLarge, "at most \(watch.limits.headerFields) fields and \(watch.limits.headerBytes) bytes are taken")
+        case .invalidMethod where beganWithLetter == true:
+            Problem(.unknownMethod, "known here: " + MethodTable.all).header(.allow, MethodTable.all)
+        default: Problem(.invalid, "this is no HTTP/1.1, or its framing is not valid")
         }
     }
 
@@ -143,11 +163,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         isRefused = true
         if watch.isReadingBody { context.fireErrorCaught(BodyBroken()) }
         let body = ByteBuffer(bytes: problem.json(instance: "", requestID: "").utf8)
-        let head = HTTPResponse(
-            status: problem.status,
-            headerFields: [
-                .contentType: "application/problem+json", .contentLength: "\(body.readableBytes)", .connection: "close",
-            ])
+        var fields = problem.headers
+        fields[.contentType] = "application/problem+json"
+        fields[.contentLength] = "\(body.readableBytes)"
+        fields[.connection] = "close"
+        let head = HTTPResponse(status: problem.status, headerFields: fields)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(body)), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
@@ -188,12 +208,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 private final class RawBytesWatch: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
-    private let arrived: () -> Void
+    private let arrived: (ByteBuffer) -> Void
 
-    init(_ arrived: @escaping () -> Void) { self.arrived = arrived }
+    init(_ arrived: @escaping (ByteBuffer) -> Void) { self.arrived = arrived }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        arrived()
+        arrived(unwrapInboundIn(data))
         context.fireChannelRead(data)
     }
 }

@@ -110,6 +110,9 @@ public final class RouteCatalog {
 
 /// Which methods a path knows, for the `Allow` of a 405.
 struct MethodTable: Sendable {
+    /// Those that some route may know.
+    static let all = "GET, HEAD, POST, PUT, DELETE"
+
     let entries: [(template: RouteTemplate, method: HTTPRequest.Method)]
 
     /// The methods in the order of the alphabet; none if there is no such path.

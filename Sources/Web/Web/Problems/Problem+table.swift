@@ -28,6 +28,7 @@ extension Problem.Kind {
     public static let headersTooLarge = Self(431, "HEADERS_TOO_LARGE", "The header fields are too large")
     public static let internalError = Self(500, "INTERNAL_ERROR", "Something went wrong here")
     public static let artifactDamaged = Self(500, "ARTIFACT_DAMAGED", "The stored file is damaged")
+    public static let unknownMethod = Self(501, "METHOD_UNKNOWN", "The method is not known")
     public static let unavailable = Self(503, "UNAVAILABLE", "It can't be done right now")
     public static let full = Self(507, "STORAGE_FULL", "There is no space left")
 }

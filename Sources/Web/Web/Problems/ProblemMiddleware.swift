@@ -16,6 +16,7 @@ struct ProblemMiddleware: RouterMiddleware {
             guard request.uri.string.utf8.count <= ProblemMiddleware.targetBytesMax else {
                 throw Problem(.targetTooLong, "at most \(ProblemMiddleware.targetBytesMax) bytes are taken")
             }
+            try ProblemMiddleware.checkFraming(request.headers)
             guard ProblemMiddleware.isCanonical(request.uri.path) else { throw Problem.notFound() }
             let response = try await next(request, context)
             guard context.coreContext.endpointPath.value == "NotFound" else { return response }
@@ -23,6 +24,18 @@ struct ProblemMiddleware: RouterMiddleware {
             throw allowed.isEmpty ? Problem.notFound() : Problem.methodNotAllowed(allowed)
         } catch {
             return ProblemMiddleware.answer(to: error, request: request, context: context)
+        }
+    }
+
+    /// Refuses what a proxy in front may read in another way than we do.
+    private static func checkFraming(_ headers: HTTPFields) throws {
+        let codings = headers[values: .transferEncoding]
+        guard codings.isEmpty || (codings.count == 1 && codings[0].lowercased() == "chunked") else {
+            throw Problem(.invalid, "the only Transfer-Encoding that is taken is chunked").header(.connection, "close")
+        }
+        // The first one has become the authority.
+        guard !headers.contains(where: { $0.name.canonicalName == "host" }) else {
+            throw Problem(.invalid, "Host is there twice").header(.connection, "close")
         }
     }
 
