@@ -29,11 +29,11 @@ import Testing
     /// Exports of every form whose bytes come piece by piece, and one that is made at the end.
     private static let requests = [
         #"{"contentType": "flight", "format": "csv"}"#,
+        #"{"contentType": "flight", "format": "ndjson", "sort": "-id"}"#,
         #"{"contentType": "flight", "format": "csv", "compression": "gzip"}"#,
         #"{"contentType": "flight", "format": "ndjson", "compression": "zstd"}"#,
         #"{"contentType": "flight", "format": "json", "partRows": 20000, "sort": ["-carrier"]}"#,
         #"{"contentType": "flight", "format": "csv", "compression": "zip", "query": "carrier:C1*"}"#,
-        #"{"contentType": "flight", "format": "ndjson", "sort": "-id"}"#,
         #"{"contentType": "flight", "format": "xlsx", "fields": ["id", "note"], "query": "carrier:C7"}"#,
     ]
 
