@@ -27,15 +27,14 @@ struct HouseRoom: Equatable {
         ("CZstd", ["Ground/Formats"]),
         ("Hummingbird", ["Web", "Features", "Delivery", "Front/Assembly"]),
         ("HTTPTypes", ["Web", "Features", "Delivery", "Front/Assembly"]),
-<<<<<<< HEAD
-        ("NIO", ["Web", "Features", "Delivery", "Front/Assembly", "Front/WaybillClient", "Drivers/OutboundHTTP"]),
-        ("JWTKit", ["Web"]),
-        ("AsyncHTTPClient", ["Front/WaybillClient", "Drivers/OutboundHTTP"]),
-=======
-        ("NIO", ["Web", "Features", "Delivery", "Front/Assembly", "Front/WaybillClient", "Drivers/WaybillS3Blobs"]),
-        ("JWTKit", ["Web"]),
-        ("AsyncHTTPClient", ["Front/WaybillClient", "Drivers/WaybillS3Blobs"]),
->>>>>>> f840d5f (Blobs in S3-compatible stores: signing, parts in flight, doubts settled by a look)
+        (
+            "NIO",
+            [
+                "Web", "Features", "Delivery", "Front/Assembly", "Front/WaybillClient", "Drivers/OutboundHTTP",
+                "Drivers/WaybillS3Blobs",
+            ]
+        ), ("JWTKit", ["Web"]),
+        ("AsyncHTTPClient", ["Front/WaybillClient", "Drivers/OutboundHTTP", "Drivers/WaybillS3Blobs"]),
         ("Configuration", ["Front/Assembly"]),
         ("ArgumentParser", ["Front/Commands", "Front/waybill"]),
     ]
