@@ -65,6 +65,37 @@ struct IdempotencyTests {
         }
     }
 
+    @Test("requests with keys that are cut off by kills, and sent again, are each done once")
+    func kills() async throws {
+        try await withServer { server in
+            let ada = try await server.newUser("editor")
+            try await ada.makeArticles(5)
+            var random = SeededRandom(seed: CrashTests.seed)
+            for round in 0..<5 {
+                @Sendable func send(_ number: Int) async throws -> RawResponse {
+                    try await ada.post(User.exports, Self.body, headers: [("Idempotency-Key", "k-\(round)-\(number)")])
+                }
+                let told = await withTaskGroup(of: (Int, String?)?.self) { group in
+                    for number in 0..<20 {
+                        group.addTask { (try? await send(number)).map { (number, $0["Location"]) } }
+                    }
+                    try? await Task.sleep(for: .milliseconds(Int(random.next() % 40)))
+                    await server.kill()
+                    return await group.reduce(into: [Int: String]()) { told, answer in
+                        if let answer { told[answer.0] = answer.1 }
+                    }
+                }
+                try await server.start()
+                for number in 0..<20 {
+                    let again = try await send(number)
+                    #expect(again.status == 202)
+                    if let before = told[number] { #expect(again["Location"] == before) }
+                }
+            }
+            #expect(try await ada.get("/content/export").json()["total"]?.integer == 100)
+        }
+    }
+
     @Test("who prefers to wait gets the finished job with 200, or 202 when the time is over")
     func wait() async throws {
         let ada = try await articles()

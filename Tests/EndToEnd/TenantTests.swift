@@ -118,6 +118,47 @@ import Testing
         }
     }
 
+    @Test("a tenant that is erased while it works leaves nothing behind either")
+    func busy() async throws {
+        try await withServer { server in
+            let system = try await server.user("ops", of: "operations", "system")
+            let ada = try await server.user("ada", of: "acme", "admin")
+            try await ada.makeArticles(20_000)
+            for format in ["csv", "ndjson", "xlsx"] {
+                _ = try await ada.export(#"{"contentType": "article", "format": "\#(format)", "sort": "-id"}"#)
+            }
+            let lines = (0..<20_000).map { "m\($0),New\n" }.joined()
+            _ = try await ada.importing("contentType=article&commitEvery=100", "id,title\n" + lines)
+            let job = try await withThrowingTaskGroup(of: Void.self) { group in
+                let (begun, feed) = AsyncStream<Void>.makeStream()
+                for writer in 0..<4 {
+                    group.addTask {
+                        for number in 0... {
+                            let put = try await ada.put("/content/types/article/items/w\(writer)-\(number)", #"{"title": "x"}"#)
+                            if put.status == 410 { return }
+                            #expect(put.status == 201)
+                            feed.yield()
+                        }
+                    }
+                    group.addTask {
+                        let text = (0..<200_000).map { "u\(writer)-\($0),New\n" }.joined()
+                        let answer = try await ada.send(
+                            "POST", "/content/types/article/items", Array(("id,title\n" + text).utf8), type: "text/csv",
+                            headers: [("Idempotency-Key", "upload-\(writer)")])
+                        #expect([200, 410].contains(answer.status))
+                    }
+                }
+                var starts = begun.makeAsyncIterator()
+                for _ in 0..<8 { _ = await starts.next() }
+                let job = try #require(try await system.delete("/tenants/acme").json()["jobId"]?.string)
+                try await group.waitForAll()
+                return job
+            }
+            #expect(try await system.wait(job, in: "/jobs")["state"]?.string == "completed")
+            try await expectNothingLeft(of: "acme", on: server)
+        }
+    }
+
     @Test("a flood of one tenant does not hold up another's first export")
     func fairness() async throws {
         try await withServer(["engine.workers": "1"]) { server in
