@@ -61,43 +61,48 @@ let package = Package(
         .systemLibrary(name: "CZstd", path: "Sources/System/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Floor 0: true in any program
+        room("SeededBugs", in: "Ground"),
         room("WaybillDatabases", in: "Ground"),
         room("WaybillBlobs", in: "Ground", [crypto]),
         room("Formats", in: "Ground", ["CXLSXWriter", "CZlib", "CZstd"]),
 
         // Drivers: the only speakers of a vendor's name
-        room("WaybillSQLite", in: "Drivers", ["WaybillDatabases", grdb, sqlite]),
-        room("WaybillDiskBlobs", in: "Drivers", ["WaybillBlobs", crypto]),
+        room("WaybillSQLite", in: "Drivers", ["SeededBugs", "WaybillDatabases", grdb, sqlite]),
+        room("WaybillDiskBlobs", in: "Drivers", ["SeededBugs", "WaybillBlobs", crypto]),
         room("OutboundHTTP", in: "Drivers", [httpClient, nioCore, nioHTTP1]),
         room("WaybillS3Blobs", in: "Drivers", ["WaybillBlobs", "CZlib", httpClient, crypto, nioCore, nioHTTP1, nioPosix]),
 
         // Floor 1: jobs
-        room("WaybillEngine", in: "Engine", ["WaybillDatabases", "WaybillBlobs", crypto, logging, lifecycle]),
+        room("WaybillEngine", in: "Engine", ["SeededBugs", "WaybillDatabases", "WaybillBlobs", crypto, logging, lifecycle]),
         room("WaybillEngineTesting", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", logging]),
         room("Datasets", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", crypto]),
 
         // Floor 2: HTTP that is the same for every door
         room(
             "Web", in: "Web",
-            ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird, jwt, crypto, logging, lifecycle]),
+            [
+                "SeededBugs", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird, jwt, crypto, logging,
+                lifecycle,
+            ]),
 
         room(
             "JobDoors", in: "Web",
-            ["Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird]),
+            ["SeededBugs", "Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird]),
 
         // Floor 3: the doors, and telling people
         room("Jobs", in: "Features", ["JobDoors", "Web", "WaybillEngine", "WaybillBlobs", hummingbird]),
         room(
             "ContentExport", in: "Features",
             [
-                "JobDoors", "Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird,
-                crypto, logging,
+                "SeededBugs", "JobDoors", "Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats",
+                hummingbird, crypto, logging,
             ]),
         room(
             "Administration", in: "Features",
             ["JobDoors", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", hummingbird]),
         room(
-            "Notify", in: "Delivery", ["JobDoors", "Web", "WaybillEngine", "WaybillDatabases", hummingbird, logging, lifecycle]),
+            "Notify", in: "Delivery",
+            ["SeededBugs", "JobDoors", "Web", "WaybillEngine", "WaybillDatabases", hummingbird, logging, lifecycle]),
         room("Dashboard", in: "Delivery", ["Web", hummingbird], exclude: ["Assets"]),
 
         // Front: what is started and held
@@ -121,6 +126,12 @@ let package = Package(
         .executableTarget(
             name: "CustomKind", dependencies: ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", logging],
             path: "Examples/CustomKind/Sources/CustomKind", swiftSettings: settings),
+
+        // The engine alone under load, for `make prove`
+        .executableTarget(
+            name: "EngineProof",
+            dependencies: ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillDiskBlobs", logging],
+            path: "Prove/EngineProof", swiftSettings: settings),
 
         // Tests: a room each, one suite for every driver, the simulation, the real binary
         tests("FormatsTests", ["Formats", "CZlib", "CZstd"]),

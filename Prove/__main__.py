@@ -16,7 +16,7 @@ from proof import Proof  # noqa: E402
 from screen import show  # noqa: E402
 from stacks import STACKS  # noqa: E402
 
-PARTS = ("kills",)
+PARTS = ("kills", "zombies", "syscalls", "order", "power", "teeth", "fairness", "grown")
 
 
 def main():

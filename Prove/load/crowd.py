@@ -5,6 +5,7 @@ import time
 from ledger.items import DEFINITION
 from load.exporter import Exporter
 from load.importer import Importer
+from load.watcher import Watcher
 from load.writers import ItemWriter, StreamWriter
 
 TYPES = ("notes", "rows", "book")
@@ -24,7 +25,7 @@ def mixed(world, size=1):
         ItemWriter(world, "anna", "notes", 60), ItemWriter(world, "ben", "book", 40), ItemWriter(world, "cleo", "rows", 40),
         StreamWriter(world, "dora", "notes", 300), StreamWriter(world, "emil", "book", 2500 * size, large=0.15),
         Importer(world, "fritz", "rows", 400), Importer(world, "gina", "book", 800 * size),
-        Exporter(world, "hugo", TYPES), Exporter(world, "ida", TYPES), Exporter(world, "jan", ("book",), ("csv", "ndjson")),
+        Watcher(world, "kim"), Exporter(world, "hugo", TYPES), Exporter(world, "ida", TYPES), Exporter(world, "jan", ("book",), ("csv", "ndjson")),
     ]
 
 

@@ -16,7 +16,7 @@ from stacks.stack import Stack
 BASE = {
     "engine.leaseSeconds": "2s", "engine.checkpointSeconds": "100ms", "engine.checkpointBytes": "64KiB",
     "engine.retryDelayMinSeconds": "50ms", "engine.retryDelayMaxSeconds": "500ms", "engine.shutdownSeconds": "5s",
-    "engine.orphanSeconds": "15s", "rate.perSecond": "1000000", "rate.burst": "10000000", "streams.total": "1000",
+    "engine.orphanSeconds": "15s", "limits.exportsPerTenant": "2", "rate.perSecond": "1000000", "rate.burst": "10000000", "streams.total": "1000",
     "dashboard.enabled": "false", "log.level": "notice",
 }
 
@@ -36,6 +36,8 @@ class SQLiteStack(Stack):
         self.data = self.folder / "data"
         self.settings = {**BASE, **(settings or {})}
         self.environment = environment or {}
+        # Of a build with seeded bugs: which one.
+        self.seeded = {}
         self.prefix = list(prefix)
         self.process = None
         self.port = _free_port()
@@ -64,7 +66,7 @@ class SQLiteStack(Stack):
 
     def variables(self):
         kept = {key: value for key, value in os.environ.items() if not key.startswith("WAYBILL_")}
-        return {**kept, "SWIFT_BACKTRACE": "enable=no", **self.environment}
+        return {**kept, "SWIFT_BACKTRACE": "enable=no", **self.environment, **self.seeded}
 
     def is_ready(self):
         try:

@@ -1,4 +1,5 @@
 import Logging
+import SeededBugs
 import ServiceLifecycle
 import WaybillDatabases
 import WaybillEngine
@@ -99,6 +100,7 @@ public struct NotifyService: Service {
             guard let outcome = Notice.outcome(of: event), let job = try await engine.find(event.job),
                 let style = styles.style(of: job.kind)
             else { continue }
+            if SeededBug.dropsNotice, event.number % 5 == 0 { continue }
             notices.append(Notice(event, outcome, of: job, in: style))
         }
         let isTold = try await database.write { [store, notices] session in

@@ -1,3 +1,4 @@
+import SeededBugs
 import Synchronization
 import WaybillBlobs
 
@@ -43,6 +44,7 @@ final class BlobFolders: Sendable {
                 durable.withLock { $0.subtract(parents) }
             }
         }
+        if SeededBug.dropsFolderSync { return }
         do {
             try FileCalls.syncFolder(parents.last ?? root)
         } catch let error as BlobError where error.code == .notFound {

@@ -1,4 +1,5 @@
 import Crypto
+import SeededBugs
 import Synchronization
 import WaybillBlobs
 
@@ -149,8 +150,9 @@ final class DiskBlobWriter: BlobWriter {
     /// The file is durable before its name is, and its name before the digest is told.
     private func publish() throws -> BlobDigest {
         do {
-            try FileCalls.sync(descriptor, path)
-            try folders.place(path, at: key, mode)
+            if SeededBug.renamesBeforeSync { try folders.place(path, at: key, mode) }
+            if !SeededBug.dropsFileSync { try FileCalls.sync(descriptor, path) }
+            if !SeededBug.renamesBeforeSync { try folders.place(path, at: key, mode) }
         } catch {
             DiskBlobWriter.drop(path, descriptor)
             throw error

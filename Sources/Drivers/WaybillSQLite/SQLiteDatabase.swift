@@ -1,5 +1,6 @@
 import Dispatch
 import GRDB
+import SeededBugs
 import WaybillDatabases
 
 /// SQLite: one connection that writes and checkpoints, several that read, and commits that are synced before they return.
@@ -34,6 +35,9 @@ public final class SQLiteDatabase: SQLDatabase {
             let synchronous = try connections.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = FULL")
                 return try Int.fetchOne(database, sql: "PRAGMA synchronous")
+            }
+            if SeededBug.dropsCommitSync {
+                try connections.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = 1") }
             }
             guard synchronous == 2 || synchronous == 3 else {
                 throw SQLError(.other, "PRAGMA synchronous is \(synchronous ?? -1), not FULL: commits would not be durable")

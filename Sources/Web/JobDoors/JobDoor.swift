@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import SeededBugs
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
@@ -48,6 +49,7 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
     }
 
     private func isVisible(_ job: JobRecord, _ context: WebContext) -> Bool {
+        if SeededBug.forgetsOwner { return true }
         guard let principal = context.principal else { return context.tenant == job.tenant }
         if principal.tenant == job.tenant { return principal.user == job.principal.user || context.has(.tenantAdmin) }
         // What an operator of the installation has asked for belongs to no tenant of his, but to him.
@@ -120,7 +122,7 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
         do {
             let job = try await engine.enqueue(jobRequest) { [path] session, job in
                 try TenantGate.admit(job.tenant, since: context.arrivedAt, in: session)
-                try ticket.settle(session, try Self.accepted(job, path))
+                if !SeededBug.keepsKeyOutside { try ticket.settle(session, try Self.accepted(job, path)) }
                 try writing(session, job)
             }
             return try Self.accepted(job, path)

@@ -1,3 +1,5 @@
+import SeededBugs
+
 /// Which tenants are served next, and how many jobs of each: by turns, the lowest virtual time first. Pure.
 struct TurnPlan: Sendable {
     struct Turn: Sendable, Equatable {
@@ -30,7 +32,8 @@ struct TurnPlan: Sendable {
         }
         for _ in 0..<max(0, count) {
             let open = tenants.indices.filter { tenants[$0].jobs < tenants[$0].ready }
-            let next = open.min { (times[$0], tenants[$0].tenant) < (times[$1], tenants[$1].tenant) }
+            let byTurns = open.min { (times[$0], tenants[$0].tenant) < (times[$1], tenants[$1].tenant) }
+            let next = SeededBug.ignoresTurns ? open.first : byTurns
             guard let next else { break }
             tenants[next].jobs += 1
             times[next] += 1

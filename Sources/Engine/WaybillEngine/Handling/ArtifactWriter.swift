@@ -1,4 +1,5 @@
 import Crypto
+import SeededBugs
 import WaybillBlobs
 
 /// One output of a running job. What is appended becomes part of the artifact with the next commit, and the artifact becomes
@@ -141,6 +142,7 @@ public actor ArtifactWriter {
 
     /// Hashes the segments that were not hashed when they were written.
     private func catchUp() async throws {
+        if SeededBug.skipsRehash { unhashed = [] }
         for segment in unhashed {
             var read: Int64 = 0
             for try await chunk in try await blobs.read(segment.key, range: 0..<segment.length) {

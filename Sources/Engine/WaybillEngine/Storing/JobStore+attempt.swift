@@ -1,3 +1,4 @@
+import SeededBugs
 import WaybillDatabases
 
 /// What an attempt commits besides its checkpoint.
@@ -30,18 +31,21 @@ extension JobStore {
     func checkpoint(
         _ session: any SQLSession, _ commit: Checkpointing, now: Timestamp, making: (any SQLSession) throws -> CheckpointStep
     ) throws -> (StopRequest, JobRecord) {
+        let isFence = SeededBug.ignoresFence ? ">=" : "="
         let before = try session.first(
-            "SELECT progress FROM engine_jobs WHERE id = $1 AND fence = $2 AND state = 'running'", commit.job.text, commit.fence
+            "SELECT progress FROM engine_jobs WHERE id = $1 AND fence \(isFence) $2 AND state = 'running'", commit.job.text,
+            commit.fence
         ) { $0.double(0) }
         guard let before else { throw EngineError(.leaseLost, job: commit.job, "another attempt has the job") }
         let step = try making(session)
-        let progress = max(before, min(100, commit.progress.map { $0.isFinite ? $0 : before } ?? before))
+        let told = min(100, commit.progress.map { $0.isFinite ? $0 : before } ?? before)
+        let progress = SeededBug.progressFalls ? before > 30 ? 5 : told : max(before, told)
         var record: JobRecord?
         try session.scan(
             """
             UPDATE engine_jobs SET checkpoint = $1, counters = coalesce($2, counters), progress = $3,
                 checkpoint_fence = fence, barren_deaths = 0, updated_at = $4, progressed_at = $4, stalled = 0
-            WHERE id = $5 AND fence = $6 AND state = 'running'
+            WHERE id = $5 AND fence \(isFence) $6 AND state = 'running'
             RETURNING \(JobColumns.list)
             """,
             arguments: [

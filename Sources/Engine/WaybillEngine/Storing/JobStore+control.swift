@@ -1,3 +1,4 @@
+import SeededBugs
 import WaybillDatabases
 
 extension JobStore {
@@ -13,7 +14,8 @@ extension JobStore {
                 try end(session, &job, now: now, &changes)
             }
         case .request:
-            job.cancelRequested = true
+            job.cancelRequested = !SeededBug.losesCancel
+            if SeededBug.losesCancel { return job }
             try session.execute(
                 "UPDATE engine_jobs SET cancel_requested = 1, updated_at = $1 WHERE id = $2", now.microseconds, id.text)
             try tell(session, job, .cancelRequested, now: now)

@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import SeededBugs
 import WaybillBlobs
 
 /// A file as an answer: ranges, conditions, digest and name, streamed from the blob store as fast as the client takes it.
@@ -44,7 +45,7 @@ public struct Download: Sendable {
         case .whole: break
         case .unsatisfiable: throw Problem.rangeNotSatisfiable(length: layout.length)
         case .part(let part):
-            range = part
+            range = SeededBug.shiftsRange ? max(0, part.lowerBound - 1)..<max(1, part.upperBound - 1) : part
             status = .partialContent
             headers[.contentRange] = "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(layout.length)"
         }

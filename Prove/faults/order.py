@@ -1,0 +1,86 @@
+"""Holds a trace of system calls against the order in which bytes have to become durable."""
+
+import re
+
+LINE = re.compile(r"^(?P<pid>\d+)\s+(?P<call>\w+)\((?P<args>.*)$")
+RESUMED = re.compile(r"^(?P<pid>\d+)\s+<\.\.\. (?P<call>\w+) resumed>")
+PATH = re.compile(r"^\d+<(?P<path>[^>]*)>")
+RENAME = re.compile(r'^"(?P<from>[^"]*)", "(?P<to>[^"]*)"|^[^,]*, "(?P<from2>[^"]*)", [^,]*, "(?P<to2>[^"]*)"')
+CALLS = "trace=write,writev,pwrite64,fsync,fdatasync,rename,renameat,renameat2,sendto,sendmsg"
+
+
+class OrderCheck:
+    """Follows a trace and notes what is out of order.
+
+    - A file is synced after its last write and before it gets its name.
+    - A folder is synced after a file got its name there, before the next commit.
+    - No answer that says 2xx to a change leaves while the log has unsynced writes of its commit.
+    """
+
+    def __init__(self, data, answers=True):
+        self.data = str(data)
+        self.answers = answers
+        self.dirty = set()         # files with bytes that are not synced
+        self.unnamed = {}          # folders with a new name that is not synced
+        self.log_is_dirty = False
+        self.begun = {}            # calls that another thread's line has interrupted
+        self.broken = []
+        self.counts = {"files": 0, "commits": 0, "answers": 0}
+
+    def read(self, lines):
+        for line in lines:
+            resumed = RESUMED.match(line)
+            if resumed:
+                call = self.begun.pop(resumed["pid"], None)
+                if call is not None and call[0] in ("fsync", "fdatasync", "rename", "renameat", "renameat2"):
+                    self.call(*call)
+                continue
+            match = LINE.match(line)
+            if not match:
+                continue
+            call, args = match["call"], match["args"]
+            if "<unfinished ...>" in line:
+                self.begun[match["pid"]] = (call, args)
+                if call in ("fsync", "fdatasync", "rename", "renameat", "renameat2"):
+                    continue  # counts once it has ended
+            self.call(call, args)
+        return self.broken
+
+    def call(self, call, args):
+        if call.startswith("rename"):
+            return self.renamed(args)
+        path = PATH.match(args)
+        path = path["path"] if path else ""
+        if call in ("fsync", "fdatasync"):
+            self.synced(path)
+        elif path.startswith(self.data):
+            if path.endswith("waybill.db-wal"):
+                self.log_is_dirty = True
+            self.dirty.add(path)
+        elif self.answers and "HTTP/1.1 2" in args and ("TCP" in path or "socket" in path):
+            self.counts["answers"] += 1
+            if self.log_is_dirty:
+                self.broken.append("an answer left before the commit was synced: %s" % args[:120])
+
+    def synced(self, path):
+        self.dirty.discard(path)
+        self.unnamed.pop(path, None)
+        if path.endswith("waybill.db-wal"):
+            self.counts["commits"] += 1
+            self.log_is_dirty = False
+            for folder, name in self.unnamed.items():
+                self.broken.append("committed before the name of %s was synced" % name)
+            self.unnamed.clear()
+
+    def renamed(self, args):
+        match = RENAME.match(args)
+        if not match:
+            return
+        source, target = match["from"] or match["from2"], match["to"] or match["to2"]
+        if not target.startswith(self.data + "/blobs"):
+            return
+        self.counts["files"] += 1
+        if source in self.dirty:
+            self.broken.append("%s got its name before its bytes were synced" % target)
+        self.dirty.discard(source)
+        self.unnamed[target.rsplit("/", 1)[0]] = target

@@ -1,0 +1,18 @@
+"""One tenant queues very many jobs; another one's jobs must hardly notice."""
+
+from parts.zombies import engine_proof
+
+
+def run(proof):
+    ledger = proof.ledger("fairness")
+    queued = proof.size(full=100_000, quick=20_000)
+    result = engine_proof(proof, "fairness", queued)
+    # Below some milliseconds the system's scheduler decides.
+    alone = max(result["aloneP99"], 5)
+    ledger.hold(
+        result["besideP99"] <= 2 * alone, "stuck",
+        "p99 of the wait is %.1f ms beside %d jobs, %.1f ms alone" % (result["besideP99"], queued, result["aloneP99"]))
+    ledger.hold(result["left"] > 0, "wrong answers", "the large tenant's jobs had ended before the small one's")
+    proof.judge(
+        "fairness", ledger, "wait p50/p99 alone %.1f/%.1f ms, beside %d queued jobs of another tenant %.1f/%.1f ms" % (
+            result["aloneP50"], result["aloneP99"], queued, result["besideP50"], result["besideP99"]))

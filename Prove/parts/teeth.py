@@ -1,0 +1,110 @@
+"""Seeded bugs: a build that has them, one at a time, and the part of the harness that must find each."""
+
+import contextlib
+import io
+import pathlib
+import shutil
+import subprocess
+
+from faults.bench import Bench
+from parts import kills, order, power, syscalls, zombies
+from parts.zombies import engine_proof
+from proof import Proof
+
+# Which part looks, and for how much of it.
+BUGS = {
+    "dropsFileSync": "order", "dropsFolderSync": "order", "dropsCommitSync": "order", "renamesBeforeSync": "order",
+    "answersBeforeCommit": "order", "keepsKeyOutside": "syscalls", "sharesFolder": "zombies", "ignoresFence": "zombies",
+    "forgetsDead": "kills", "losesCancel": "kills", "ignoresLimit": "kills", "ignoresTurns": "fairness", "leavesOrphans": "kills",
+    "skipsRehash": "kills", "progressFalls": "kills", "skipsEvent": "kills", "ignoresLastEventID": "kills",
+    "dropsNotice": "kills", "losesBatch": "kills", "forgetsCut": "kills", "skipsIndexRow": "kills", "miscountsItems": "kills",
+    "repeatsImport": "kills", "forgetsOwner": "kills", "forgetsTenant": "kills", "shiftsRange": "kills",
+}
+VARIABLE = "WAYBILL_SEEDED_BUG"
+
+
+class SeededProof(Proof):
+    """A run of one part on the build with a seeded bug. What it says is kept, not shown."""
+
+    def __init__(self, whole, bug, binary):
+        super().__init__(whole.root, whole.work / ("teeth-" + bug), whole.seed, True, whole.stack_class.name, binary)
+        self.bug = bug
+        self.version = whole.version
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+    def stack(self, name, settings=None, **options):
+        stack = super().stack(name, settings, **options)
+        stack.seeded = {VARIABLE: self.bug}
+        return stack
+
+
+def run(proof):
+    binary = build(proof)
+    caught, missed = [], []
+    for bug, part in BUGS.items():
+        if proof.quick and proof.seed % 3 != list(BUGS).index(bug) % 3 and part == "kills":
+            continue
+        seeded = SeededProof(proof, bug, binary)
+        reason = look(seeded, part)
+        (caught if reason else missed).append(bug)
+        proof.say("%-20s %-9s %s" % (bug, part, "caught: " + reason[:130] if reason else "MISSED"))
+        if reason:
+            shutil.rmtree(seeded.work, ignore_errors=True)
+    clean = binary_is_clean(proof)
+    proof.fault("teeth", fired=len(caught) + len(missed), survived=len(caught))
+    proof.check(
+        "teeth", not missed and clean, "%d of %d seeded bugs caught%s%s" % (
+            len(caught), len(caught) + len(missed), "; missed: " + ", ".join(missed) if missed else "",
+            "" if clean else "; the ordinary build knows of them"))
+
+
+def look(seeded, part):
+    """Runs a part. Returns what it has found, or nothing."""
+    try:
+        PARTS[part](seeded)
+    except Exception as error:
+        # With some bugs a server does not even come so far as to be judged.
+        return "%s: %s" % (type(error).__name__, str(error).replace("\n", " "))
+    for ledger in seeded.ledgers.values():
+        if ledger.broken:
+            return "%s: %s" % ledger.broken[0]
+    return None
+
+
+def _fairness(seeded):
+    ledger = seeded.ledger("fairness")
+    result = engine_proof(seeded, "fairness", 4000, environment={VARIABLE: seeded.bug})
+    ledger.hold(
+        result["besideP99"] <= 2 * max(result["aloneP99"], 25), "stuck",
+        "p99 of the wait is %(besideP99).1f ms beside others, %(aloneP99).1f ms alone" % result)
+
+
+def _zombies(seeded):
+    zombies.run(seeded)
+
+
+def _kills(seeded):
+    kills.run(seeded)
+
+
+PARTS = {"kills": _kills, "order": order.run, "syscalls": syscalls.run, "zombies": _zombies, "fairness": _fairness}
+
+
+def build(proof):
+    """The build with the seeded bugs, in a place of its own."""
+    scratch = proof.root / ".build-teeth"
+    proof.say("building with seeded bugs in %s" % scratch.name)
+    done = subprocess.run(
+        ["swift", "build", "--package-path", proof.root, "--scratch-path", scratch, "-Xswiftc", "-DSEEDED_BUGS"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise SystemExit(done.stdout[-3000:])
+    return scratch / "debug" / "waybill"
+
+
+def binary_is_clean(proof):
+    """Whether the ordinary program contains nothing by which a bug could be chosen."""
+    return VARIABLE.encode() not in pathlib.Path(proof.binary).read_bytes()
