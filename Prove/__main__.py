@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "Prove"))
@@ -36,7 +37,13 @@ def main():
     proof.say("seed %d, in %s" % (seed, work))
     for name in options.part or PARTS:
         proof.say("== " + name)
-        importlib.import_module("parts." + name).run(proof)
+        try:
+            importlib.import_module("parts." + name).run(proof)
+        except Exception:
+            traceback.print_exc()
+            proof.check(name, False, "broke off")
+        finally:
+            proof.leave()
     commit = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ).stdout.strip()

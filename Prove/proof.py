@@ -18,6 +18,7 @@ class Proof:
         self.stack_class = STACKS[stack]
         self.binary = pathlib.Path(binary)
         self.ledgers = {}
+        self.stacks = []
         self.faults = collections.OrderedDict()
         self.recoveries = {}
         self.loads = {}
@@ -34,7 +35,15 @@ class Proof:
         shutil.rmtree(folder, ignore_errors=True)
         stack = self.stack_class(options.pop("binary", self.binary), folder, settings, **options)
         self.version = self.version or stack.versions()
+        self.stacks.append(stack)
         return stack
+
+    def leave(self):
+        """Ends whatever a part has left running."""
+        for stack in self.stacks:
+            if stack.is_running:
+                stack.kill()
+        self.stacks.clear()
 
     @staticmethod
     def forget(stack):

@@ -1,6 +1,8 @@
 """What must be true when the load has ended and everything has healed."""
 
 from ledger.items import read_export
+from ledger.ledger import JobNote
+from ledger.story import flaw
 from load.jobs import FINAL
 from load.world import World
 
@@ -52,8 +54,6 @@ def _check_items(world, client):
 
 
 def _checker_note(world, id):
-    from ledger.ledger import JobNote
-
     note = JobNote(id, "/content/export", World.TENANT, "owner")
     note.final = "completed"
     return note
@@ -95,6 +95,8 @@ def _check_events(world, client, shown):
         mine = [event["number"] for event in events]
         numbers += mine
         ends[id] = [event["type"] for event in events if event["type"] in ENDS]
+        wrong = flaw([event["type"] for event in events])
+        ledger.hold(wrong is None, "event gaps", "the events of %s can't be: %s" % (id, wrong))
         ledger.hold(mine == sorted(set(mine)), "event gaps", "events of %s are out of order: %s" % (id, mine))
         ledger.hold(
             len(ends[id]) == 1 + (ledger.jobs[id].retries if id in ledger.jobs else 0) and ends[id][-1] == "job." + job["state"],

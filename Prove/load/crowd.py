@@ -29,11 +29,11 @@ def mixed(world, size=1):
     ]
 
 
-def finish(world, actors, patience=180):
+def finish(world, actors):
     """Lets everybody end what they are at."""
     for actor in actors:
         actor.ending.set()
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + 2 * world.patience
     for actor in actors:
         actor.join(max(0.1, deadline - time.monotonic()))
     late = [actor.name for actor in actors if actor.is_alive()]

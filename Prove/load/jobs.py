@@ -16,8 +16,6 @@ class JobControl:
     """Mixed into actors; `door` is the path of their jobs."""
 
     door = ""
-    #: How long a job may take to its end once nothing is killed any more.
-    PATIENCE = 90
 
     def begin(self, path, body, headers=None):
         """Starts a job, with as many retries as it takes, and sometimes one more. Returns its JobNote."""
@@ -68,7 +66,7 @@ class JobControl:
 
     def wait(self, job):
         """Watches the job to its end. Returns it as it is then."""
-        deadline = self.now() + self.PATIENCE
+        deadline = self.now() + self.world.patience
         progress = -1.0
         while True:
             if self.random.random() < 0.7:
@@ -91,8 +89,8 @@ class JobControl:
             if shown["state"] == "paused":
                 self.act(job, "resume")
             if self.now() > deadline:
-                if self.world.last_kill + self.PATIENCE > self.now():
-                    deadline = self.world.last_kill + self.PATIENCE + 1
+                if self.world.last_kill + self.world.patience > self.now():
+                    deadline = self.world.last_kill + self.world.patience + 1
                     continue
                 self.ledger.violate("stuck", "job %s is %s (%s)" % (job.id, shown["state"], shown.get("waitingFor")))
                 return shown

@@ -13,7 +13,10 @@ class Stopped(Exception):
 class World:
     TENANT = "acme"
 
-    def __init__(self, stack, ledger, seed):
+    def __init__(self, stack, ledger, seed, patience=90):
+        """`patience`: seconds that a job may take to its end once nothing is killed any more."""
+        self.patience = patience
+        self.last_kill = time.monotonic()
         self.stack = stack
         self.ledger = ledger
         self.seed = seed

@@ -42,7 +42,6 @@ def one_round(proof, ledger, number, rng, cuts):
     try:
         stack.data = image.mount / "data"
         world = World(stack, ledger, "%s.%d" % (proof.seed, number))
-        world.last_kill = time.monotonic()
         ledger.jobs.clear()
         ledger.items.clear()
         stack.start()

@@ -42,7 +42,7 @@ def sweep(proof, bench, make, action, sticky, places):
     if not bench.stack.is_running:
         bench.begin()
     # While the disk is full nothing ends, so that each point takes a second.
-    step = proof.size(full=4, quick=24) if sticky else proof.size(full=1, quick=4)
+    step = proof.size(full=4, quick=24) if sticky else proof.size(full=1, quick=9)
     number, fired_in_all = 1 + (proof.seed % step), 0
     while number < LIMIT:
         flow = make(bench)
@@ -74,7 +74,7 @@ def settle(bench):
 
 def starts(proof, ledger, points):
     """The first start and a stop are killed at each of their calls; the next start is good."""
-    step = proof.size(full=1, quick=6)
+    step = proof.size(full=1, quick=14)
     for flow in ("first start", "stop"):
         number = 1 + proof.seed % step
         while number < LIMIT:

@@ -18,6 +18,11 @@ class Stack(abc.ABC):
     def start(self, node=0):
         """Starts a node and waits until it is ready. Returns the seconds that took."""
 
+    @property
+    @abc.abstractmethod
+    def is_running(self):
+        """Whether a process of it is there."""
+
     @abc.abstractmethod
     def kill(self, node=0):
         """SIGKILL, and waits for the end."""

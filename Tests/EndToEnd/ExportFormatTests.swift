@@ -87,6 +87,21 @@ struct ExportFormatTests {
         }
     }
 
+    @Test("compressed parts come in a ZIP whose sums are right", arguments: ["gzip", "zstd", "zip"], ["csv", "json", "xlsx"])
+    func compressedParts(compression: String, format: String) async throws {
+        let ada = try await articles(25)
+        let zip = try await ada.exportedFile(
+            #"{"contentType": "article", "format": "\#(format)", "compression": "\#(compression)", "partRows": 10}"#)
+        let names = try await Tool.python(
+            """
+            import sys, zipfile
+            z = zipfile.ZipFile(sys.argv[1]); print(z.testzip(), " ".join(z.namelist()))
+            """, zip.body)
+        let suffix = ["gzip": ".gz", "zstd": ".zst"][compression] ?? ""
+        let expected = (1...3).map { "article-0000\($0).\(format)\(suffix)" }.joined(separator: " ")
+        #expect(names == "None \(expected)\n")
+    }
+
     @Test("several types make one part each, with the fields that all have")
     func types() async throws {
         let ada = try await articles(2)

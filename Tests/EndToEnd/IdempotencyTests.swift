@@ -124,6 +124,8 @@ struct IdempotencyTests {
         }
         let (first, second) = (try await send(), try await send())
         #expect(first.status == 202 && second.status == 202 && first["Location"] == second["Location"])
+        let uploads = try BlobFolder(ada.server).files(below: "uploads/\(ada.tenant)")
+        #expect(uploads.count == 1, "the file that came the second time belongs to nobody, and stays nowhere")
         let other = try await ada.send(
             "POST", "/content/import?contentType=article", Array("id,title\nn1,Old\n".utf8), type: "text/csv",
             headers: [("Idempotency-Key", "import-1")])

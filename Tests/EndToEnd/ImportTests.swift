@@ -193,4 +193,22 @@ struct ImportTests {
         #expect(try await count(ada) == job["counters"]?["inserted"]?.integer)
         #expect(try await ada.post("/content/import/\(id)/cancel").status == 409)
     }
+
+    @Test("an upload that a crash has left without a job goes after a while, and those of jobs stay")
+    func orphan() async throws {
+        try await withServer(["engine.orphanSeconds": "5s"]) { server in
+            let ada = try await server.newUser("editor")
+            try await ada.define("page", #"{"name": "title", "type": "text"}"#)
+            let id = try await ada.importing("contentType=page", "id,title\n1,One\n", type: "text/csv")
+            _ = try await ada.wait(id, in: User.imports)
+            let blobs = BlobFolder(server)
+            try blobs.add("uploads/\(ada.tenant)/0123456789abcdef", "id\n")
+            try blobs.age(by: 60)
+            let left = try await poll("the sweep of uploads") { () -> [String]? in
+                let names = try blobs.files(below: "uploads/\(ada.tenant)").keys.sorted()
+                return names.contains("0123456789abcdef") ? nil : names
+            }
+            #expect(left.count == 1)
+        }
+    }
 }
