@@ -6,7 +6,8 @@ LINE = re.compile(r"^(?P<pid>\d+)\s+(?P<call>\w+)\((?P<args>.*)$")
 RESUMED = re.compile(r"^(?P<pid>\d+)\s+<\.\.\. (?P<call>\w+) resumed>")
 PATH = re.compile(r"^\d+<(?P<path>[^>]*)>")
 RENAME = re.compile(r'^"(?P<from>[^"]*)", "(?P<to>[^"]*)"|^[^,]*, "(?P<from2>[^"]*)", [^,]*, "(?P<to2>[^"]*)"')
-CALLS = "trace=write,writev,pwrite64,fsync,fdatasync,rename,renameat,renameat2,sendto,sendmsg"
+NAMING = ("rename", "renameat", "renameat2", "link", "linkat")
+CALLS = "trace=write,writev,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,sendto,sendmsg"
 
 
 class OrderCheck:
@@ -32,7 +33,7 @@ class OrderCheck:
             resumed = RESUMED.match(line)
             if resumed:
                 call = self.begun.pop(resumed["pid"], None)
-                if call is not None and call[0] in ("fsync", "fdatasync", "rename", "renameat", "renameat2"):
+                if call is not None and call[0] in ("fsync", "fdatasync", *NAMING):
                     self.call(*call)
                 continue
             match = LINE.match(line)
@@ -41,13 +42,13 @@ class OrderCheck:
             call, args = match["call"], match["args"]
             if "<unfinished ...>" in line:
                 self.begun[match["pid"]] = (call, args)
-                if call in ("fsync", "fdatasync", "rename", "renameat", "renameat2"):
+                if call in ("fsync", "fdatasync", *NAMING):
                     continue  # counts once it has ended
             self.call(call, args)
         return self.broken
 
     def call(self, call, args):
-        if call.startswith("rename"):
+        if call in NAMING:
             return self.renamed(args)
         path = PATH.match(args)
         path = path["path"] if path else ""
@@ -77,7 +78,7 @@ class OrderCheck:
         if not match:
             return
         source, target = match["from"] or match["from2"], match["to"] or match["to2"]
-        if not target.startswith(self.data + "/blobs"):
+        if not target.startswith(self.data + "/"):
             return
         self.counts["files"] += 1
         if source in self.dirty:

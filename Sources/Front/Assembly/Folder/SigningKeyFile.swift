@@ -47,8 +47,16 @@ public enum SigningKeyFile {
         guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
             throw Refusal(description: "\(path) can't be written: \(String(cString: strerror(errno)))")
         }
-        guard link(temporary, path) == 0 || errno == EEXIST else {
+        guard link(temporary, path) == 0 || errno == EEXIST, syncFolder(of: path) else {
             throw Refusal(description: "\(path) can't be written: \(String(cString: strerror(errno)))")
         }
+    }
+
+    /// Makes the name durable: a key that a power cut takes away would end every token and link.
+    private static func syncFolder(of path: String) -> Bool {
+        let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { return false }
+        defer { close(folder) }
+        return fsync(folder) == 0
     }
 }
