@@ -1,9 +1,9 @@
 # Two commands are enough on a fresh machine: `make run` and `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build format lint bench assets sample clean bootstrap
+.PHONY: help run test prove build format lint bench assets sample clean bootstrap
 
-SOURCES := $(wildcard Sources Tests Examples Benchmarks Package.swift)
+SOURCES := $(wildcard Sources Tests Prove Examples Benchmarks Package.swift)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,11 @@ format: ## Format the Swift sources in place
 
 lint: ## Check format and style, changing nothing
 	swift format lint --strict --parallel --recursive $(SOURCES)
+
+prove: ## Kill, starve and cut off the real server, and see that nothing is lost ([PART=kills] [SEED=n] [QUICK=1])
+	@Scripts/bootstrap --prove
+	swift build
+	@Scripts/prove $(foreach part,$(PART),--part $(part)) $(if $(SEED),--seed $(SEED)) $(if $(QUICK),--quick)
 
 bench: bootstrap ## Measure speed and memory beside sqlite3 and others
 	@Scripts/bench

@@ -17,6 +17,7 @@ from proof import Proof  # noqa: E402
 from screen import show  # noqa: E402
 from stacks import STACKS  # noqa: E402
 
+# In the order in which they run. Seeded bugs need a build of their own, so a quick run has them only if they are asked for.
 PARTS = ("kills", "zombies", "syscalls", "order", "power", "teeth", "fairness", "grown")
 
 
@@ -35,7 +36,7 @@ def main():
     work = pathlib.Path(options.work or tempfile.mkdtemp(prefix="waybill-prove-"))
     proof = Proof(ROOT, work, seed, options.quick, options.stack, options.binary)
     proof.say("seed %d, in %s" % (seed, work))
-    for name in options.part or PARTS:
+    for name in options.part or [name for name in PARTS if not (options.quick and name == "teeth")]:
         proof.say("== " + name)
         try:
             importlib.import_module("parts." + name).run(proof)
