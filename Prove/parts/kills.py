@@ -25,6 +25,7 @@ def run(proof):
         count = min(per_round, kills - done)
         recoveries += one_round(proof, stack, ledger, "%s.%d" % (proof.seed, number), rng, count)
         done += count
+        proof.say("%d of %d kills" % (done, kills))
         if not ledger.broken:
             proof.forget(stack)
     proof.fault("kills", fired=done, survived=done if not ledger.broken else 0)

@@ -29,6 +29,7 @@ def run(proof):
         count = min(per_round, cuts - done)
         recoveries += one_round(proof, ledger, number, rng, count)
         done += count
+        proof.say("%d of %d images" % (done, cuts))
     proof.fault("power", fired=done, survived=done if not ledger.broken else done - 1)
     proof.recovered("power", recoveries)
     proof.judge("power", ledger, "%d images of the disk, each mounted and started" % done)
