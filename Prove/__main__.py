@@ -24,6 +24,7 @@ PARTS = ("kills", "zombies", "syscalls", "order", "power", "teeth", "fairness", 
 def main():
     parser = argparse.ArgumentParser(prog="Scripts/prove", description=__doc__)
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part; may be given several times")
+    parser.add_argument("--bug", action="append", help="of the part teeth: only this seeded bug")
     parser.add_argument("--seed", type=int, default=None, help="as a run before has printed it")
     parser.add_argument("--quick", action="store_true", help="smaller numbers, at most five minutes")
     parser.add_argument("--stack", choices=sorted(STACKS), default="sqlite", help="what the installation is made of")
@@ -35,6 +36,7 @@ def main():
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
     work = pathlib.Path(options.work or tempfile.mkdtemp(prefix="waybill-prove-"))
     proof = Proof(ROOT, work, seed, options.quick, options.stack, options.binary)
+    proof.bugs = options.bug
     proof.say("seed %d, in %s" % (seed, work))
     for name in options.part or [name for name in PARTS if not (options.quick and name == "teeth")]:
         proof.say("== " + name)

@@ -19,6 +19,8 @@ class Proof:
         self.binary = pathlib.Path(binary)
         self.ledgers = {}
         self.stacks = []
+        # Those that are looked for; None is all.
+        self.bugs = None
         self.faults = collections.OrderedDict()
         self.recoveries = {}
         self.loads = {}

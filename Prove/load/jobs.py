@@ -70,7 +70,8 @@ class JobControl:
         progress = -1.0
         while True:
             if self.random.random() < 0.7:
-                self.watch(job)
+                while self.watch(job):
+                    self.ledger.count("streams gone on with")
             shown = self.show(job)
             self.ledger.hold(
                 shown["progress"] >= progress - 0.005, "wrong answers",
@@ -86,7 +87,8 @@ class JobControl:
                     progress = -1.0
                     continue
                 return self.ended(job, shown)
-            if shown["state"] == "paused":
+            # Whoever has paused it has resumed it as well, and both were answered.
+            if not self.ledger.hold(shown["state"] != "paused", "lost", "the resume of %s was acknowledged, and it is paused" % job.id):
                 self.act(job, "resume")
             if self.now() > deadline:
                 if self.world.last_kill + self.world.patience > self.now():
@@ -108,18 +110,21 @@ class JobControl:
         return shown
 
     def watch(self, job):
-        """Follows the job's live events until they end or break off, from where the last time ended."""
+        """Follows the job's live events until they end or break off, from where the last time ended.
+
+        Returns whether it has broken them off itself.
+        """
         headers = {"accept": "text/event-stream"}
         if job.seen:
             headers["last-event-id"] = str(job.seen[-1])
         try:
             connection, response = self.client.stream("GET", "/jobs/%s/events" % job.id, headers)
         except (NotSent, Lost):
-            return
+            return False
         try:
             if response.status == 200:
-                self.read_events(job, response)
-            elif response.status not in (429, 503):
+                return self.read_events(job, response)
+            if response.status not in (429, 503):
                 self.ledger.violate("wrong answers", "monitor of %s: %d %s" % (job.id, response.status, response.read(300)))
         except socket.timeout:
             self.ledger.violate("hung", "the stream of %s says nothing, not even a heartbeat" % job.id)
@@ -127,14 +132,16 @@ class JobControl:
             pass
         finally:
             connection.close()
+        return False
 
     def read_events(self, job, response):
         progress = -1.0
         number, data, name = None, None, None
-        while True:
+        deadline = self.now() + self.world.patience
+        while self.now() < deadline:
             line = response.readline()
             if not line.endswith(b"\n"):
-                return
+                return False
             line = line.rstrip(b"\r\n")
             if line.startswith(b"id:"):
                 number = int(line[3:])
@@ -155,4 +162,9 @@ class JobControl:
                     shown >= progress - 0.005, "wrong answers",
                     "the progress of %s fell from %s to %s in its stream" % (job.id, progress, shown))
                 progress = max(progress, shown)
+                is_end = name.removeprefix("job.") in FINAL
                 number, data, name = None, None, None
+                # An end is told again to whoever comes back after it.
+                if not is_end and self.random.random() < 0.1:
+                    return True
+        return False

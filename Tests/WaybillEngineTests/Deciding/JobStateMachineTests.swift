@@ -69,6 +69,8 @@ import Testing
         #expect(machine.settle(facts(pause: true), .died(committed: true), now: now).0 == .pause(nil))
         #expect(machine.settle(facts(pause: true), .failed(.unexpected), now: now).0 == .pause(.unexpected))
         #expect(machine.settle(facts(pause: true), .completed(output: "{}"), now: now).0 == .end(.completed, nil))
+        #expect(machine.settle(facts(pause: true), .paused, now: now).0 == .pause(nil))
+        #expect(machine.settle(facts(), .paused, now: now) == (.again(dueAt: now, suspect: false, nil), .init(barrenDeaths: 0)))
     }
 
     @Test("what ended stays as it is, whatever is asked", arguments: JobState.allCases.filter(\.isFinal))

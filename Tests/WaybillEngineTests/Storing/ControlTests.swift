@@ -79,6 +79,24 @@ import WaybillDatabases
         #expect(try await rig.checkpoint(attempt) == StopRequest(cancel: false, pause: false))
     }
 
+    @Test("a resume that is acknowledged while the pause is being honoured is kept: the job goes on from its checkpoint")
+    func pauseTakenBackLate() async throws {
+        let rig = try await StoreRig()
+        let job = try await rig.enqueue()
+        let attempt = try await rig.claimOne()
+        _ = try await rig.pause(job)
+        #expect(try await rig.checkpoint(attempt, "{\"n\":2}") == StopRequest(cancel: false, pause: true))
+        _ = try await rig.resume(job)
+        let after = try #require(try await rig.settle(attempt, .paused))
+        #expect((after.state, after.attempts, after.interruptions) == (.pending, 0, 0))
+        #expect(try await rig.claimOne().checkpoint == "{\"n\":2}")
+        #expect(
+            try await rig.eventNames(job) == [
+                "job.created", "job.started", "job.pause_requested", "job.resumed", "job.paused", "job.resumed", "job.started",
+            ])
+        try await rig.expectLanesMatch()
+    }
+
     @Test("a paused job that is cancelled ends, and one whose attempt ends while a pause is asked for is paused")
     func pauseThen() async throws {
         let rig = try await StoreRig()

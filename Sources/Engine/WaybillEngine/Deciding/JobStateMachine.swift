@@ -41,7 +41,8 @@ struct JobStateMachine: Sendable {
         case .cancelled:
             return (.end(.cancelled, nil), Counts())
         case .paused:
-            return (job.cancelRequested ? .end(.cancelled, nil) : .pause(nil), Counts(barrenDeaths: 0))
+            // A resume that was acknowledged while the pause was being honoured is kept, like a cancel.
+            return (standBy(job, dueAt: now, suspect: false, nil), Counts(barrenDeaths: 0))
         case .interrupted:
             return (standBy(job, dueAt: now, suspect: job.barrenDeaths > 0, nil), Counts(interruptions: 1))
         case .failed(let failure):

@@ -53,6 +53,7 @@ extension JobStore {
             var place = Place(after)
             place.isSuspect = suspect
             let standing = try standing(session, place, now: now, &changes)
+            if case .paused = ending.outcome { changes.tell(after, .paused) }
             try standBy(session, &after, standing: standing, event: Self.event(of: ending.outcome), now: now, &changes)
         }
         return after
@@ -110,6 +111,7 @@ extension JobStore {
 
     private static func event(of outcome: AttemptOutcome) -> JobEvent.Name {
         switch outcome {
+        case .paused: .resumed
         case .interrupted: .interrupted
         case .died: .died
         default: .retrying
