@@ -39,6 +39,7 @@ let package = Package(
         .library(name: "WaybillEngine", targets: ["WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs"]),
         .library(name: "WaybillSQLite", targets: ["WaybillSQLite", "WaybillDiskBlobs"]),
         .library(name: "WaybillS3Blobs", targets: ["WaybillS3Blobs"]),
+        .library(name: "WaybillPostgres", targets: ["WaybillPostgres"]),
         .library(name: "WaybillClient", targets: ["WaybillClient"]),
     ],
     dependencies: [
@@ -56,6 +57,7 @@ let package = Package(
     targets: [
         // System libraries
         .systemLibrary(name: "CXLSXWriter", path: "Sources/System/CXLSXWriter", providers: [.apt(["libxlsxwriter-dev"])]),
+        .systemLibrary(name: "CLibPQ", path: "Sources/System/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CMalloc", path: "Sources/System/CMalloc"),
         .systemLibrary(name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", path: "Sources/System/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -68,6 +70,7 @@ let package = Package(
 
         // Drivers: the only speakers of a vendor's name
         room("WaybillSQLite", in: "Drivers", ["SeededBugs", "WaybillDatabases", grdb, sqlite]),
+        room("WaybillPostgres", in: "Drivers", ["WaybillDatabases", "CLibPQ"]),
         room("WaybillDiskBlobs", in: "Drivers", ["SeededBugs", "WaybillBlobs", crypto]),
         room("OutboundHTTP", in: "Drivers", [httpClient, nioCore, nioHTTP1]),
         room("WaybillS3Blobs", in: "Drivers", ["WaybillBlobs", "CZlib", httpClient, crypto, nioCore, nioHTTP1, nioPosix]),
@@ -116,7 +119,7 @@ let package = Package(
             "Assembly", in: "Front",
             [
                 "ContentExport", "Jobs", "JobDoors", "Administration", "Notify", "Dashboard", "Web", "Datasets", "WaybillEngine",
-                "WaybillSQLite", "WaybillDiskBlobs", "OutboundHTTP",
+                "WaybillSQLite", "WaybillPostgres", "WaybillDiskBlobs", "OutboundHTTP",
                 "WaybillDatabases", "WaybillBlobs", "CMalloc", hummingbird, configuration, logging, lifecycle, crypto,
             ]),
         room("Commands", in: "Front", ["Assembly", "WaybillClient", arguments]),
@@ -134,20 +137,25 @@ let package = Package(
             path: "Prove/EngineProof", swiftSettings: settings),
 
         // Tests: a room each, one suite for every driver, the simulation, the real binary
+        .target(
+            name: "PostgresFixture", dependencies: ["WaybillPostgres", "WaybillSQLite", "WaybillDatabases"],
+            path: "Tests/Support/PostgresFixture",
+            swiftSettings: settings),
         tests("FormatsTests", ["Formats", "CZlib", "CZstd"]),
         tests(
             "Conformance",
             [
-                "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillDiskBlobs", "WaybillS3Blobs", "OutboundHTTP", grdb,
-                crypto, httpClient, nioCore, nioHTTP1,
+                "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillPostgres", "PostgresFixture", "WaybillDiskBlobs",
+                "WaybillS3Blobs", "OutboundHTTP", grdb, crypto, httpClient, nioCore, nioHTTP1,
             ]),
         tests("WaybillBlobsTests", ["WaybillBlobs"]),
         tests("WaybillS3BlobsTests", ["WaybillS3Blobs", "WaybillBlobs", crypto, nioCore, nioHTTP1, nioPosix]),
         tests(
             "WaybillEngineTests",
             [
-                "WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", grdb, logging,
-                lifecycle, crypto,
+                "WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "PostgresFixture",
+                grdb,
+                logging, lifecycle, crypto,
             ]),
         tests("Simulation", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", grdb, logging]),
         tests(
@@ -159,7 +167,8 @@ let package = Package(
         tests(
             "WebTests",
             [
-                "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", hummingbird, hummingbirdTesting, jwt,
+                "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "PostgresFixture", hummingbird, hummingbirdTesting,
+                jwt,
                 crypto,
                 logging, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -167,13 +176,13 @@ let package = Package(
         tests(
             "ContentExportTests",
             [
-                "ContentExport", "Datasets", "Formats", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite",
+                "ContentExport", "Datasets", "Formats", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "PostgresFixture",
                 logging,
             ]),
         tests(
             "NotifyTests",
             [
-                "Notify", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", hummingbird,
+                "Notify", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "PostgresFixture", hummingbird,
                 hummingbirdTesting,
                 logging, lifecycle,
             ]),

@@ -1,5 +1,7 @@
+import PostgresFixture
 import Testing
 import WaybillDatabases
+import WaybillPostgres
 import WaybillSQLite
 
 /// A database driver that the SQL suites run on. A new driver adds one line to `all`.
@@ -7,23 +9,39 @@ struct SQLDriver: Sendable, CustomTestStringConvertible {
     var testDescription: String
     /// Whether a read and a write can run at the same time.
     var readsDuringWrites: Bool
-    /// Opens an empty database, with a folder for those who need one.
-    var open: @Sendable (TemporaryFolder) async throws -> any SQLDatabase
+    /// Opens an empty database, runs a test on it, and closes it.
+    var using: @Sendable (_ test: (any SQLDatabase) async throws -> Void) async throws -> Void
 
     static let all = [
-        SQLDriver(testDescription: "SQLite file", readsDuringWrites: true) { try SQLiteDatabase(path: $0.path + "/test.sqlite") },
-        SQLDriver(testDescription: "SQLite memory", readsDuringWrites: false) { _ in try SQLiteDatabase.inMemory() },
+        SQLDriver(testDescription: "SQLite file", readsDuringWrites: true) { test in
+            let folder = try TemporaryFolder()
+            let database = try SQLiteDatabase(path: folder.path + "/test.sqlite")
+            try await test(database)
+            try await database.close()
+        },
+        SQLDriver(testDescription: "SQLite memory", readsDuringWrites: false) { test in
+            let database = try SQLiteDatabase.inMemory()
+            try await test(database)
+            try await database.close()
+        },
+        SQLDriver(testDescription: "PostgreSQL", readsDuringWrites: true) { test in
+            try await PostgresFixture.withDatabase { try await test($0.database) }
+        },
+        SQLDriver(testDescription: "PostgreSQL behind a pooler", readsDuringWrites: true) { test in
+            var configuration = PostgresFixture.small
+            configuration.preparesStatements = false
+            try await PostgresFixture.withDatabase(configuration) { try await test($0.database) }
+        },
     ]
 
     /// Runs a test on an empty database that has a table `things (id, name)`.
     func withThings(_ body: (any SQLDatabase) async throws -> Void) async throws {
-        let folder = try TemporaryFolder()
-        let database = try await open(folder)
-        try await database.write { session in
-            try session.execute("CREATE TABLE things (id BIGINT NOT NULL PRIMARY KEY, name \(session.dialect.text))")
+        try await using { database in
+            try await database.write { session in
+                try session.execute("CREATE TABLE things (id BIGINT NOT NULL PRIMARY KEY, name \(session.dialect.text))")
+            }
+            try await body(database)
         }
-        try await body(database)
-        if let database = database as? SQLiteDatabase { try await database.close() }
     }
 }
 

@@ -23,6 +23,7 @@ struct HouseRoom: Equatable {
     /// Modules of vendors (or families of them, as prefixes), and the folders below Sources that may say them.
     static let vendors: [(module: String, folders: [String])] = [
         ("GRDB", ["Drivers/WaybillSQLite"]),
+        ("CLibPQ", ["Drivers/WaybillPostgres"]),
         ("CXLSXWriter", ["Ground/Formats"]), ("CZlib", ["Ground/Formats", "Drivers/WaybillS3Blobs"]),
         ("CZstd", ["Ground/Formats"]),
         ("Hummingbird", ["Web", "Features", "Delivery", "Front/Assembly"]),
@@ -33,7 +34,8 @@ struct HouseRoom: Equatable {
                 "Web", "Features", "Delivery", "Front/Assembly", "Front/WaybillClient", "Drivers/OutboundHTTP",
                 "Drivers/WaybillS3Blobs",
             ]
-        ), ("JWTKit", ["Web"]),
+        ),
+        ("JWTKit", ["Web"]),
         ("AsyncHTTPClient", ["Front/WaybillClient", "Drivers/OutboundHTTP", "Drivers/WaybillS3Blobs"]),
         ("Configuration", ["Front/Assembly"]),
         ("ArgumentParser", ["Front/Commands", "Front/waybill"]),

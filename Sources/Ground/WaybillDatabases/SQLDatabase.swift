@@ -3,12 +3,15 @@
 /// The bodies run on a driver's thread, never on the cooperative pool, and may block there.
 public protocol SQLDatabase: Sendable {
     var dialect: SQLDialect { get }
+    /// How the nodes that share it wake each other; nil if only one can use it.
+    var signals: (any SQLSignals)? { get }
 
     /// Runs `body` in a read transaction: all its queries see one state.
     /// - Throws: what `body` throws, `SQLError`, or `CancellationError` once the task is cancelled.
     func read<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T
 
     /// Runs `body` in a write transaction and returns once it is committed and durable. If `body` throws, nothing of it stays.
+    /// Writes run one after another, also those of other nodes.
     ///
     /// A driver may commit several bodies together (group commit); each one is still atomic of itself. A body may be run again
     /// if the transaction could not be committed, so it must have no other effects than its writes. It goes on to its end even
@@ -16,4 +19,34 @@ public protocol SQLDatabase: Sendable {
     /// - Throws: what `body` throws, or `SQLError`.
     @discardableResult
     func write<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T
+
+    /// Runs `body` in a write transaction as `write` does, in an order that it can bear.
+    @discardableResult
+    func write<T: Sendable>(
+        _ order: SQLWriteOrder, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T
+}
+
+/// How a write stands to others that come at the same time, on whatever node.
+public enum SQLWriteOrder: Sendable, Hashable {
+    /// One after another: a body sees all that came before it, and nothing changes while it runs but by `concurrent` ones.
+    case serial
+    /// Side by side with all others: each statement sees what is committed when it begins. For a body that finds its rows by
+    /// key and whose conditions are part of the statements that change them. Two such bodies that take the same rows in
+    /// different order may make each other wait until the database runs one of them again.
+    case concurrent
+    /// As `concurrent`, on a connection that waits for nothing else: for what must not come late.
+    case urgent
+}
+
+extension SQLDatabase {
+    public var signals: (any SQLSignals)? { nil }
+
+    /// A database with one writer has no other order than the serial one.
+    @discardableResult
+    public func write<T: Sendable>(
+        _ order: SQLWriteOrder, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        try await write(body)
+    }
 }

@@ -17,12 +17,24 @@ public struct SQLDialect: Sendable, Equatable {
     public static let sqlite = SQLDialect(
         name: .sqlite, forUpdateSkipLocked: "", blob: "BLOB", text: "TEXT", clustered: "WITHOUT ROWID")
 
+    public static let postgres = SQLDialect(
+        name: .postgres, forUpdateSkipLocked: "FOR UPDATE SKIP LOCKED", blob: "BYTEA", text: "TEXT COLLATE \"C\"", clustered: "")
+
     public init(name: Name, forUpdateSkipLocked: String, blob: String, text: String, clustered: String) {
         self.name = name
         self.forUpdateSkipLocked = forUpdateSkipLocked
         self.blob = blob
         self.text = text
         self.clustered = clustered
+    }
+
+    /// The database's own time in microseconds since 1970, where it is shared; else a bound one.
+    public func clock(else parameter: String) -> String {
+        switch name {
+        case .sqlite: parameter
+        // Every parameter must be used, and have a type.
+        case .postgres: "(\(parameter)::bigint * 0 + (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
+        }
     }
 
     /// `count` placeholders from `first` on, separated by commas: `$3, $4, $5`.

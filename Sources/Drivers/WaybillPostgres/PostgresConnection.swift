@@ -1,0 +1,161 @@
+import CLibPQ
+import Dispatch
+import Synchronization
+import WaybillDatabases
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// One connection, with a thread of its own on which all of its blocking calls are made.
+///
+/// `@unchecked Sendable` is safe because everything but `cancel` is used on its queue only.
+final class PostgresConnection: @unchecked Sendable {
+    let handle: OpaquePointer
+    let queue: DispatchQueue
+    /// When it was opened, by a clock that never goes back.
+    let openedAt: DispatchTime
+    private(set) lazy var session = PostgresSession(
+        self, preparesStatements: preparesStatements, statementsMax: statementsMax, isExact: isExact)
+
+    /// Bytes of a COPY are still to come.
+    var isCopying = false
+    private var isClosed = false
+    private let preparesStatements: Bool
+    private let statementsMax: Int
+    private let isExact: Bool
+    private let canceller: Canceller
+
+    /// Connects. Blocks until the server has answered or the time-out of the options has passed.
+    /// - Parameter isExact: hands decimal numbers out as texts.
+    /// - Throws: `PostgresFailure` of the kind `.lost`.
+    init(_ options: ConnectionOptions, queue: DispatchQueue, isExact: Bool = false) throws {
+        self.queue = queue
+        self.isExact = isExact
+        preparesStatements = options.preparesStatements
+        statementsMax = options.configuration.statementsMax
+        openedAt = .now()
+        guard let handle = options.withPointers({ PQconnectdbParams($0, $1, 0) }) else {
+            throw PostgresFailure(.lost, SQLError(.unavailable, "no memory for a connection"))
+        }
+        self.handle = handle
+        canceller = Canceller(handle)
+        guard PQstatus(handle) == CONNECTION_OK else {
+            let failure = PostgresFailure(lost: handle)
+            PQfinish(handle)
+            canceller.close()
+            throw failure
+        }
+        // Notices of the server are nothing to print.
+        PQsetNoticeProcessor(handle, { _, _ in }, nil)
+        do {
+            try setUp(options.configuration)
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    private func setUp(_ configuration: PostgresConfiguration) throws {
+        // A pooler would hand the settings to somebody else; there each transaction makes its own.
+        if preparesStatements {
+            try run(configuration.settings.map { "SET SESSION \($0)" }.joined(separator: "; "))
+        }
+        // A server that answers before a commit is durable would make every promise void.
+        let synchronous = try run("SHOW synchronous_commit").text
+        guard synchronous == "on" || synchronous == "remote_apply" || synchronous == "local" else {
+            throw PostgresFailure(
+                .refused, SQLError(.other, "synchronous_commit is \(synchronous ?? "unknown"): commits would not be durable"))
+        }
+    }
+
+    /// Ends it. Nothing may be running.
+    func close() {
+        isClosed = true
+        session.forget()
+        canceller.close()
+        PQfinish(handle)
+    }
+
+    /// Ends it, unless that has been done.
+    func closeOnce() {
+        guard !isClosed else { return }
+        close()
+    }
+
+    var isBroken: Bool { PQstatus(handle) != CONNECTION_OK }
+    var isInTransaction: Bool { PQtransactionStatus(handle) != PQTRANS_IDLE }
+    /// An error has ended the transaction in effect; only a rollback is left.
+    var isInFailedTransaction: Bool { PQtransactionStatus(handle) == PQTRANS_INERROR }
+
+    /// Runs one or several statements without arguments.
+    /// - Returns: the first value of the last statement, as text, and its command.
+    /// - Throws: `PostgresFailure`.
+    @discardableResult
+    func run(_ sql: String) throws -> (text: String?, command: String) {
+        guard let result = PQexec(handle, sql) else { throw PostgresFailure(lost: handle) }
+        defer { PQclear(result) }
+        let status = PQresultStatus(result)
+        guard status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK else { throw PostgresFailure(result, connection: handle) }
+        let command = PQcmdStatus(result).map { String(cString: $0) } ?? ""
+        let columns = PQnfields(result)
+        guard PQntuples(result) > 0, columns > 0 else { return (nil, command) }
+        return (PQgetvalue(result, 0, columns - 1).map { String(cString: $0) }, command)
+    }
+
+    /// Makes the server give up what the connection does now. From any thread; blocks for as long as connecting takes.
+    func cancel() { canceller.cancel() }
+}
+
+/// What `PQcancel` needs, which may be called from another thread while the connection lives.
+private final class Canceller: Sendable {
+    private struct Handle: @unchecked Sendable {
+        // Safe because it is used under the lock only.
+        var pointer: OpaquePointer?
+    }
+
+    private let handle: Mutex<Handle>
+
+    init(_ connection: OpaquePointer) {
+        let handle = Handle(pointer: PQgetCancel(connection))
+        self.handle = Mutex(handle)
+    }
+
+    func cancel() {
+        handle.withLock { handle in
+            guard let pointer = handle.pointer else { return }
+            var message = [CChar](repeating: 0, count: 256)
+            PQcancel(pointer, &message, 256)
+        }
+    }
+
+    func close() {
+        handle.withLock { handle in
+            if let pointer = handle.pointer { PQfreeCancel(pointer) }
+            handle.pointer = nil
+        }
+    }
+}
+
+/// All that is needed to open a connection.
+struct ConnectionOptions: Sendable {
+    var address: PostgresAddress
+    var configuration: PostgresConfiguration
+    var applicationName: String
+
+    var preparesStatements: Bool { address.preparesStatements ?? configuration.preparesStatements }
+
+    /// Lends libpq the keywords and values, each list ended by a null.
+    func withPointers<T>(
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> T
+    ) -> T {
+        let options = address.options(applicationName: applicationName)
+        let keywords = options.map { strdup($0.keyword) }
+        let values = options.map { strdup($0.value) }
+        defer { (keywords + values).forEach { free($0) } }
+        // An array is handed over as a pointer to its first element.
+        return body(keywords.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil])
+    }
+}

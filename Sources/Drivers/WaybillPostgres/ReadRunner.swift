@@ -1,0 +1,103 @@
+import Dispatch
+import Synchronization
+import WaybillDatabases
+
+/// Runs a body in a transaction that only reads, in which all queries see one state.
+struct ReadRunner: Sendable {
+    let waitSeconds: Double
+    let begin: String
+
+    /// On the slot's queue.
+    func run<T>(on slot: ConnectionSlot, ticket: ReadTicket, _ body: (any SQLSession) throws -> T) throws -> T {
+        let deadline = DispatchTime.now() + waitSeconds
+        while true {
+            guard !ticket.isCancelled else { throw CancellationError() }
+            do {
+                let connection = try slot.connected(until: deadline)
+                do {
+                    try connection.session.run(begin)
+                } catch let failure as PostgresFailure where failure.kind == .lost && DispatchTime.now() < deadline {
+                    // It was lost while nobody used it; the body has not seen anything yet.
+                    slot.drop()
+                    continue
+                }
+                return try run(on: connection, slot, ticket, body)
+            } catch let failure as PostgresFailure {
+                if failure.kind == .lost { slot.drop() }
+                throw failure.error
+            }
+        }
+    }
+
+    private func run<T>(
+        on connection: PostgresConnection, _ slot: ConnectionSlot, _ ticket: ReadTicket, _ body: (any SQLSession) throws -> T
+    ) throws -> T {
+        let session = connection.session
+        session.beginBody()
+        guard ticket.begin(connection) else {
+            try session.run("ROLLBACK")
+            throw CancellationError()
+        }
+        let result = Result { try body(session) }
+        let wasCancelled = ticket.end()
+        if wasCancelled || connection.isBroken {
+            // A cancel that comes late must not hit what others do.
+            slot.drop()
+        } else {
+            try session.run("ROLLBACK")
+            if session.failure?.kind == .again { try session.forgetStatements() }
+        }
+        if wasCancelled, session.failure?.error.code == .interrupted { throw CancellationError() }
+        return try result.get()
+    }
+}
+
+/// Lets a task that is cancelled interrupt the statement that it waits for.
+final class ReadTicket: Sendable {
+    private enum State {
+        case waiting
+        case running(PostgresConnection)
+        case cancelled
+        case ended
+    }
+
+    private let state = Mutex(State.waiting)
+    private let cancels = DispatchQueue.global()
+
+    var isCancelled: Bool {
+        state.withLock { if case .cancelled = $0 { true } else { false } }
+    }
+
+    /// - Returns: false if it has been cancelled.
+    func begin(_ connection: PostgresConnection) -> Bool {
+        state.withLock { state in
+            guard case .waiting = state else { return false }
+            state = .running(connection)
+            return true
+        }
+    }
+
+    /// - Returns: whether it was cancelled while it ran.
+    func end() -> Bool {
+        state.withLock { state in
+            if case .cancelled = state { return true }
+            state = .ended
+            return false
+        }
+    }
+
+    func cancel() {
+        let connection: PostgresConnection? = state.withLock { state in
+            switch state {
+            case .waiting: state = .cancelled
+            case .running(let connection):
+                state = .cancelled
+                return connection
+            case .cancelled, .ended: break
+            }
+            return nil
+        }
+        // It connects to the server, which may block.
+        if let connection { cancels.async { connection.cancel() } }
+    }
+}

@@ -1,0 +1,178 @@
+import Dispatch
+import WaybillDatabases
+
+/// Commits bodies on one slot, several in one transaction, and again where a transaction was in the way or a connection was lost.
+struct WriteRunner: Sendable {
+    /// How much may be committed together: enough to share the cost of a commit, little enough that nobody waits long.
+    static let bodiesMax = 128
+    static let nanosecondsMax: UInt64 = 20_000_000
+    /// Each one is a subtransaction; the server remembers 64 of them cheaply.
+    static let savepointsMax = 60
+    static let triesMax = 12
+
+    let slot: ConnectionSlot
+    /// Begins a transaction and gives its number.
+    let begin: String
+    let waitSeconds: Double
+
+    private enum Trouble: Error {
+        /// One of the bodies failed after it had written, or after a statement was refused.
+        case needsSavepoints
+        /// A rule that is checked at the commit was broken by one of them.
+        case refusedCommit(SQLError, bodies: Int)
+        /// The connection was lost while the commit was under way.
+        case doubt(transaction: String, SQLError)
+    }
+
+    /// Runs and commits bodies. Each one that is done, well or not, has been told; on the slot's queue.
+    /// - Returns: how many of them are done; the others were left out because the first ones took long.
+    func commit(_ writes: ArraySlice<any PendingWrite>) -> Int {
+        let deadline = DispatchTime.now() + waitSeconds
+        var backoff = Backoff(least: 0.005, most: 0.5, seed: DispatchTime.now().uptimeNanoseconds)
+        var group = writes.prefix(Self.bodiesMax)
+        var usesSavepoints = false
+        var tries = 0
+        while true {
+            do {
+                let connection = try slot.connected(until: deadline)
+                let ran = try attempt(group, on: connection, usesSavepoints: usesSavepoints)
+                // Also a body that threw hears of it only now: it may have seen what others wrote.
+                group.prefix(ran).forEach { $0.finish(nil) }
+                return ran
+            } catch Trouble.needsSavepoints {
+                usesSavepoints = true
+                group = group.prefix(Self.savepointsMax)
+            } catch Trouble.refusedCommit(let error, let bodies) {
+                let ran = group.prefix(bodies)
+                guard bodies > 1 else { return end(ran, error) }
+                // Alone, each one gets the answer that is its own.
+                ran.indices.forEach { _ = commit(ran[$0...$0]) }
+                return bodies
+            } catch Trouble.doubt(let transaction, let error) {
+                switch settle(transaction, until: deadline) {
+                case true?:
+                    group.forEach { $0.finish(nil) }
+                    return group.count
+                case false?: break
+                case nil: return end(group, SQLError(.unavailable, "it is not known whether a commit took place: \(error)"))
+                }
+            } catch let failure as PostgresFailure {
+                tries += 1
+                if failure.kind == .lost { slot.drop() }
+                guard failure.kind != .refused, tries < Self.triesMax else { return end(group, failure.error) }
+                pauseThread(seconds: backoff.next())
+            } catch {
+                return end(group, error)
+            }
+        }
+    }
+
+    private func end(_ group: ArraySlice<any PendingWrite>, _ error: any Error) -> Int {
+        group.forEach { $0.finish(error) }
+        return group.count
+    }
+
+    // MARK: One attempt
+
+    /// - Returns: how many of the bodies are in the transaction that was committed.
+    private func attempt(
+        _ group: ArraySlice<any PendingWrite>, on connection: PostgresConnection, usesSavepoints: Bool
+    ) throws -> Int {
+        let session = connection.session
+        session.beginBody()
+        let startedAt = DispatchTime.now().uptimeNanoseconds
+        guard let transaction = try session.run(begin).text else { throw PostgresFailure(lost: connection.handle) }
+        var ran = 0
+        do {
+            for write in group {
+                guard ran == 0 || DispatchTime.now().uptimeNanoseconds - startedAt < Self.nanosecondsMax else { break }
+                guard try run(write, in: session, on: connection, isAlone: group.count == 1, usesSavepoints) else {
+                    try session.run("ROLLBACK")
+                    return 1
+                }
+                ran += 1
+            }
+        } catch {
+            if !connection.isBroken, connection.isInTransaction { try session.run("ROLLBACK") }
+            if (error as? PostgresFailure)?.kind == .again { try session.forgetStatements() }
+            throw error
+        }
+        try commit(session, transaction, on: connection, bodies: ran)
+        return ran
+    }
+
+    /// - Returns: false if a body that is alone has failed, so that nothing is to be committed.
+    private func run(
+        _ write: any PendingWrite, in session: PostgresSession, on connection: PostgresConnection, isAlone: Bool,
+        _ usesSavepoints: Bool
+    ) throws -> Bool {
+        session.beginBody()
+        if usesSavepoints { try session.run("SAVEPOINT body") }
+        var hasThrown = false
+        do {
+            try write.run(session)
+        } catch {
+            hasThrown = true
+        }
+        if let failure = session.failure, failure.kind != .refused { throw failure }
+        guard !connection.isBroken else { throw PostgresFailure(lost: connection.handle) }
+        let isSpoilt = connection.isInFailedTransaction
+        if isSpoilt, !hasThrown {
+            write.fail(session.failure?.error ?? SQLError(.other, "a statement of the transaction failed"))
+        }
+        if usesSavepoints {
+            try session.run(hasThrown || isSpoilt ? "ROLLBACK TO body; RELEASE body" : "RELEASE body")
+        } else if hasThrown || isSpoilt {
+            if isAlone { return false }
+            // One that has only looked leaves nothing, and the others can go on.
+            if isSpoilt || session.hasWritten { throw Trouble.needsSavepoints }
+        }
+        return true
+    }
+
+    private func commit(
+        _ session: PostgresSession, _ transaction: String, on connection: PostgresConnection, bodies: Int
+    ) throws {
+        do {
+            guard try session.run("COMMIT").command == "COMMIT" else {
+                throw PostgresFailure(.refused, SQLError(.other, "the transaction was rolled back"))
+            }
+        } catch let failure as PostgresFailure {
+            switch failure.kind {
+            case .lost:
+                slot.drop()
+                throw Trouble.doubt(transaction: transaction, failure.error)
+            case .again: throw failure
+            case .refused: throw Trouble.refusedCommit(failure.error, bodies: bodies)
+            }
+        }
+    }
+
+    // MARK: A doubtful commit
+
+    /// Asks a new connection what has become of a transaction.
+    /// - Returns: nil if that can't be learned in time.
+    private func settle(_ transaction: String, until deadline: DispatchTime) -> Bool? {
+        guard transaction.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        var backoff = Backoff(least: 0.01, most: 0.2, seed: DispatchTime.now().uptimeNanoseconds)
+        // The server may only just be coming back: this is worth more time than a first connection.
+        let end = max(deadline, .now() + waitSeconds)
+        while DispatchTime.now() < end {
+            do {
+                let connection = try slot.connected(until: end)
+                switch try connection.run("SELECT pg_xact_status('\(transaction)'::xid8)").text {
+                case "committed": return true
+                case "aborted": return false
+                case "in progress": break
+                default: return nil
+                }
+            } catch let failure as PostgresFailure where failure.kind == .lost {
+                slot.drop()
+            } catch {
+                return nil
+            }
+            pauseThread(seconds: backoff.next())
+        }
+        return nil
+    }
+}

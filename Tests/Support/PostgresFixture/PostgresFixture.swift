@@ -1,0 +1,57 @@
+import WaybillDatabases
+import WaybillPostgres
+
+/// The tests' PostgreSQL: one server for the whole process, started by the first test that needs it, and a fresh database for
+/// each. `Scripts/servers/postgres` ends it when this process does, however that is.
+public enum PostgresFixture {
+    /// Databases that may be in use at once, so that hundreds of tests side by side don't use up the server's connections.
+    private static let places = Places(count: 24)
+    private static let server = PostgresServer()
+
+    /// Makes an empty database.
+    /// - Parameter schema: prepares one such database, of which this is a copy then.
+    public static func lease(
+        _ configuration: PostgresConfiguration = small,
+        schema: (name: String, make: @Sendable (PostgresDatabase) async throws -> Void)? = nil
+    ) async throws -> PostgresLease {
+        let place = await places.enter()
+        return try PostgresLease(
+            await server.makeDatabase(schema: schema), configuration: configuration, place: place)
+    }
+
+    /// Runs a test on an empty database and closes it.
+    public static func withDatabase<T>(
+        _ configuration: PostgresConfiguration = small, isolation: isolated (any Actor)? = #isolation,
+        _ body: (PostgresLease) async throws -> T
+    ) async throws -> T {
+        let lease = try await lease(configuration)
+        do {
+            let result = try await body(lease)
+            await lease.database.close()
+            return result
+        } catch {
+            await lease.database.close()
+            throw error
+        }
+    }
+
+    /// Few connections, since there are many databases.
+    public static var small: PostgresConfiguration {
+        var configuration = PostgresConfiguration()
+        configuration.connections = 4
+        return configuration
+    }
+}
+
+/// A database that a test has for itself. It goes with the server.
+public final class PostgresLease: Sendable {
+    public let url: String
+    public let database: PostgresDatabase
+    private let place: Place
+
+    init(_ url: String, configuration: PostgresConfiguration, place: Place) throws {
+        self.url = url
+        self.place = place
+        database = try PostgresDatabase(url: url, configuration: configuration)
+    }
+}
