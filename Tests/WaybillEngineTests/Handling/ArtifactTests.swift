@@ -19,8 +19,8 @@ import WaybillEngineTesting
 
     private static func text(_ count: Int) -> [UInt8] { Array((0..<count).map { "\($0)\n" }.joined().utf8) }
 
-    private func tester(_ handler: ScriptedJob, _ database: EngineDatabase = .memory) async throws -> JobTester {
-        try await JobTester(handlers: JobHandlers([handler]), database: try database.open(), blobs: MemoryBlobs())
+    private func tester(_ handler: ScriptedJob, _ database: EngineDatabase = .standard) async throws -> JobTester {
+        try await JobTester(handlers: JobHandlers([handler]), database: try await database.open(), blobs: MemoryBlobs())
     }
 
     @Test("an artifact has the same bytes and digest whatever was killed", arguments: EngineDatabase.allCases)
@@ -131,7 +131,7 @@ import WaybillEngineTesting
         let time = ManualTime()
         let blobs = MemoryBlobs(now: { time.now().microseconds })
         let tester = try await JobTester(
-            handlers: JobHandlers([Self.numbers]), database: try EngineDatabase.memory.open(), blobs: blobs, time: time)
+            handlers: JobHandlers([Self.numbers]), database: try await EngineDatabase.standard.open(), blobs: blobs, time: time)
         let result = try await tester.run(ScriptedJob.self, 3, crashes: [.beforeCommit(1), .beforeCommit(1, attempt: 2)])
         let node = tester.engine.node
         func count() async throws -> Int { try await blobs.list(prefix: "", after: nil, limit: 100).count }
@@ -158,7 +158,7 @@ import WaybillEngineTesting
                     try await first
                     return 0
                 }
-            ]), database: try EngineDatabase.memory.open(), blobs: SlowBlobs(asked: asked, gate: gate))
+            ]), database: try await EngineDatabase.standard.open(), blobs: SlowBlobs(asked: asked, gate: gate))
         let result = try await tester.run(ScriptedJob.self, 0, maxAttempts: 1)
         #expect(result.artifacts == ["a": [1]])
     }

@@ -11,7 +11,7 @@ import WaybillEngineTesting
 @Suite(.timeLimit(.minutes(1))) struct EngineRunTests {
     @Test("jobs run to their end, many at once", arguments: EngineDatabase.allCases)
     func many(on database: EngineDatabase) async throws {
-        let rig = try await EngineRig(ScriptedJob { input, _, _ in input * 2 }, database: try database.open())
+        let rig = try await EngineRig(ScriptedJob { input, _, _ in input * 2 }, database: try await database.open())
         let jobs = try await rig.running {
             var jobs: [JobRecord] = []
             for number in 0..<100 { jobs.append(try await rig.enqueue(number)) }

@@ -11,7 +11,7 @@ import WaybillEngineTesting
         "an end that can't be written is written later, and nothing is lost",
         arguments: [SQLError.Code.busy, .full, .unavailable, .interrupted])
     func settleFails(code: SQLError.Code) async throws {
-        let database = FaultyDatabase(try EngineDatabase.memory.open())
+        let database = FaultyDatabase(try await EngineDatabase.standard.open())
         let runs = Notes<Int>()
         let started = Gate()
         let goOn = Gate()
@@ -44,7 +44,7 @@ import WaybillEngineTesting
 
     @Test("a commit waits while the database is busy, and the attempt goes on")
     func commitFails() async throws {
-        let database = FaultyDatabase(try EngineDatabase.memory.open())
+        let database = FaultyDatabase(try await EngineDatabase.standard.open())
         let rig = try await EngineRig(
             ScriptedJob { _, _, job in
                 let artifact = try await job.artifact("a", contentType: "text/plain")
@@ -81,7 +81,7 @@ import WaybillEngineTesting
                     }
                     return 0
                 }
-            ]), database: try EngineDatabase.memory.open(), blobs: blobs)
+            ]), database: try await EngineDatabase.standard.open(), blobs: blobs)
         let result = try await tester.run(ScriptedJob.self, 0)
         #expect(result.job.state == .completed && result.job.attempts == 2)
         #expect(result.events.compactMap(\.detail).allSatisfy { $0.contains("no space") })
@@ -92,7 +92,8 @@ import WaybillEngineTesting
     func unexpected() async throws {
         struct Secret: Error { var path = "/etc/secret" }
         let tester = try await JobTester(
-            handlers: JobHandlers([ScriptedJob { _, _, _ in throw Secret() }]), database: try EngineDatabase.memory.open(),
+            handlers: JobHandlers([ScriptedJob { _, _, _ in throw Secret() }]),
+            database: try await EngineDatabase.standard.open(),
             blobs: MemoryBlobs())
         let result = try await tester.run(ScriptedJob.self, 0)
         #expect(result.job.state == .failed && result.job.attempts == 3 && result.attempts == 3)
@@ -175,7 +176,7 @@ import WaybillEngineTesting
     func selfFencing() async throws {
         var configuration = EngineConfiguration(leaseSeconds: 9)
         configuration.isAlone = false
-        let database = FaultyDatabase(try EngineDatabase.memory.open())
+        let database = FaultyDatabase(try await EngineDatabase.standard.open())
         let rig = try await EngineRig(ScriptedJob { _, _, _ in 0 }, database: database, configuration: configuration)
         let job = try await rig.enqueue()
         let node = rig.engine.node

@@ -77,7 +77,7 @@ import WaybillDatabases
     @Test("live progress is shown at most four times a second, and the end at once")
     func live() async throws {
         let rig = try await StoreRig()
-        let hub = EventHub()
+        let hub = EventHub(NodeVoice(nil, node: "test"))
         var job = try await rig.enqueue()
         job.state = .running
         var iterator = hub.watch(job.id).makeAsyncIterator()

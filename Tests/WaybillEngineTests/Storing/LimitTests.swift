@@ -4,7 +4,8 @@ import WaybillDatabases
 @testable import WaybillEngine
 
 @Suite struct LimitTests {
-    private func rig(_ change: (inout ConcurrencyLimits) -> Void, on database: EngineDatabase = .memory) async throws -> StoreRig
+    private func rig(_ change: (inout ConcurrencyLimits) -> Void, on database: EngineDatabase = .standard) async throws
+        -> StoreRig
     {
         var configuration = EngineConfiguration()
         change(&configuration.limits)

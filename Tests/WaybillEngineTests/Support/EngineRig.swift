@@ -19,7 +19,7 @@ struct EngineRig: Sendable {
         time: ManualTime = ManualTime(),
         name: String = "one", configuration: EngineConfiguration = EngineConfiguration()
     ) async throws {
-        self.database = try database ?? EngineDatabase.memory.open()
+        if let database { self.database = database } else { self.database = try await EngineDatabase.standard.open() }
         self.blobs = blobs ?? MemoryBlobs()
         self.time = time
         try await SQLMigrator(EngineMigrations.all).migrate(self.database, now: 0)

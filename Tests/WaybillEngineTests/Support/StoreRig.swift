@@ -12,10 +12,10 @@ final class StoreRig: Sendable {
     let ids = JobIDSource(SeededGenerator(seed: 1))
 
     init(
-        _ kind: EngineDatabase = .memory, configuration: EngineConfiguration = EngineConfiguration(),
+        _ kind: EngineDatabase = .standard, configuration: EngineConfiguration = EngineConfiguration(),
         hooks: [JobKind: JobEndHook] = [:]
     ) async throws {
-        database = try kind.open()
+        database = try await kind.open()
         store = JobStore(configuration, hooks: hooks)
         try await SQLMigrator(EngineMigrations.all).migrate(database, now: 0)
     }

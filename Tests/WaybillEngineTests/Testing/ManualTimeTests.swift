@@ -59,7 +59,7 @@ import WaybillEngineTesting
                     if job.failedAttempts < 2 { throw JobFailure(code: "FLAKY", message: "again", retryable: true) }
                     return input + 1
                 }
-            ]), database: try EngineDatabase.memory.open(), blobs: MemoryBlobs())
+            ]), database: try await EngineDatabase.standard.open(), blobs: MemoryBlobs())
         let start = tester.time.now()
         let result = try await tester.run(ScriptedJob.self, 41)
         #expect(try result.output(Int.self) == 42)
@@ -76,7 +76,7 @@ import WaybillEngineTesting
                     try await job.commit(.init(n: 1))
                     return 0
                 }
-            ]), database: try EngineDatabase.memory.open(), blobs: MemoryBlobs())
+            ]), database: try await EngineDatabase.standard.open(), blobs: MemoryBlobs())
         let result = try await tester.run(ScriptedJob.self, 0, crashes: (1...3).map { .beforeCommit(1, attempt: $0) })
         #expect(result.job.state == .failed && result.job.failure?.code == "QUARANTINED")
     }
@@ -84,7 +84,7 @@ import WaybillEngineTesting
     @Test("a job that nobody can run is told as stuck")
     func stuck() async throws {
         let tester = try await JobTester(
-            handlers: JobHandlers(), database: try EngineDatabase.memory.open(), blobs: MemoryBlobs())
+            handlers: JobHandlers(), database: try await EngineDatabase.standard.open(), blobs: MemoryBlobs())
         await #expect(throws: JobTester.StuckError.self) { try await tester.run(ScriptedJob.self, 0) }
     }
 }

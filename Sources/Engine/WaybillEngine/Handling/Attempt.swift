@@ -121,12 +121,18 @@ final class Attempt: Sendable {
     }
 
     /// Makes the work up to here durable, in one transaction.
-    /// - Parameter making: writes what belongs to it, and gives the checkpoint. May be called again.
-    func commit(progress: Double?, making: @escaping @Sendable (any SQLSession) throws -> CheckpointStep) async throws {
+    /// - Parameters:
+    ///   - writesRows: `making` writes rows as well, and must have the order of all other writes.
+    ///   - making: writes what belongs to it, and gives the checkpoint. May be called again.
+    func commit(
+        progress: Double?, writesRows: Bool, making: @escaping @Sendable (any SQLSession) throws -> CheckpointStep
+    ) async throws {
         try checkMayWrite()
         let commit = Checkpointing(job: record.id, fence: record.fence, progress: progress, artifacts: try await seal())
         try observed(.before)
-        let (stop, job) = try await write(commit, making)
+        // A step of the progress is told by an event, and events are numbered in the serial order.
+        let isStep = ProgressPolicy.isStep(from: latest.progress, to: max(latest.progress, progress ?? 0))
+        let (stop, job) = try await write(commit, writesRows || isStep ? .serial : .concurrent, making)
         let now = node.time.now()
         for writer in artifacts { await writer.stored() }
         state.withLock { state in
@@ -144,12 +150,12 @@ final class Attempt: Sendable {
     }
 
     private func write(
-        _ commit: Checkpointing, _ making: @escaping @Sendable (any SQLSession) throws -> CheckpointStep
+        _ commit: Checkpointing, _ order: SQLWriteOrder, _ making: @escaping @Sendable (any SQLSession) throws -> CheckpointStep
     ) async throws -> (StopRequest, JobRecord) {
         let store = node.store
         let time = node.time
         do {
-            return try await node.writeAgain(until: { [weak self] in self?.stop != nil }) { session in
+            return try await node.writeAgain(order, until: { [weak self] in self?.stop != nil }) { session in
                 try store.checkpoint(session, commit, now: time.now(), making: making)
             }
         } catch let error as EngineError where error.code == .leaseLost {

@@ -18,13 +18,22 @@ public struct EngineConfiguration: Sendable {
     public var orphanSeconds: Int
     /// No other process uses the database: a start takes every running job back at once.
     public var isAlone: Bool
+    /// Whose clock says that a lease has run out.
+    public var leaseClock: LeaseClock
+
+    public enum LeaseClock: Sendable, Hashable {
+        /// The node's, where there is only one.
+        case node
+        /// The database's, because clocks of nodes differ.
+        case database
+    }
 
     public init(
         leaseSeconds: Int = 30, workers: Int = 4, limits: ConcurrencyLimits = ConcurrencyLimits(),
         retry: RetryPolicy = RetryPolicy(),
         retention: RetentionPolicy = RetentionPolicy(), retentions: [JobKind: RetentionPolicy] = [:],
         pacing: CommitPacing = CommitPacing(), stallSeconds: Int = 300, shutdownSeconds: Int = 20, orphanSeconds: Int = 3600,
-        isAlone: Bool = true
+        isAlone: Bool = true, leaseClock: LeaseClock = .node
     ) {
         self.leaseSeconds = min(300, max(2, leaseSeconds))
         self.workers = max(1, workers)
@@ -37,5 +46,6 @@ public struct EngineConfiguration: Sendable {
         self.shutdownSeconds = max(0, shutdownSeconds)
         self.orphanSeconds = max(1, orphanSeconds)
         self.isAlone = isAlone
+        self.leaseClock = leaseClock
     }
 }

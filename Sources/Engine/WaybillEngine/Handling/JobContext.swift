@@ -42,7 +42,7 @@ public struct JobContext<Checkpoint: Codable & Sendable>: Sendable {
         writing: (@Sendable (any SQLSession) throws -> Void)? = nil
     ) async throws {
         let step = CheckpointStep(checkpoint: try JobCoding.encode(checkpoint), counters: counters)
-        try await attempt.commit(progress: progress) { session in
+        try await attempt.commit(progress: progress, writesRows: writing != nil) { session in
             try writing?(session)
             return step
         }
@@ -58,7 +58,7 @@ public struct JobContext<Checkpoint: Codable & Sendable>: Sendable {
         progress: Double? = nil, making: @escaping @Sendable (any SQLSession) throws -> (Checkpoint, counters: [String: Int64]?)
     ) async throws -> Checkpoint {
         let made = Mutex<Checkpoint?>(nil)
-        try await attempt.commit(progress: progress) { session in
+        try await attempt.commit(progress: progress, writesRows: true) { session in
             let (checkpoint, counters) = try making(session)
             made.withLock { $0 = checkpoint }
             return CheckpointStep(checkpoint: try JobCoding.encode(checkpoint), counters: counters)

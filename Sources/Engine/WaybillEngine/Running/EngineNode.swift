@@ -30,7 +30,8 @@ final class EngineNode: Sendable {
     let configuration: EngineConfiguration
     let time: any TimeSource
     let ids: JobIDSource
-    let hub = EventHub()
+    let voice: NodeVoice
+    let hub: EventHub
     let wake = WakeSignal()
     let logger: Logger
     private let observation: Observation?
@@ -41,6 +42,8 @@ final class EngineNode: Sendable {
         observer: (any AttemptObserver)? = nil
     ) {
         self.name = name
+        voice = NodeVoice(database.signals, node: name)
+        hub = EventHub(voice)
         self.database = database
         self.blobs = blobs
         self.store = store
@@ -65,13 +68,14 @@ final class EngineNode: Sendable {
     /// Writes, and tries again while the database is busy or can't be reached: for as long as a lease lasts, since that is no
     /// fault of the job, and only until `gaveUp`.
     func writeAgain<Result: Sendable>(
-        until gaveUp: @Sendable () -> Bool, _ body: @escaping @Sendable (any SQLSession) throws -> Result
+        _ order: SQLWriteOrder = .serial, until gaveUp: @Sendable () -> Bool,
+        _ body: @escaping @Sendable (any SQLSession) throws -> Result
     ) async throws -> Result {
         let end = time.now().advanced(by: .seconds(configuration.leaseSeconds))
         var pause = Duration.milliseconds(50)
         while true {
             do {
-                return try await database.write(body)
+                return try await database.write(order, body)
             } catch let error as SQLError where error.mayPass && error.code != .full {
                 guard time.now() < end, !gaveUp() else { throw error }
             }

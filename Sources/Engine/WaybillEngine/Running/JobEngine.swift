@@ -48,8 +48,17 @@ public final class JobEngine: Service, Sendable {
         await withTaskGroup(of: Void.self) { group in
             let sweeper = SweepService(node: node, attempts: attempts)
             group.addTask { await sweeper.run() }
+            if let signals = node.database.signals { group.addTask { await self.listen(signals) } }
             await WorkerService(node, attempts).run()
             group.cancelAll()
+        }
+    }
+
+    /// Heeds what other nodes tell.
+    private func listen(_ signals: any SQLSignals) async {
+        for await text in signals.words() {
+            guard let word = NodeWord(text, heardBy: node.voice.mark) else { continue }
+            if node.hub.heard(word, now: node.time.now()) { node.wake.wake() }
         }
     }
 
@@ -58,9 +67,7 @@ public final class JobEngine: Service, Sendable {
     public func recover() async throws {
         let now = node.time.now()
         let changed = try await Sweeping(node: node).takeFromDead(alone: node.configuration.isAlone, now: now)
-        if node.configuration.isAlone {
-            try await node.database.write { [node] session in try node.store.restand(session) }
-        }
+        try await node.database.write { [node] session in try node.store.restand(session) }
         node.hub.changed(changed)
     }
 
@@ -134,6 +141,7 @@ public final class JobEngine: Service, Sendable {
     /// Tells watchers and the worker that these jobs have been enqueued.
     public func announce(_ jobs: [JobRecord]) {
         node.hub.changed(jobs)
+        node.voice.say([.work])
         node.wake.wake()
     }
 

@@ -56,7 +56,9 @@ struct SweepService: Sendable {
         let began = node.time.now()
         if !node.configuration.isAlone, attempts.count > 0 {
             do {
-                try await node.database.write { [node] session in try node.store.heartbeat(session, node: node.name, now: began) }
+                try await node.database.write(.urgent) { [node] session in
+                    try node.store.heartbeat(session, node: node.name, now: began)
+                }
                 pulse.beat(began)
             } catch {
                 if began.since(pulse.last) >= .seconds(node.configuration.leaseSeconds) {
@@ -99,6 +101,8 @@ struct SweepService: Sendable {
     func tick() async throws {
         let now = node.time.now()
         giveUpStuck(now: now)
+        // What other nodes have told may have been lost on the way.
+        if !node.configuration.isAlone { node.hub.wakeAll() }
         if attempts.hasEnded { node.wake.wake() }
         let isRunning = attempts.count > 0
         let (due, mine) = try await node.database.read { [node] session in

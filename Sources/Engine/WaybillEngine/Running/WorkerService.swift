@@ -60,6 +60,11 @@ struct WorkerService: Sendable {
         guard !ended.isEmpty || free > 0 else { return }
         let settling = Settling(node: node, attempts: attempts)
         do {
+            // Others who share the database should not wait for one who finds nothing.
+            if ended.isEmpty, !node.configuration.isAlone {
+                let now = node.time.now()
+                guard try await node.database.read({ [node] in try node.store.mayClaim($0, now: now) }) else { return }
+            }
             let claimed = try await settling.settle(ended, claiming: max(0, free)).claimed
             attempts.settled()
             for job in claimed { start(job) }

@@ -77,9 +77,13 @@ extension JobStore {
 
     /// Renews the leases of a node. A lease that has run out is not renewed: another node may be about to take the job.
     func heartbeat(_ session: any SQLSession, node: String, now: Timestamp) throws {
+        // A row that another transaction holds just now is left for the next time: a heartbeat waits for nobody.
         try session.execute(
-            "UPDATE engine_jobs SET lease_until = $1 WHERE node = $2 AND state = 'running' AND lease_until >= $3",
-            now.advanced(by: leaseDuration).microseconds, node, now.microseconds)
+            """
+            WITH held AS (SELECT id FROM engine_jobs WHERE node = $1 AND state = 'running'
+                AND lease_until >= \(leaseNow(session, "$2")) ORDER BY id \(session.dialect.forUpdateSkipLocked))
+            UPDATE engine_jobs SET lease_until = \(leaseNow(session, "$2")) + $3 WHERE id IN (SELECT id FROM held)
+            """, node, now.microseconds, leaseMicroseconds)
     }
 
     /// The jobs that the store says this node runs.

@@ -86,19 +86,20 @@ extension JobStore {
 
     private func claim(_ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp) throws -> [JobRecord]
     {
-        let leaseUntil = now.advanced(by: leaseDuration).microseconds
         var jobs: [JobRecord] = []
         try session.scan(
             """
-            UPDATE engine_jobs SET state = 'running', standing = 5, fence = fence + 1, node = $1, lease_until = $2, stalled = 0,
-                started_at = coalesce(started_at, $3), updated_at = $3, progressed_at = $3
-            WHERE id IN (SELECT id FROM engine_jobs WHERE tenant = $4 AND kind = $5 AND standing = 1
-                ORDER BY priority DESC, id LIMIT $6 \(session.dialect.forUpdateSkipLocked))
+            WITH first AS (SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
+                ORDER BY priority DESC, id LIMIT $3 \(session.dialect.forUpdateSkipLocked))
+            UPDATE engine_jobs SET state = 'running', standing = 5, fence = fence + 1, node = $4,
+                lease_until = CAST($5 AS BIGINT) + \(leaseNow(session, "$6")), stalled = 0,
+                started_at = coalesce(started_at, $6), updated_at = $6, progressed_at = $6
+            WHERE id IN (SELECT id FROM first)
             RETURNING \(JobColumns.list)
             """,
             arguments: [
-                .text(node), .integer(leaseUntil), .integer(now.microseconds), .text(lane.tenant.text), .text(lane.kind.text),
-                .integer(Int64(count)),
+                .text(lane.tenant.text), .text(lane.kind.text), .integer(Int64(count)), .text(node),
+                .integer(leaseMicroseconds), .integer(now.microseconds),
             ]
         ) { row in
             jobs.append(try JobColumns.record(row))

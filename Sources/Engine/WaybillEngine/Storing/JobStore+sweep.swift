@@ -9,26 +9,31 @@ struct DueWork: Sendable {
 }
 
 extension JobStore {
-    /// Whether there is anything to do. Cheap: it is asked each second.
-    func due(_ session: any SQLSession, now: Timestamp, stall: Duration, except node: String) throws -> DueWork {
-        let ready = try session.count(
+    /// Whether there may be jobs to claim. Cheap: a node that shares the database asks before it takes its turn to write.
+    func mayClaim(_ session: any SQLSession, now: Timestamp) throws -> Bool {
+        try session.count(
             """
             SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_lanes WHERE ready > 0 LIMIT 1) AS ready)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE standing = 2 AND due_at <= $1 LIMIT 1) AS later)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing
                     = 4 LIMIT 1)
                     AS suspects)
-            """, now.microseconds)
+            """, now.microseconds) > 0
+    }
+
+    /// Whether there is anything to do. Cheap: it is asked each second.
+    func due(_ session: any SQLSession, now: Timestamp, stall: Duration, except node: String) throws -> DueWork {
+        let ready = try mayClaim(session, now: now)
         let stalledBefore = now.advanced(by: .zero - stall)
         let sweep = try session.count(
             """
             SELECT (SELECT count(*) FROM engine_jobs WHERE state = 'running'
-                    AND ((node <> $1 AND lease_until < $2) OR (stalled = 0 AND progressed_at <= $3)))
+                    AND ((node <> $1 AND lease_until < \(leaseNow(session, "$2"))) OR (stalled = 0 AND progressed_at <= $3)))
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE deadline_at IS NOT NULL AND ended_at IS NULL
                     AND deadline_at <= $2 LIMIT 1) AS late)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_schedules WHERE next_at <= $2 LIMIT 1) AS ticks)
             """, node, now.microseconds, stalledBefore.microseconds)
-        return DueWork(ready: ready > 0, sweep: sweep > 0)
+        return DueWork(ready: ready, sweep: sweep > 0)
     }
 
     /// Jobs whose attempt is dead: of nodes other than `node` whose lease has run out, or of all when a node that is alone
@@ -37,7 +42,7 @@ extension JobStore {
         try session.all(
             """
             SELECT \(JobColumns.list), checkpoint_fence FROM engine_jobs
-            WHERE state = 'running' AND ($1 = 1 OR (node <> $2 AND lease_until < $3)) ORDER BY id LIMIT $4
+            WHERE state = 'running' AND ($1 = 1 OR (node <> $2 AND lease_until < \(leaseNow(session, "$3")))) ORDER BY id LIMIT $4
             """, alone, node, now.microseconds, limit
         ) { row in
             let job = try JobColumns.record(row)
@@ -49,7 +54,8 @@ extension JobStore {
     /// Whether a running job's lease has run out.
     func isDead(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws -> Bool {
         try session.count(
-            "SELECT count(*) FROM engine_jobs WHERE id = $1 AND state = 'running' AND lease_until < $2", id.text, now.microseconds
+            "SELECT count(*) FROM engine_jobs WHERE id = $1 AND state = 'running' AND lease_until < \(leaseNow(session, "$2"))",
+            id.text, now.microseconds
         ) > 0
     }
 

@@ -11,6 +11,7 @@ struct JobStore: Sendable {
     var retentions: [JobKind: RetentionPolicy]
     var retention: RetentionPolicy
     var leaseDuration: Duration
+    var leaseClock: EngineConfiguration.LeaseClock
     var events = EventStore()
     var artifacts = ArtifactStore()
     /// What a kind does in the transaction in which one of its jobs ends.
@@ -23,6 +24,14 @@ struct JobStore: Sendable {
         retentions = configuration.retentions
         retention = configuration.retention
         leaseDuration = .seconds(configuration.leaseSeconds)
+        leaseClock = configuration.leaseClock
+    }
+
+    var leaseMicroseconds: Int64 { Timestamp(microseconds: 0).advanced(by: leaseDuration).microseconds }
+
+    /// The present moment where leases are given and judged: the bound time of the node, or the database's own.
+    func leaseNow(_ session: any SQLSession, _ parameter: String) -> String {
+        leaseClock == .node ? parameter : session.dialect.clock(else: parameter)
     }
 
     func retention(of kind: JobKind) -> RetentionPolicy { retentions[kind] ?? retention }
