@@ -4,20 +4,20 @@ import Hummingbird
 import HummingbirdTesting
 import Logging
 import NIOCore
+import PostgresFixture
 import ServiceLifecycle
 import Synchronization
 import Testing
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
-import WaybillSQLite
 import Web
 
 @testable import Notify
 
 /// An engine with jobs that end in each way, over a database in memory.
 struct NotifyFixture: Sendable {
-    let database: SQLiteDatabase
+    let database: any SQLDatabase
     let engine: JobEngine
     let time = TurnedClock()
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -30,7 +30,7 @@ struct NotifyFixture: Sendable {
         ], silent: ["test.silent"])
 
     init() async throws {
-        database = try SQLiteDatabase.inMemory()
+        database = try await TestDatabase.open()
         try await SQLMigrator(EngineMigrations.all + NotifyMigrations.all + WebMigrations.all).migrate(database, now: 0)
         engine = JobEngine(
             database: database, blobs: MemoryBlobs(), handlers: JobHandlers([Exporting(), Other(), Silent()]), name: "test",
@@ -111,12 +111,12 @@ final class TurnedClock: TimeSource {
 final class FailingDatabase: SQLDatabase {
     struct Failure: Error {}
 
-    let inner: SQLiteDatabase
+    let inner: any SQLDatabase
     let failures: Mutex<[Bool]>
     let failed = AsyncStream.makeStream(of: Void.self)
 
     /// - Parameter failures: for each write in turn: true fails it before anything is done, false after it was committed.
-    init(_ inner: SQLiteDatabase, _ failures: [Bool]) {
+    init(_ inner: any SQLDatabase, _ failures: [Bool]) {
         self.inner = inner
         self.failures = Mutex(failures)
     }

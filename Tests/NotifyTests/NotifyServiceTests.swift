@@ -1,7 +1,6 @@
 import Testing
 import WaybillDatabases
 import WaybillEngine
-import WaybillSQLite
 
 @testable import Notify
 

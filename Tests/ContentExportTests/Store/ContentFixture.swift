@@ -1,20 +1,20 @@
 import Datasets
 import Formats
+import PostgresFixture
 import Testing
 import WaybillDatabases
 import WaybillEngine
-import WaybillSQLite
 
 @testable import ContentExport
 
 /// A database in memory with the content tables.
 struct ContentFixture {
-    let database: SQLiteDatabase
+    let database: any SQLDatabase
     let store = ContentStore()
     let tenant: TenantID
 
     init() async throws {
-        database = try SQLiteDatabase.inMemory()
+        database = try await TestDatabase.open()
         try await SQLMigrator(ContentMigrations.all).migrate(database, now: 0)
         tenant = try #require(TenantID("acme"))
     }

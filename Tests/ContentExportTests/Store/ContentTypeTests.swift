@@ -2,7 +2,6 @@ import Datasets
 import Testing
 import WaybillDatabases
 import WaybillEngine
-import WaybillSQLite
 
 @testable import ContentExport
 

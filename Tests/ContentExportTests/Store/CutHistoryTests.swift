@@ -3,7 +3,6 @@ import Foundation
 import Testing
 import WaybillDatabases
 import WaybillEngine
-import WaybillSQLite
 
 @testable import ContentExport
 
@@ -153,7 +152,6 @@ private struct HeldCut {
         #expect(try await fixture.sweep() == .idle)
         #expect(try await fixture.count("content_versions") == 0)
         #expect(try await fixture.count("content_version_index") == 0)
-        try await fixture.database.close()
     }
 
     private func begin(_ cut: ContentCut, _ live: [String: ModelItem], _ type: ContentType, _ fixture: ContentFixture)

@@ -3,7 +3,6 @@ import Formats
 import Testing
 import WaybillDatabases
 import WaybillEngine
-import WaybillSQLite
 
 @testable import ContentExport
 

@@ -4,11 +4,11 @@ import Hummingbird
 import HummingbirdTesting
 import Logging
 import NIOCore
+import PostgresFixture
 import Synchronization
 import Testing
 import WaybillDatabases
 import WaybillEngine
-import WaybillSQLite
 
 @testable import Web
 
@@ -25,7 +25,7 @@ struct TestFloor: Sendable {
         streams: StreamLimits.Configuration = .init(),
         wrap: (any SQLDatabase) -> any SQLDatabase = { $0 }
     ) async throws {
-        database = wrap(try SQLiteDatabase.inMemory())
+        database = wrap(try await TestDatabase.open())
         try await SQLMigrator(WebMigrations.all).migrate(database, now: 0)
         key = try #require(SigningKey(text: "a key for tests, thirty-two bytes or more"))
         let counter = Mutex<UInt8>(0)

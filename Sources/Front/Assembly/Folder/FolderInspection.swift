@@ -23,7 +23,8 @@ public enum FolderInspection {
             findings.append(Finding(name: "key", level: .wrong, message: "\(error)"))
         }
         do {
-            let installation = try await Installation(path: settings.data.folder, migrating: false, now: time.now())
+            let installation = try await Installation(
+                path: settings.data.folder, databaseURL: settings.database.url, migrating: false, now: time.now())
             findings += await database(installation)
             findings += await blobs(installation)
             try await installation.close()
@@ -38,6 +39,7 @@ public enum FolderInspection {
 
     private static func database(_ installation: Installation) async -> [Finding] {
         do {
+            guard installation.database.dialect.name == .sqlite else { return try await server(installation.database) }
             let (check, level) = try await installation.database.write { session in
                 (
                     try session.first("PRAGMA quick_check(1)") { $0.string(0) } ?? "",
@@ -55,6 +57,22 @@ public enum FolderInspection {
         } catch {
             return [Finding(name: "database", level: .wrong, message: "\(error)")]
         }
+    }
+
+    private static func server(_ database: any SQLDatabase) async throws -> [Finding] {
+        let (version, level) = try await database.write { session in
+            (
+                try session.first("SELECT current_setting('server_version')") { $0.string(0) } ?? "",
+                try session.first("SELECT current_setting('synchronous_commit')") { $0.string(0) } ?? ""
+            )
+        }
+        let isDurable = level != "off" && level != "remote_write"
+        return [
+            Finding(name: "database", level: .fine, message: "PostgreSQL \(version) answers"),
+            Finding(
+                name: "synchronous_commit", level: isDurable ? .fine : .wrong,
+                message: isDurable ? "\(level): a commit survives a power cut" : "\(level): a power cut may lose commits"),
+        ]
     }
 
     private static func blobs(_ installation: Installation) async -> [Finding] {

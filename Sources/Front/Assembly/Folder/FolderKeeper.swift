@@ -26,7 +26,8 @@ public final class FolderKeeper: Sendable {
 
     /// - Throws: `SQLError` with code `.unavailable` if a server holds the folder.
     public init(_ settings: Settings) async throws {
-        installation = try await Installation(path: settings.data.folder, migrating: true, now: time.now())
+        installation = try await Installation(
+            path: settings.data.folder, databaseURL: settings.database.url, migrating: true, now: time.now())
         keys = ApiKeyStore(installation.database)
     }
 

@@ -2,24 +2,36 @@ import Foundation
 import WaybillDatabases
 import WaybillDiskBlobs
 import WaybillEngine
+import WaybillPostgres
 import WaybillSQLite
 import Web
 
-/// The folder that is a whole installation: the database, the files, the signing key, and a lock that lets one process in.
+/// The folder that is a whole installation: the database, the files, the signing key, and a lock that lets one process in. With a
+/// PostgreSQL database it is what one node has for itself.
 public struct Installation: Sendable {
     public let path: String
-    public let database: SQLiteDatabase
+    public let database: any SQLDatabase
     public let blobs: DiskBlobs
     private let lock: FolderLock
+    private let closeDatabase: @Sendable () async throws -> Void
 
     /// Makes the folder if it is missing, takes its lock, opens what is in it and brings the schema up to date.
+    /// - Parameter databaseURL: of a PostgreSQL database; nil: the file in the folder.
     /// - Throws: `SQLError`, `BlobError`, or what the file system says.
-    public init(path: String, migrating: Bool, now: Timestamp) async throws {
+    public init(path: String, databaseURL: String?, migrating: Bool, now: Timestamp) async throws {
         self.path = path
         try Self.make(path)
         lock = try FolderLock(path: path)
         SQLiteFile.sort(in: "\(path)/tmp")
-        database = try SQLiteDatabase(path: "\(path)/waybill.db")
+        if let databaseURL {
+            let shared = try PostgresDatabase(url: databaseURL)
+            database = shared
+            closeDatabase = { await shared.close() }
+        } else {
+            let file = try SQLiteDatabase(path: "\(path)/waybill.db")
+            database = file
+            closeDatabase = { try await file.close() }
+        }
         blobs = try DiskBlobs(root: path)
         try Self.make(temporaryFolder)
         let migrator = SQLMigrator(Migrations.all)
@@ -35,7 +47,7 @@ public struct Installation: Sendable {
     }
 
     public func close() async throws {
-        try await database.close()
+        try await closeDatabase()
         lock.release()
     }
 }

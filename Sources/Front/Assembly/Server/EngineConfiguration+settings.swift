@@ -19,6 +19,8 @@ extension EngineConfiguration {
             pacing: CommitPacing(interval: settings.engine.checkpointInterval, bytes: Int64(settings.engine.checkpointBytes)),
             stallSeconds: Int(settings.engine.stall.components.seconds),
             shutdownSeconds: Int(settings.engine.shutdown.components.seconds),
-            orphanSeconds: Int(settings.engine.orphanAge.components.seconds))
+            orphanSeconds: Int(settings.engine.orphanAge.components.seconds),
+            // A shared database has other nodes, whose clocks differ.
+            isAlone: settings.database.url == nil, leaseClock: settings.database.url == nil ? .node : .database)
     }
 }

@@ -12,7 +12,6 @@ import UnixSignals
 import WaybillDatabases
 import WaybillDiskBlobs
 import WaybillEngine
-import WaybillSQLite
 import Web
 
 /// The whole server: everything that `serve` starts and holds.
@@ -37,7 +36,8 @@ public struct WaybillServer: Sendable {
         for warning in loaded.warnings { logger.warning("\(warning)") }
         let time = SystemTime()
         let folder = try await Installation(
-            path: settings.data.folder, migrating: settings.database.migrate == .auto, now: time.now())
+            path: settings.data.folder, databaseURL: settings.database.url, migrating: settings.database.migrate == .auto,
+            now: time.now())
         do {
             try await serve(settings, folder, time, logger)
         } catch {

@@ -93,9 +93,15 @@ public struct DatabaseSettings: Sendable, Hashable {
         case manual
     }
 
+    /// Of a PostgreSQL database; nil: a file in the data folder.
+    public var url: String?
     public var migrate: Migration
 
     init(_ read: inout SettingsReader) {
+        url = read.secret(
+            "database.url", bytesMin: 1,
+            "The PostgreSQL database that the nodes share, as postgres://USER:PASSWORD@HOST/DATABASE with libpq's options; "
+                + "without it, a SQLite file in the data folder.")
         migrate = read.choice("database.migrate", .auto, "Whether a start brings an older schema up to date, or refuses it.")
     }
 }
