@@ -119,7 +119,7 @@ let package = Package(
             "Assembly", in: "Front",
             [
                 "ContentExport", "Jobs", "JobDoors", "Administration", "Notify", "Dashboard", "Web", "Datasets", "WaybillEngine",
-                "WaybillSQLite", "WaybillPostgres", "WaybillDiskBlobs", "OutboundHTTP",
+                "WaybillSQLite", "WaybillPostgres", "WaybillDiskBlobs", "WaybillS3Blobs", "OutboundHTTP",
                 "WaybillDatabases", "WaybillBlobs", "CMalloc", hummingbird, configuration, logging, lifecycle, crypto,
             ]),
         room("Commands", in: "Front", ["Assembly", "WaybillClient", arguments]),

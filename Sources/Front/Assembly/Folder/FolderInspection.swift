@@ -1,7 +1,6 @@
 import Foundation
 import WaybillBlobs
 import WaybillDatabases
-import WaybillDiskBlobs
 import WaybillSQLite
 
 /// Looks a data folder over, for `doctor`.
@@ -23,8 +22,7 @@ public enum FolderInspection {
             findings.append(Finding(name: "key", level: .wrong, message: "\(error)"))
         }
         do {
-            let installation = try await Installation(
-                path: settings.data.folder, databaseURL: settings.database.url, migrating: false, now: time.now())
+            let installation = try await Installation(settings, migrating: false, now: time.now())
             findings += await database(installation)
             findings += await blobs(installation)
             try await installation.close()
@@ -78,20 +76,39 @@ public enum FolderInspection {
     private static func blobs(_ installation: Installation) async -> [Finding] {
         let bytes = Array("waybill".utf8)
         do {
-            guard let key = BlobKey("doctor/probe") else { return [] }
-            let writer = try await installation.blobs.writer(key)
+            // A name of its own: on a store that is shared, another doctor may look at the same time.
+            let name = SystemRandom.bytes(8).map { String($0, radix: 16) }.joined(separator: "-")
+            guard let key = BlobKey("doctor/\(name)") else { return [] }
+            let writer = try await installation.blobs.writer(key, .create)
             try await writer.append(bytes)
             _ = try await writer.finish()
+            let replaces = try await mayReplace(key, in: installation.blobs)
             var read: [UInt8] = []
             for try await chunk in try await installation.blobs.read(key, range: 0..<Int64(bytes.count)) { read += chunk }
+            _ = try await installation.blobs.list(prefix: "doctor/", after: nil, limit: 1)
             try await installation.blobs.delete(key)
+            if replaces {
+                return [Finding(name: "files", level: .wrong, message: "the store does not heed If-None-Match: it replaces blobs")]
+            }
             return [
                 Finding(
                     name: "files", level: read == bytes ? .fine : .wrong,
-                    message: read == bytes ? "written, read and deleted" : "what was read is not what was written")
+                    message: read == bytes ? "written, read, listed and deleted" : "what was read is not what was written")
             ]
         } catch {
             return [Finding(name: "files", level: .wrong, message: "\(error)")]
+        }
+    }
+
+    /// Whether a blob that is to be created takes the place of one that is there.
+    private static func mayReplace(_ key: BlobKey, in blobs: any BlobStore) async throws -> Bool {
+        let writer = try await blobs.writer(key, .create)
+        try await writer.append([0])
+        do {
+            _ = try await writer.finish()
+            return true
+        } catch let error as BlobError where error.code == .exists {
+            return false
         }
     }
 }

@@ -26,8 +26,7 @@ public final class FolderKeeper: Sendable {
 
     /// - Throws: `SQLError` with code `.unavailable` if a server holds the folder.
     public init(_ settings: Settings) async throws {
-        installation = try await Installation(
-            path: settings.data.folder, databaseURL: settings.database.url, migrating: true, now: time.now())
+        installation = try await Installation(settings, migrating: true, now: time.now())
         keys = ApiKeyStore(installation.database)
     }
 

@@ -1,6 +1,6 @@
 import Foundation
+import WaybillBlobs
 import WaybillDatabases
-import WaybillDiskBlobs
 import WaybillEngine
 import WaybillPostgres
 import WaybillSQLite
@@ -11,20 +11,19 @@ import Web
 public struct Installation: Sendable {
     public let path: String
     public let database: any SQLDatabase
-    public let blobs: DiskBlobs
+    private let openBlobs: OpenBlobs
     private let lock: FolderLock
     private let closeDatabase: @Sendable () async throws -> Void
 
     /// Makes the folder if it is missing, takes its lock, opens what is in it and brings the schema up to date.
-    /// - Parameter databaseURL: of a PostgreSQL database; nil: the file in the folder.
     /// - Throws: `SQLError`, `BlobError`, or what the file system says.
-    public init(path: String, databaseURL: String?, migrating: Bool, now: Timestamp) async throws {
-        self.path = path
+    public init(_ settings: Settings, migrating: Bool, now: Timestamp) async throws {
+        path = settings.data.folder
         try Self.make(path)
         lock = try FolderLock(path: path)
         SQLiteFile.sort(in: "\(path)/tmp")
-        if let databaseURL {
-            let shared = try PostgresDatabase(url: databaseURL)
+        if let url = settings.database.url {
+            let shared = try PostgresDatabase(url: url)
             database = shared
             closeDatabase = { await shared.close() }
         } else {
@@ -32,21 +31,33 @@ public struct Installation: Sendable {
             database = file
             closeDatabase = { try await file.close() }
         }
-        blobs = try DiskBlobs(root: path)
+        openBlobs = try await OpenBlobs(settings.blobs, data: path)
         try Self.make(temporaryFolder)
+        if settings.blobs.place != .data { try Self.empty(temporaryFolder) }
         let migrator = SQLMigrator(Migrations.all)
         if migrating { try await migrator.migrate(database, now: now.microseconds) } else { try await migrator.check(database) }
     }
 
-    /// For files that are needed only while a job runs. The blob store empties it at the start.
+    public var blobs: any BlobStore { openBlobs.store }
+    /// What the blob store has been asked for so far.
+    var blobMeter: BlobMeter { openBlobs.meter }
+
+    /// For files that are needed only while a job runs. It is emptied at the start.
     public var temporaryFolder: String { "\(path)/tmp" }
 
-    private static func make(_ path: String) throws {
+    private static func empty(_ path: String) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: path) {
+            try FileManager.default.removeItem(atPath: "\(path)/\(name)")
+        }
+    }
+
+    static func make(_ path: String) throws {
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
 
     public func close() async throws {
+        try await openBlobs.close()
         try await closeDatabase()
         lock.release()
     }

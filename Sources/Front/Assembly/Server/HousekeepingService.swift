@@ -1,16 +1,20 @@
 import ContentExport
 import Logging
 import ServiceLifecycle
+import WaybillBlobs
 import WaybillEngine
 import Web
 
 /// What is done once an hour, or as often as orphans are looked for: kept answers whose time has passed go, and so do uploads
-/// that no import needs any more.
+/// that no import needs any more, and what a crash left half written in the store.
 struct HousekeepingService: Service {
     static let intervalMax = Duration.seconds(3600)
+    /// An upload to a store that is older than this has no writer any more.
+    static let unfinishedAge = Duration.seconds(86_400)
 
     let floor: WebFloor
     let content: ContentFeature
+    let blobs: any BlobStore
     /// After which an uploaded file goes: no import that could need it is unfinished then.
     let uploadRetention: Duration
     let orphanAge: Duration
@@ -28,6 +32,9 @@ struct HousekeepingService: Service {
                 do {
                     try await floor.idempotency.prune()
                     try await content.removeUploads(olderThan: uploadRetention, orphansOlderThan: orphanAge, now: time.now())
+                    let before = time.now().advanced(by: .zero - Self.unfinishedAge)
+                    let dropped = try await blobs.dropUnfinished(startedBefore: before.microseconds)
+                    if dropped > 0 { logger.info("unfinished uploads to the store were dropped", metadata: ["count": "\(dropped)"]) }
                 } catch is CancellationError {
                     return
                 } catch {

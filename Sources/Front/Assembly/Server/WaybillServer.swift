@@ -9,8 +9,8 @@ import Notify
 import ServiceLifecycle
 import Synchronization
 import UnixSignals
+import WaybillBlobs
 import WaybillDatabases
-import WaybillDiskBlobs
 import WaybillEngine
 import Web
 
@@ -35,9 +35,7 @@ public struct WaybillServer: Sendable {
         let logger = Logger(label: "waybill")
         for warning in loaded.warnings { logger.warning("\(warning)") }
         let time = SystemTime()
-        let folder = try await Installation(
-            path: settings.data.folder, databaseURL: settings.database.url, migrating: settings.database.migrate == .auto,
-            now: time.now())
+        let folder = try await Installation(settings, migrating: settings.database.migrate == .auto, now: time.now())
         do {
             try await serve(settings, folder, time, logger)
         } catch {
@@ -102,11 +100,12 @@ public struct WaybillServer: Sendable {
         let application = application(settings, catalog, floor, time)
         let sweep = ContentSweepService(database: folder.database, time: time, logger: Logger(label: "waybill.content"))
         let housekeeping = HousekeepingService(
-            floor: floor, content: content,
+            floor: floor, content: content, blobs: folder.blobs,
             uploadRetention: max(settings.retention.imports, settings.engine.jobDeadline + .seconds(3600)),
             orphanAge: settings.engine.orphanAge, time: time,
             logger: Logger(label: "waybill.housekeeping"))
         Self.measure(engine, floor)
+        floor.metrics.measure(folder.blobMeter)
         // Shut down from the last to the first: no new requests, then the jobs come to a checkpoint.
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

@@ -2,6 +2,7 @@
 public struct Settings: Sendable, Hashable {
     public var server: ServerSettings
     public var data: DataSettings
+    public var blobs: BlobSettings
     public var engine: EngineSettings
     public var limits: LimitSettings
     public var retention: RetentionSettings
@@ -16,6 +17,7 @@ public struct Settings: Sendable, Hashable {
     init(_ read: inout SettingsReader) {
         server = ServerSettings(&read)
         data = DataSettings(&read)
+        blobs = BlobSettings(&read)
         engine = EngineSettings(&read)
         limits = LimitSettings(&read)
         retention = RetentionSettings(&read)

@@ -119,6 +119,13 @@ struct SettingsReader {
         return list
     }
 
+    /// A variable that is not ours but counts all the same. It is shown only where it is set.
+    mutating func foreign(_ variable: String, isSecret: Bool = false) -> String? {
+        guard let text = layers.variable(variable) else { return nil }
+        values.append(SettingValue(name: variable, text: isSecret ? "********" : text, origin: .variable(variable)))
+        return text
+    }
+
     func names(below prefix: String) -> [String] { layers.names(below: prefix) }
 
     mutating func note(_ code: SettingsError.Problem.Code, _ subject: String, _ message: String) {

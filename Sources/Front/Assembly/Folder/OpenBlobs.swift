@@ -1,0 +1,51 @@
+import WaybillBlobs
+import WaybillDiskBlobs
+import WaybillS3Blobs
+import WaybillSQLite
+
+/// The store that the settings name, with its wrappers, and what is to be closed with it.
+struct OpenBlobs: Sendable {
+    /// How many calls a store beyond the network gets at a time.
+    private static let callsMax = 128
+
+    let store: any BlobStore
+    let meter = BlobMeter()
+    let close: @Sendable () async throws -> Void
+
+    /// - Parameter data: the data folder.
+    /// - Throws: `BlobError`; `SQLError` if another process holds the folder.
+    init(_ settings: BlobSettings, data: String) async throws {
+        switch settings.place {
+        case .data: try self.init(folder: data, lock: nil)
+        case .folder(let path):
+            try Installation.make(path)
+            try self.init(folder: path, lock: try FolderLock(path: path))
+        case .s3(let configuration, let credentials): try await self.init(configuration, credentials)
+        }
+    }
+
+    private init(folder: String, lock: FolderLock?) throws {
+        let disk = try DiskBlobs(root: folder)
+        store = MeasuredBlobs(disk, meter, now: OpenBlobs.now)
+        close = { lock?.release() }
+    }
+
+    private init(_ configuration: S3Configuration, _ credentials: S3Credentials) async throws {
+        let retries = BlobRetries(
+            sleep: { try await Task.sleep(for: $0) }, random: { SystemRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) } })
+        let s3 = S3Blobs(configuration, retries: retries, now: { ProcessFacts.clock }) { credentials }
+        store = RetryingBlobs(
+            LimitedBlobs(MeasuredBlobs(s3, meter, now: OpenBlobs.now), callsMax: OpenBlobs.callsMax), retries)
+        close = { try await s3.close() }
+        do {
+            // A store that starts together with this server may need some seconds.
+            try await retries.run({ ($0 as? BlobError)?.code == .unavailable ? .zero : nil }) { _ in try await s3.prepare() }
+        } catch {
+            try await s3.close()
+            throw error
+        }
+    }
+
+    private static let started = ContinuousClock.now
+    @Sendable private static func now() -> Duration { started.duration(to: .now) }
+}
