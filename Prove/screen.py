@@ -38,4 +38,4 @@ def show(proof, commit, cores):
 
 
 def _bound(fired, survived):
-    return "  (0 bad of %d: at most %.2g %% at 95 %% confidence)" % (fired, 300 / fired) if fired and fired == survived else ""
+    return "  (0 bad of %d: at most %.2g %% at 95 %% confidence)" % (fired, 300 / fired) if fired == survived > 3 else ""

@@ -53,6 +53,7 @@ def run(proof):
     for bug, part in bugs.items():
         seeded = SeededProof(proof, bug, binary)
         reason = look(seeded, part)
+        proof.version = proof.version or seeded.version
         (caught if reason else missed).append(bug)
         proof.say("%-20s %-9s %s" % (bug, part, "caught: " + reason[:130] if reason else "MISSED"))
         if reason:
