@@ -20,7 +20,7 @@ def run(proof):
         proof.check("power", False, "needs root, mkfs.ext4 and a loop device")
         return
     cuts = proof.size(full=100, quick=6)
-    per_round = proof.size(full=20, quick=6)
+    per_round = proof.size(full=10, quick=6)
     rng = random.Random(proof.seed)
     ledger = proof.ledger("power")
     done, recoveries, number = 0, [], 0
