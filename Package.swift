@@ -146,8 +146,9 @@ let package = Package(
             "Conformance",
             [
                 "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillPostgres", "PostgresFixture", "WaybillDiskBlobs",
-                "WaybillS3Blobs", "OutboundHTTP", grdb, crypto, httpClient, nioCore, nioHTTP1,
+                "WaybillS3Blobs", "OutboundHTTP", grdb, crypto, httpClient, nioCore, nioHTTP1, "TestServers",
             ]),
+        .target(name: "TestServers", path: "Tests/TestServers", swiftSettings: settings),
         tests("WaybillBlobsTests", ["WaybillBlobs"]),
         tests("WaybillS3BlobsTests", ["WaybillS3Blobs", "WaybillBlobs", crypto, nioCore, nioHTTP1, nioPosix]),
         tests(
@@ -187,7 +188,7 @@ let package = Package(
                 logging, lifecycle,
             ]),
         tests("DashboardTests", ["Dashboard"]),
-        tests("AssemblyTests", ["Assembly"]),
+        tests("AssemblyTests", ["Assembly", "WaybillS3Blobs"]),
         tests(
             "WaybillClientTests",
             [
@@ -196,7 +197,7 @@ let package = Package(
             ]),
         tests("CommandsTests", ["Commands", "Assembly", "WaybillClient", arguments]),
         tests("TidyTests", []),
-        tests("EndToEnd", ["WaybillClient", "waybill", crypto]),
+        tests("EndToEnd", ["WaybillClient", "waybill", "TestServers", crypto]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
+import TestServers
 import Testing
 import WaybillBlobs
 import WaybillS3Blobs

@@ -8,7 +8,7 @@ import Testing
 
     static let settings = ["engine.checkpointSeconds": "100ms", "engine.checkpointBytes": "1MiB", "engine.leaseSeconds": "5s"]
 
-    private func makeFlights(_ ada: User) async throws {
+    func makeFlights(_ ada: User) async throws {
         try await ada.define(
             "flight",
             #"""
@@ -27,7 +27,7 @@ import Testing
     }
 
     /// Exports of every form whose bytes come piece by piece, and one that is made at the end.
-    private static let requests = [
+    static let requests = [
         #"{"contentType": "flight", "format": "csv"}"#,
         #"{"contentType": "flight", "format": "ndjson", "sort": "-id"}"#,
         #"{"contentType": "flight", "format": "csv", "compression": "gzip"}"#,
@@ -60,7 +60,7 @@ import Testing
 
     /// Starts every export, kills the server until all have ended, and compares.
     /// - Returns: how many kills hit a running export.
-    private func killed(
+    func killed(
         _ ada: User, _ request: String, _ expected: [UInt8], atMost limit: Int, _ random: inout SeededRandom
     ) async throws -> Int {
         let server = ada.server

@@ -18,12 +18,14 @@ final class ServerFixture: Sendable {
     let folder: String
     private let settings: [String: String]
     private let configuration: String?
+    private let environment: [String: String]
     private let state = Mutex(State())
 
     var data: String { folder + "/data" }
     var port: Int { state.withLock { $0.port } }
 
-    fileprivate init(_ settings: [String: String], configuration: String?) throws {
+    fileprivate init(_ settings: [String: String], configuration: String?, environment: [String: String]) throws {
+        self.environment = environment
         folder = NSTemporaryDirectory() + "waybill-e2e-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         self.settings = settings
@@ -45,7 +47,7 @@ final class ServerFixture: Sendable {
             state.runs += 1
             return state.runs
         }
-        let process = try ServerProcess(serveArguments, log: folder + "/log-\(run)")
+        let process = try ServerProcess(serveArguments, environment: environment, log: folder + "/log-\(run)")
         state.withLock { $0.process = process }
         let port = try await poll("the start of the server") { () -> Int? in
             if process.hasEnded { throw E2EError("the server did not start: \(process.output)") }
@@ -169,9 +171,10 @@ final class ServerFixture: Sendable {
     }
 
     fileprivate static func with<T: Sendable>(
-        _ settings: [String: String], configuration: String?, _ body: @Sendable (ServerFixture) async throws -> T
+        _ settings: [String: String], configuration: String?, environment: [String: String],
+        _ body: @Sendable (ServerFixture) async throws -> T
     ) async throws -> T {
-        let server = try ServerFixture(settings, configuration: configuration)
+        let server = try ServerFixture(settings, configuration: configuration, environment: environment)
         do {
             try await server.start()
             let value = try await body(server)
@@ -197,14 +200,16 @@ final class ServerFixture: Sendable {
 ///   - configuration: of the YAML file.
 ///   - isIdle: the test mostly waits, so it stands in nobody's way.
 func withServer<T: Sendable>(
-    _ settings: [String: String] = [:], configuration: String? = nil, isIdle: Bool = false,
+    _ settings: [String: String] = [:], configuration: String? = nil, environment: [String: String] = [:], isIdle: Bool = false,
     _ body: @Sendable (ServerFixture) async throws -> T
 ) async throws -> T {
     // A test of a suite whose server has a place would wait for itself.
-    if isIdle || ServerFixture.shared != nil { return try await ServerFixture.with(settings, configuration: configuration, body) }
+    if isIdle || ServerFixture.shared != nil { return try await ServerFixture.with(
+        settings, configuration: configuration, environment: environment, body) }
     await ServerGate.shared.enter()
     defer { ServerGate.shared.leave() }
-    return try await ServerFixture.with(settings, configuration: configuration, body)
+    return try await ServerFixture.with(
+        settings, configuration: configuration, environment: environment, body)
 }
 
 /// One server for all tests of a suite, each of which uses tenants of its own.

@@ -1,11 +1,20 @@
 import Foundation
 import Synchronization
-import Testing
 
 /// An S3 server that runs beside the tests: the one that a script has started around them, or one that is started for them.
-final class S3Server: Sendable {
-    static let seaweedfs = S3Server("seaweedfs", variable: "WAYBILL_TEST_SEAWEEDFS_URL")
-    static let moto = S3Server("moto", variable: "WAYBILL_TEST_MOTO_URL")
+public final class S3Server: Sendable {
+    public static let seaweedfs = S3Server("seaweedfs", variable: "WAYBILL_TEST_SEAWEEDFS_URL")
+    public static let moto = S3Server("moto", variable: "WAYBILL_TEST_MOTO_URL")
+
+    public struct Failure: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// What a client of the servers needs in its environment.
+    public static let credentials = [
+        "AWS_ACCESS_KEY_ID": "waybill-test", "AWS_SECRET_ACCESS_KEY": "waybill-test-secret", "AWS_SESSION_TOKEN": "",
+        "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "", "AWS_REGION": "",
+    ]
 
     private let script: String
     private let variable: String
@@ -18,8 +27,9 @@ final class S3Server: Sendable {
         self.variable = variable
     }
 
-    /// Where it is. Fails the test if there can be none.
-    func url() async throws -> String {
+    /// Where it is.
+    /// - Throws: `Failure` if there can be none.
+    public func url() async throws -> String {
         if let url = ProcessInfo.processInfo.environment[variable] { return url }
         let task = started.withLock { started in
             let task = started ?? Task { try await self.start() }
@@ -48,7 +58,7 @@ final class S3Server: Sendable {
                 caller.resume(returning: String(decoding: bytes, as: UTF8.self))
             }
         }
-        try #require(line.hasPrefix("s3://"), "Scripts/servers/\(script) did not start the server")
+        guard line.hasPrefix("s3://") else { throw Failure(description: "Scripts/servers/\(script) did not start the server") }
         return line
     }
 }
