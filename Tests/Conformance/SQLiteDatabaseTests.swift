@@ -13,7 +13,7 @@ import WaybillSQLite
         folder = try TemporaryFolder()
     }
 
-    @Test("commits are synced and the log is a WAL of big pages")
+    @Test("commits are synced and the log is a WAL that is moved into the file from beside")
     func pragmas() async throws {
         let database = try SQLiteDatabase(path: path)
         let writer = try await database.write { session in
@@ -21,7 +21,7 @@ import WaybillSQLite
                 try session.count("PRAGMA \($0)")
             }
         }
-        #expect(writer == [2, 8192, 4_000, 0, 1])
+        #expect(writer == [2, 4096, 0, 0, 1])
         let mode = try await database.read { try $0.first("PRAGMA journal_mode") { $0.string(0) } }
         #expect(mode == "wal")
         #expect(try folder.permissions("test.sqlite") == 0o600 && folder.permissions("test.sqlite-wal") == 0o600)
@@ -82,6 +82,43 @@ import WaybillSQLite
         }
         #expect(try await database.names().count == 100)
         #expect(commits.count < 30)
+    }
+
+    @Test("one who writes again and again does not hold those up who were in line before")
+    func turns() async throws {
+        let pool = try DatabasePool(path: path)
+        let database = try SQLiteDatabase(pool)
+        let commits = CommitCounter()
+        pool.add(transactionObserver: commits, extent: .databaseLifetime)
+        try await database.write { _ = try $0.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT)") }
+        for _ in 0..<50 {
+            let (blocked, gate) = (Signal(), Gate())
+            try await withThrowingTaskGroup(of: Int.self) { tasks in
+                tasks.addTask {
+                    try await database.write { session in
+                        try session.execute("INSERT INTO things (name) VALUES ($1)", "first")
+                        blocked.send()
+                        if !gate.pass() { throw Refusal() }
+                    }
+                    return try await database.write { session in
+                        try session.execute("INSERT INTO things (name) VALUES ($1)", "again")
+                        return commits.count
+                    }
+                }
+                await blocked.wait()
+                tasks.addTask {
+                    async let number = database.write { session in
+                        try session.execute("INSERT INTO things (name) VALUES ($1)", "other")
+                        return commits.count
+                    }
+                    gate.open()
+                    return try await number
+                }
+                var numbers: Set<Int> = []
+                for try await number in tasks { numbers.insert(number) }
+                #expect(numbers.count == 2, "both were in one transaction")
+            }
+        }
     }
 
     @Test("a full database fails the write, leaves nothing of it, and heals")

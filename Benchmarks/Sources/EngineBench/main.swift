@@ -29,6 +29,17 @@ final class BeganTimes: Sendable {
     }
 
     var count: Int { waits.withLock { $0.count } }
+
+    /// Waits until so many have begun.
+    /// - Returns: how many have, and when that was seen.
+    func reach(_ wanted: Int) async throws -> (count: Int, at: ContinuousClock.Instant) {
+        while true {
+            let (count, now) = (count, ContinuousClock.now)
+            if count >= wanted { return (count, now) }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
     func take() -> [Double] {
         waits.withLock { waits in
             defer { waits = [] }
@@ -42,19 +53,24 @@ struct WallTime: TimeSource {
     func sleep(until deadline: Timestamp) async throws { try await ContinuousClock().sleep(for: deadline.since(now())) }
 }
 
+struct Failure: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
 struct Bench {
     let folder: String
     let principal = TenantID("bench").map { Principal(tenant: $0, user: "bench", roles: []) }
 
-    /// Enqueues `queued` jobs, then runs the engine until `count` of them have completed.
-    /// - Returns: jobs completed in a second.
-    func throughput(workers: Int, queued: Int, count: Int) async throws -> Double {
-        let path = "\(folder)/\(workers)-\(queued).db"
+    /// Enqueues `queued` jobs, then runs the engine until `count` of them have run, after some to get going.
+    /// - Returns: jobs in a second.
+    func throughput(workers: Int, ahead: Int = 16, queued: Int, count: Int) async throws -> Double {
+        let path = "\(folder)/jobs.db"
         let database = try SQLiteDatabase(path: path)
         try await SQLMigrator(EngineMigrations.all).migrate(database, now: 0)
         let began = BeganTimes()
-        let engine = engine(database, began, workers: workers)
-        guard let principal else { return 0 }
+        let engine = engine(database, began, workers: workers, ahead: ahead)
+        guard let principal else { throw Failure("no tenant") }
         for start in stride(from: 0, to: queued, by: 5000) {
             try await database.write { session in
                 for _ in start..<min(queued, start + 5000) {
@@ -62,21 +78,18 @@ struct Bench {
                 }
             }
         }
-        let start = ContinuousClock.now
         let running = Task { try await engine.run() }
-        var elapsed = Duration.zero
-        while true {
-            let done = began.count
-            elapsed = ContinuousClock.now - start
-            if done >= count { break }
-            try await Task.sleep(for: .milliseconds(2))
-        }
-        let done = began.count
+        let (first, start) = try await began.reach(count / 10)
+        let (last, end) = try await began.reach(count)
         running.cancel()
         _ = await running.result
+        let completed = try await database.read { session in
+            try session.count("SELECT count(*) FROM engine_jobs WHERE state = 'completed'")
+        }
+        guard completed >= count else { throw Failure("\(count) jobs ran, and \(completed) are completed") }
         try await database.close()
         try FileManager.default.removeItem(atPath: path)
-        return Double(done) / (Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18)
+        return Double(last - first) / ((end - start) / .seconds(1))
     }
 
     /// Enqueues at a steady rate for some seconds.
@@ -86,8 +99,8 @@ struct Bench {
         let database = try SQLiteDatabase(path: path)
         try await SQLMigrator(EngineMigrations.all).migrate(database, now: 0)
         let began = BeganTimes()
-        let engine = engine(database, began, workers: 64)
-        guard let principal else { return [] }
+        let engine = engine(database, began, workers: 64, ahead: 16)
+        guard let principal else { throw Failure("no tenant") }
         let running = Task { try await engine.run() }
         let start = ContinuousClock.now
         var sent = 0
@@ -97,7 +110,11 @@ struct Bench {
                 while sent < due {
                     sent += 1
                     group.addTask {
-                        _ = try? await engine.enqueue(JobRequest(kind: NoOp.kind, principal: principal, input: "{}"))
+                        do {
+                            _ = try await engine.enqueue(JobRequest(kind: NoOp.kind, principal: principal, input: "{}"))
+                        } catch {
+                            fatalError("a job can't be enqueued: \(error)")
+                        }
                     }
                 }
                 try? await Task.sleep(for: .milliseconds(1))
@@ -107,37 +124,31 @@ struct Bench {
         running.cancel()
         _ = await running.result
         try await database.close()
+        try FileManager.default.removeItem(atPath: path)
         return began.take().sorted()
     }
 
-    private func engine(_ database: SQLiteDatabase, _ began: BeganTimes, workers: Int) -> JobEngine {
+    private func engine(_ database: SQLiteDatabase, _ began: BeganTimes, workers: Int, ahead: Int) -> JobEngine {
         JobEngine(
             database: database, blobs: MemoryBlobs(), handlers: JobHandlers([NoOp(began: began)]),
-            configuration: EngineConfiguration(workers: workers), name: "bench", time: WallTime(),
+            configuration: EngineConfiguration(workers: workers, claimAhead: ahead), name: "bench", time: WallTime(),
             logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
     }
 }
 
-func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
-
-let rounds = Int(CommandLine.arguments.dropFirst(2).first ?? "") ?? 5
-let bench = Bench(folder: CommandLine.arguments.dropFirst().first ?? "/tmp")
-var batched: [Double] = []
-var single: [Double] = []
-for _ in 0..<rounds {
-    batched.append(try await bench.throughput(workers: 256, queued: 60_000, count: 60_000))
-    single.append(try await bench.throughput(workers: 1, queued: 10_000, count: 10_000))
+let arguments = Array(CommandLine.arguments.dropFirst())
+guard arguments.count >= 2 else { throw Failure("EngineBench FOLDER batched|single|ahead|few|million|waits [RATE]") }
+let bench = Bench(folder: arguments[0])
+var result: [String: Double] = [:]
+switch arguments[1] {
+case "batched": result["jobsPerSecond"] = try await bench.throughput(workers: 256, queued: 60_000, count: 55_000)
+case "single": result["jobsPerSecond"] = try await bench.throughput(workers: 1, ahead: 0, queued: 10_000, count: 9_000)
+case "ahead": result["jobsPerSecond"] = try await bench.throughput(workers: 1, queued: 30_000, count: 27_000)
+case "few": result["jobsPerSecond"] = try await bench.throughput(workers: 256, queued: 20_000, count: 18_000)
+case "million": result["jobsPerSecond"] = try await bench.throughput(workers: 256, queued: 1_000_000, count: 18_000)
+case "waits":
+    let waits = try await bench.waits(rate: Double(arguments.dropFirst(2).first ?? "") ?? 2100, seconds: 3)
+    result = ["p50": waits[waits.count / 2], "p99": waits[waits.count * 99 / 100]]
+default: throw Failure("unknown: \(arguments[1])")
 }
-var small: [Double] = []
-var large: [Double] = []
-for _ in 0..<min(3, rounds) {
-    small.append(try await bench.throughput(workers: 256, queued: 1_000 * 20, count: 20_000))
-    large.append(try await bench.throughput(workers: 256, queued: 1_000_000, count: 20_000))
-}
-let waits = try await bench.waits(rate: 0.7 * 3000, seconds: 5)
-let result: [String: Double] = [
-    "batchedJobsPerSecond": median(batched), "singleJobsPerSecond": median(single), "rateWithFewQueued": median(small),
-    "rateWithMillionQueued": median(large), "waitP50Milliseconds": waits[waits.count / 2],
-    "waitP99Milliseconds": waits[waits.count * 99 / 100],
-]
 print(String(decoding: try JSONSerialization.data(withJSONObject: result, options: [.sortedKeys]), as: UTF8.self))

@@ -4,20 +4,28 @@ import Synchronization
 import WaybillDatabases
 
 /// Commits together what arrives together. While one transaction is being synced, the bodies of the next one gather.
+///
+/// Who was in line when a transaction ended is not kept waiting by those who come after it: one who writes much, again and again,
+/// would else hold everybody up twice.
 final class GroupCommit: Sendable {
     private struct State {
         var waiting: [any PendingWrite] = []
         var isScheduled = false
         var isClosed = false
+        /// How many were in line when the last transaction ended.
+        var turn = 0
     }
 
     private let state = Mutex(State())
     private let writer: any DatabaseWriter
     private let sessions: ConnectionSessions
+    // It is told of every commit, so it lives as long as there can be one.
+    private let checkpointer: LogCheckpointer?
 
-    init(_ writer: any DatabaseWriter, sessions: ConnectionSessions) {
+    init(_ writer: any DatabaseWriter, sessions: ConnectionSessions, checkpointer: LogCheckpointer?) {
         self.writer = writer
         self.sessions = sessions
+        self.checkpointer = checkpointer
     }
 
     /// Puts a write in line. The first one to come schedules the transaction.
@@ -56,7 +64,8 @@ final class GroupCommit: Sendable {
 
     private func commitWaiting(_ session: SQLiteSession) {
         let writes = state.withLock { state in
-            let writes = state.waiting.prefix(CommitBatch.bodiesMax)
+            let writes = state.waiting.prefix(state.turn > 0 ? min(state.turn, CommitBatch.bodiesMax) : CommitBatch.bodiesMax)
+            state.turn = 0
             state.waiting.removeFirst(writes.count)
             return writes
         }
@@ -68,7 +77,7 @@ final class GroupCommit: Sendable {
         do {
             try session.begin(.write)
         } catch {
-            writes.forEach { $0.finish(error) }
+            tell(writes, error)
             return
         }
         commitMany(writes, in: session)
@@ -96,33 +105,39 @@ final class GroupCommit: Sendable {
             if (error as? SQLError)?.code == .constraint, failure == nil {
                 ranWrites.forEach { commitAlone($0, in: session) }
             } else {
-                ranWrites.forEach { $0.finish(error) }
+                tell(ranWrites, error)
             }
             return
         }
         // Also a body that threw hears of it only now: it may have seen what others wrote, and that was not sure until now.
-        ranWrites.forEach { $0.finish(nil) }
+        tell(ranWrites, nil)
+    }
+
+    /// Ends the turn, and tells those who were part of it.
+    private func tell(_ writes: ArraySlice<any PendingWrite>, _ failure: (any Error)?) {
+        state.withLock { $0.turn = $0.waiting.count }
+        for write in writes { write.finish(failure) }
     }
 
     private func commitAlone(_ write: any PendingWrite, in session: SQLiteSession) {
         do {
             try session.begin(.write)
         } catch {
-            write.finish(error)
+            tell([write], error)
             return
         }
         do {
             try write.run(session)
         } catch {
             session.rollback()
-            write.finish(nil)
+            tell([write], nil)
             return
         }
         do {
             try session.commit()
-            write.finish(nil)
+            tell([write], nil)
         } catch {
-            write.finish(error)
+            tell([write], error)
         }
     }
 

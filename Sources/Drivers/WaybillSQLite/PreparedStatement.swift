@@ -15,6 +15,8 @@ final class PreparedStatement {
     private let statement: Statement
     private let parameterCount: Int
     private var cells: UnsafeMutableBufferPointer<SQLCell>
+    /// The bytes of the bound texts, one behind the other, until `finish`.
+    private var texts = BoundBytes()
 
     init(_ statement: Statement, sql: String) throws {
         self.statement = statement
@@ -32,7 +34,10 @@ final class PreparedStatement {
         }
     }
 
-    deinit { cells.deallocate() }
+    deinit {
+        cells.deallocate()
+        texts.deallocate()
+    }
 
     /// Binds the arguments. Every call is followed by `finish`, also if it throws.
     func bind(_ arguments: [SQLValue], connection: OpaquePointer?) throws {
@@ -40,6 +45,7 @@ final class PreparedStatement {
         guard arguments.count == parameterCount else {
             throw SQLError(.other, "\(arguments.count) arguments for \(parameterCount) parameters in: \(statement.sql)")
         }
+        texts.reserve(for: arguments)
         var index: Int32 = 0
         for argument in arguments {
             index += 1
@@ -49,8 +55,6 @@ final class PreparedStatement {
     }
 
     private func bind(_ value: SQLValue, at index: Int32) -> Int32 {
-        // SQLite takes a copy, because an argument need not live as long as the statement runs.
-        let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
         switch value {
         case .null:
             return sqlite3_bind_null(handle, index)
@@ -59,19 +63,15 @@ final class PreparedStatement {
         case .double(let double):
             return sqlite3_bind_double(handle, index, double)
         case .text(var text):
-            return text.withUTF8 { utf8 in
-                utf8.withMemoryRebound(to: CChar.self) { characters in
-                    guard let start = characters.baseAddress else { return sqlite3_bind_text(handle, index, "", 0, copied) }
-                    return sqlite3_bind_text64(
-                        handle, index, start, sqlite3_uint64(characters.count), copied, UInt8(truncatingIfNeeded: SQLITE_UTF8))
-                }
-            }
+            let utf8 = text.withUTF8 { texts.keep(UnsafeRawBufferPointer($0)) }
+            let start = utf8.baseAddress?.assumingMemoryBound(to: CChar.self)
+            return sqlite3_bind_text64(
+                handle, index, start, sqlite3_uint64(utf8.count), nil, UInt8(truncatingIfNeeded: SQLITE_UTF8))
         case .blob(let bytes):
             // A null pointer would be bound as NULL.
             guard !bytes.isEmpty else { return sqlite3_bind_zeroblob(handle, index, 0) }
-            return bytes.withUnsafeBytes {
-                sqlite3_bind_blob64(handle, index, $0.baseAddress, sqlite3_uint64($0.count), copied)
-            }
+            let kept = bytes.withUnsafeBytes { texts.keep($0) }
+            return sqlite3_bind_blob64(handle, index, kept.baseAddress, sqlite3_uint64(kept.count), nil)
         }
     }
 
@@ -123,6 +123,7 @@ final class PreparedStatement {
     func finish() {
         sqlite3_reset(handle)
         if parameterCount > 0 { sqlite3_clear_bindings(handle) }
+        texts.clear()
         isInUse = false
     }
 }

@@ -6,8 +6,8 @@ public struct SQLiteConfiguration: Sendable {
     public var writerCacheKiB = 16 * 1024
     /// The page cache of each reading connection.
     public var readerCacheKiB = 3 * 1024
-    /// The writer moves the log into the file once it holds so many pages of 8 KiB.
-    public var checkpointPages = 4_000
+    /// The log is moved into the file once it holds so many pages of 4 KiB.
+    public var checkpointPages = 8_000
     /// How long to wait for a lock that another process holds.
     public var busyTimeoutSeconds = 5.0
 

@@ -12,6 +12,8 @@ public final class SQLiteDatabase: SQLDatabase {
     private let connections: any DatabaseWriter
     private let sessions = ConnectionSessions()
     private let commits: GroupCommit
+    // Of connections that are this one's own.
+    private let checkpointer: LogCheckpointer?
 
     /// Opens the file, or makes it.
     /// - Throws: `SQLError`: `.unavailable`, `.corrupt`, `.full`, or `.other` if commits would not be synced.
@@ -19,7 +21,9 @@ public final class SQLiteDatabase: SQLDatabase {
         // Its log gets the rights of the file.
         PrivateFile.makeIfMissing(path)
         do {
-            try self.init(DatabasePool(path: path, configuration: SQLiteDatabase.grdb(configuration)))
+            let pool = try DatabasePool(path: path, configuration: SQLiteDatabase.grdb(configuration, checkpoints: false))
+            let checkpointer = LogCheckpointer(path: path, writer: pool, pagesMax: configuration.checkpointPages)
+            try self.init(pool, checkpointer: checkpointer)
         } catch {
             throw SQLError.from(error, connection: nil)
         }
@@ -27,13 +31,19 @@ public final class SQLiteDatabase: SQLDatabase {
 
     /// Uses the connections of an embedder. Make no other pool or queue for the same file.
     /// - Throws: `SQLError` if its commits can't be made to sync.
-    public init(_ connections: any DatabaseWriter) throws {
+    public convenience init(_ connections: any DatabaseWriter) throws {
+        try self.init(connections, checkpointer: nil)
+    }
+
+    private init(_ connections: any DatabaseWriter, checkpointer: LogCheckpointer?) throws {
         self.connections = connections
-        commits = GroupCommit(connections, sessions: sessions)
+        self.checkpointer = checkpointer
+        commits = GroupCommit(connections, sessions: sessions, checkpointer: checkpointer)
         do {
             // GRDB sets NORMAL when it turns on the WAL, which would lose commits when the power fails.
             let synchronous = try connections.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = FULL")
+                checkpointer?.follow(database)
                 return try Int.fetchOne(database, sql: "PRAGMA synchronous")
             }
             if SeededBug.dropsCommitSync {
@@ -50,7 +60,7 @@ public final class SQLiteDatabase: SQLDatabase {
     /// A database in memory, for tests. It behaves like a file, except that reads and writes take turns.
     public static func inMemory() throws -> SQLiteDatabase {
         do {
-            return try SQLiteDatabase(DatabaseQueue(configuration: grdb(SQLiteConfiguration())))
+            return try SQLiteDatabase(DatabaseQueue(configuration: grdb(SQLiteConfiguration(), checkpoints: true)))
         } catch {
             throw SQLError.from(error, connection: nil)
         }
@@ -84,8 +94,9 @@ public final class SQLiteDatabase: SQLDatabase {
     /// - Throws: `SQLError`.
     public func close() async throws {
         commits.close()
-        try await offCooperativePool { [connections, sessions] in
+        try await offCooperativePool { [connections, sessions, checkpointer] in
             do {
+                checkpointer?.close()
                 try connections.barrierWriteWithoutTransaction { _ in sessions.clear() }
                 // Readers first: a writer that closes last moves the log into the file. If it can't, the log stays, and
                 // nothing is lost.
@@ -97,7 +108,8 @@ public final class SQLiteDatabase: SQLDatabase {
         }
     }
 
-    private static func grdb(_ settings: SQLiteConfiguration) -> Configuration {
+    /// - Parameter checkpoints: whether the writer moves the log itself.
+    private static func grdb(_ settings: SQLiteConfiguration, checkpoints: Bool) -> Configuration {
         var configuration = Configuration()
         configuration.maximumReaderCount = max(1, settings.readers)
         configuration.busyMode = .timeout(settings.busyTimeoutSeconds)
@@ -107,11 +119,11 @@ public final class SQLiteDatabase: SQLDatabase {
             let isWriter = !database.configuration.readonly
             try database.execute(
                 sql: """
-                    PRAGMA page_size = 8192;
+                    PRAGMA page_size = 4096;
                     PRAGMA temp_store = MEMORY;
                     PRAGMA secure_delete = OFF;
                     PRAGMA cache_size = -\(isWriter ? settings.writerCacheKiB : settings.readerCacheKiB);
-                    PRAGMA wal_autocheckpoint = \(isWriter ? settings.checkpointPages : 0);
+                    PRAGMA wal_autocheckpoint = \(isWriter && checkpoints ? settings.checkpointPages : 0);
                     """)
         }
         return configuration

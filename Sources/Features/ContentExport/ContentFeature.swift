@@ -27,9 +27,6 @@ public struct ContentFeature: Sendable {
         }
     }
 
-    /// Rows in one write: far from the 50 ms that others may have to wait.
-    static let batchRows = 2000
-
     let floor: WebFloor
     let engine: JobEngine
     let database: any SQLDatabase

@@ -171,6 +171,53 @@ import WaybillEngine
     }
 }
 
+@Suite struct ItemEntriesTests {
+    private var type: ContentType {
+        var fields = [
+            ContentField(name: "b", kind: .text, isIndexed: true), ContentField(name: "n", kind: .integer),
+            ContentField(name: "r", kind: .number, isIndexed: true), ContentField(name: "t", kind: .tags, isIndexed: true),
+            ContentField(name: "a", kind: .datetime, isIndexed: true), ContentField(name: "l", kind: .boolean, isIndexed: true),
+        ]
+        for index in fields.indices {
+            fields[index].slot = fields.count - index
+            if fields[index].isIndexed { fields[index].indexID = Int64(10 + index * 3 % 7) }
+        }
+        return ContentType(
+            id: 1, name: "t", fields: fields, readers: .everyone, revision: 1, createdAt: ContentFixture.at,
+            updatedAt: ContentFixture.at)
+    }
+
+    private let documents = [
+        #"{"id":"1"}"#, #"{"id":"2","n":7}"#, #"{"id":"3","b":""}"#, #"{"id":"4","b":"a\"b\n","r":-1.5,"l":true}"#,
+        #"{"id":"5","t":["z","a","z",","],"a":"2013-01-01"}"#, #"{"id":"6","t":[],"l":false,"b":"","n":0,"r":0}"#,
+        #"{"id":"7","b":"abcdefgh"}"#, #"{"id":"8","b":"abcdefghi"}"#, #"{"id":"9","b":"abcdefg","t":["abcdefghijk"]}"#,
+        #"{"id":"91","b":"abcdefghh"}"#, #"{"id":"92","b":"é","t":["é","e"]}"#,
+    ]
+
+    @Test("the index rows that are made while an item is encoded are those that its body gives")
+    func sameAsOfBody() throws {
+        let (encoder, indexer) = (ItemEncoder(type: type), ItemIndexer(fields: type.indexedFields))
+        for document in documents {
+            let item = try encoder.encode(document)
+            #expect(try item.entries == indexer.entries(of: item.body), "\(document)")
+            #expect(item.entries.count >= 5)
+        }
+    }
+
+    @Test("the index rows of a batch are in the order of their table, each once")
+    func order() throws {
+        let encoder = ItemEncoder(type: type)
+        let batch = ItemBatch(try (documents + documents.reversed()).map { try encoder.encode($0) }, of: type)
+        let rows = batch.entries.map { place in
+            (batch.items[place.item].entries[place.entry], batch.items[place.item].id)
+        }
+        #expect(rows.count == batch.items.reduce(0) { $0 + $1.entries.count })
+        for (left, right) in zip(rows, rows.dropFirst()) {
+            #expect(left.0.precedes(right.0) || (left.0 == right.0 && left.1.precedesBytewise(right.1)))
+        }
+    }
+}
+
 @Suite struct IndexKeyTests {
     @Test("keys have the order of the values")
     func order() {

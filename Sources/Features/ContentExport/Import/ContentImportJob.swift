@@ -62,8 +62,12 @@ struct ContentImportJob: JobHandler {
         }
         guard let key = BlobKey(input.blob) else { throw JobFailure.damagedCheckpoint }
         do {
-            var run = ImportRun(input: input, type: try await type(input, job), job: job, start: checkpoint ?? Checkpoint())
-            return try await run.read(try await blobs.read(key, range: 0..<input.length))
+            let type = try await type(input, job)
+            let start = checkpoint ?? Checkpoint()
+            let reader = ImportReader(
+                try await blobs.read(key, range: 0..<input.length), input, type: type,
+                skip: SeededBug.repeatsImport ? 0 : start.rows)
+            return try await ImportRun(input: input, type: type, job: job).run(reader, from: start)
         } catch let error as ContentError where error.code == .typeChanged {
             // The rows were encoded for a definition that has changed meanwhile: the next attempt reads it anew.
             throw JobFailure(code: error.code.description, message: error.message, retryable: true)
@@ -85,67 +89,34 @@ struct ContentImportJob: JobHandler {
     }
 }
 
-/// One pass over the file.
-private struct ImportRun {
+/// One pass over the file: while a batch is being written, the next one is read and encoded.
+private struct ImportRun: Sendable {
     let input: ContentImportInput
     let type: ContentType
     let job: JobContext<ContentImportJob.Checkpoint>
-    var checkpoint: ContentImportJob.Checkpoint
-    private let intake: ItemIntake
-    /// Rows that an earlier attempt has dealt with.
-    private var skip: Int
-    private var bytesRead: Int64 = 0
 
-    init(
-        input: ContentImportInput, type: ContentType, job: JobContext<ContentImportJob.Checkpoint>,
-        start: ContentImportJob.Checkpoint
-    ) {
-        self.input = input
-        self.type = type
-        self.job = job
-        checkpoint = start
+    func run(_ reader: ImportReader, from start: ContentImportJob.Checkpoint) async throws -> ContentImportResult {
+        var checkpoint = start
         checkpoint.result.dryRun = input.dryRun
-        skip = SeededBug.repeatsImport ? 0 : start.rows
-        intake = ItemIntake(format: input.format, type: type)
-    }
-
-    mutating func read(_ chunks: BlobChunks) async throws -> ContentImportResult {
-        for try await chunk in chunks {
-            chunk.withUnsafeBufferPointer { intake.push($0) }
-            bytesRead += Int64(chunk.count)
-            try await drain(atEnd: false)
+        var limit = BatchLimit(rows: min(input.commitEvery, BatchLimit.replacingRowsMax))
+        var waiting = try await reader.next(limit)
+        while let batch = waiting {
+            let before = checkpoint
+            async let committing = commit(batch, after: before)
+            waiting = try await reader.next(limit)
+            checkpoint = try await committing
+            if let stop = batch.stop { throw JobFailure(code: stop.code, message: "Line \(stop.line): \(stop.message)") }
+            let outcome = UpsertOutcome(
+                inserted: Int(checkpoint.result.inserted - before.result.inserted),
+                updated: Int(checkpoint.result.updated - before.result.updated))
+            limit = limit.after(outcome, rowsMax: input.commitEvery)
         }
-        intake.finish()
-        try await drain(atEnd: true)
         return checkpoint.result
     }
 
-    private mutating func drain(atEnd: Bool) async throws {
-        while true {
-            let wanted = skip > 0 ? min(skip, input.commitEvery) : input.commitEvery
-            let batch = intake.batch(rows: wanted, throughFailures: skip > 0 || input.onError == .continue)
-            if skip > 0 {
-                skip -= batch.rows
-                if batch.rows == 0 { return }
-                continue
-            }
-            // A row that stops the import is not counted, so it may stand alone here.
-            guard batch.rows > 0 || !batch.failures.isEmpty else { return }
-            let isWhole = batch.rows >= wanted
-            if !isWhole, !atEnd, batch.failures.isEmpty {
-                intake.putBack(batch.items)
-                return
-            }
-            let stop = input.onError == .stop ? batch.failures.first : batch.failures.first { $0.isFatal }
-            try await commit(batch, stoppedBy: stop)
-            if let stop {
-                throw JobFailure(code: stop.code, message: "Line \(stop.line): \(stop.message)")
-            }
-            if !isWhole, !atEnd { return }
-        }
-    }
-
-    private mutating func commit(_ batch: ItemIntake.Batch, stoppedBy stop: RowFailure?) async throws {
+    private func commit(
+        _ batch: ImportReader.Batch, after checkpoint: ContentImportJob.Checkpoint
+    ) async throws -> ContentImportJob.Checkpoint {
         var next = checkpoint
         next.rows += batch.rows
         next.result.total += Int64(batch.rows)
@@ -153,12 +124,12 @@ private struct ImportRun {
         for failure in batch.failures where next.result.errors.count < ExportPosition.failuresNamed {
             next.result.errors.append(.init(line: failure.line, code: failure.code, message: failure.message))
         }
-        if stop == nil || input.onError == .continue { try await note(batch.failures, isFirst: checkpoint.result.failed == 0) }
-        let items = ItemBatch(batch.items, of: type)
-        let progress = input.length > 0 ? min(99.9, Double(bytesRead) / Double(input.length) * 100) : 0
+        if batch.stop == nil || input.onError == .continue { try await note(batch, isFirst: checkpoint.result.failed == 0) }
+        let items = batch.items
+        let progress = input.length > 0 ? min(99.9, Double(batch.bytesRead) / Double(input.length) * 100) : 0
         let tenant = job.principal.tenant
         let isWriting = !input.dryRun && !items.items.isEmpty
-        checkpoint = try await job.commit(progress: progress) { [next] session in
+        return try await job.commit(progress: progress) { [next] session in
             var made = next
             if isWriting {
                 let store = ContentStore()
@@ -175,7 +146,8 @@ private struct ImportRun {
     }
 
     /// Lists failed rows, to be mended and sent again.
-    private func note(_ failures: [RowFailure], isFirst: Bool) async throws {
+    private func note(_ batch: ImportReader.Batch, isFirst: Bool) async throws {
+        let failures = batch.failures
         guard !failures.isEmpty else { return }
         let lineEnd: [UInt8]
         let suffix: String
@@ -187,7 +159,7 @@ private struct ImportRun {
             ContentImportJob.failedRows + suffix, contentType: suffix == ".csv" ? "text/csv" : "application/x-ndjson")
         let ledger = try await job.artifact(ContentImportJob.ledger, contentType: "text/csv; charset=utf-8; header=present")
         var raw: [UInt8] = []
-        if isFirst, suffix == ".csv" { raw += intake.header + lineEnd }
+        if isFirst, suffix == ".csv" { raw += batch.header + lineEnd }
         for failure in failures { raw += failure.raw + lineEnd }
         try await rows.append(raw)
         let out = OutputBuffer(capacity: 4096)

@@ -107,7 +107,7 @@ struct ContentImportRoutes: Sendable {
             )
             .body(media: "text/csv").body(media: "application/x-ndjson").body(media: "multipart/form-data")
             .query("contentType", .string(1...63)).query("onError", .enumeration(ExportOptions.OnError.self))
-            .query("commitEvery", .integer(1...10_000), "rows in one transaction").query(
+            .query("commitEvery", .integer(1...10_000), "rows in one transaction at most").query(
                 "dryRun", .boolean, "checks and writes nothing"
             )
             .query("delimiter", .string(1...1), "of CSV; a comma by default").idempotent().waits()
@@ -215,7 +215,7 @@ private struct ImportUpload {
             + Array("\(type) \(onError) \(form.commitEvery ?? 0) \(form.dryRun ?? false) \(form.delimiter ?? "")".utf8)
         return ContentImportInput(
             contentType: type, format: try IntakeFormat(media, delimiter: form.delimiter), blob: key.text, length: stored.length,
-            onError: onError, commitEvery: form.commitEvery ?? ContentFeature.batchRows, dryRun: form.dryRun ?? false)
+            onError: onError, commitEvery: form.commitEvery ?? BatchLimit.newRowsMax, dryRun: form.dryRun ?? false)
     }
 
     private mutating func receiveForm(_ request: Request, _ form: inout ImportForm) async throws {

@@ -50,13 +50,24 @@ final class ItemIntake {
         var failures: [RowFailure] = []
         /// Rows that were looked at for it, the failed ones included.
         var rows = 0
+        /// Bytes of bodies, and index rows.
+        var bytes = 0
+        var entries = 0
+        /// It has as much as it may have.
+        var isFull = false
+
+        mutating func append(_ item: EncodedItem) {
+            items.append(item)
+            bytes += item.body.utf8.count
+            entries += item.entries.count
+        }
     }
 
     private let encoder: ItemEncoder
     private let lines: LineSplitter?
     private let parser: CSVParser?
     private var columns: ItemColumns?
-    private var waiting: [EncodedItem] = []
+    private var waiting = Batch()
     private(set) var isBroken = false
     /// The CSV header as it came in.
     private(set) var header: [UInt8] = []
@@ -83,19 +94,19 @@ final class ItemIntake {
         parser?.finish()
     }
 
-    /// Items that were not needed yet: they come first in the next batch.
-    func putBack(_ items: [EncodedItem]) {
-        waiting = items
+    /// A batch without failures that was not needed yet: the next one begins with it.
+    func putBack(_ batch: Batch) {
+        waiting = batch
     }
 
-    /// The next rows, at most so many; fewer when more bytes are needed. It ends at a failure.
-    func batch(rows: Int, throughFailures: Bool = false) -> Batch {
-        var batch = Batch(items: waiting)
-        waiting = []
-        batch.rows = batch.items.count
-        while batch.rows < rows, !isBroken, let row = next() {
+    /// The next rows, up to the limit; fewer when more bytes are needed. It ends at a failure.
+    func batch(_ limit: BatchLimit, throughFailures: Bool = false) -> Batch {
+        var batch = waiting
+        waiting = Batch()
+        while !limit.isReached(by: batch) {
+            guard !isBroken, let row = next() else { return batch }
             switch row {
-            case .success(let item): batch.items.append(item)
+            case .success(let item): batch.append(item)
             case .failure(let failure):
                 batch.failures.append(failure)
                 isBroken = failure.isFatal
@@ -103,6 +114,7 @@ final class ItemIntake {
             }
             batch.rows += 1
         }
+        batch.isFull = true
         return batch
     }
 

@@ -53,6 +53,7 @@ extension ItemEncoder {
         }
         beginBody()
         for index in values.indices {
+            memberStarts[index] = out.count
             let column = columns.columns[Self.reservedCount + index]
             guard column >= 0, !record[column].isNull else {
                 try values[index].checkAbsence()

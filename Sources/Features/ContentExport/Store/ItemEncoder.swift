@@ -23,6 +23,8 @@ public final class ItemEncoder {
     private var lastOrder: [Int] = []
     /// For each name, the member that has it.
     private var members: [Int]
+    /// Where each value's member begins in the body, and where the last one ends.
+    var memberStarts: [Int]
 
     static let idName = 0
     static let languageName = 1
@@ -34,6 +36,7 @@ public final class ItemEncoder {
         values = type.storedFields.map { FieldEncoder($0) }
         names = ["id", "language", "readers"].map { Array($0.utf8) } + values.map { Array($0.field.name.utf8) }
         members = Array(repeating: -1, count: names.count)
+        memberStarts = Array(repeating: 0, count: values.count + 1)
         indexer = ItemIndexer(fields: type.indexedFields)
     }
 
@@ -52,6 +55,7 @@ public final class ItemEncoder {
         if let value = value(Self.readersName) { item.readers = try readers(value, in: bytes) }
         beginBody()
         for index in values.indices {
+            memberStarts[index] = out.count
             guard let value = value(Self.reservedCount + index) else {
                 try values[index].checkAbsence()
                 continue
@@ -163,6 +167,7 @@ public final class ItemEncoder {
     /// Closes the body and takes it out.
     func finish(_ item: EncodedItem) throws(ItemError) -> EncodedItem {
         var item = item
+        memberStarts[values.count] = out.count
         // Each member ends with a comma; the last one's becomes the bracket.
         if out.count > 1 { out.truncate(to: out.count - 1) }
         out.append(UInt8(ascii: "}"))
@@ -172,10 +177,20 @@ public final class ItemEncoder {
         item.body = out.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
         guard !indexer.isEmpty else { return item }
         do {
-            item.entries = try out.withUnsafeBytes { try indexer.entries(of: $0) }
+            item.entries = try out.withUnsafeBytes { body in
+                try indexer.entries { UnsafeBufferPointer(rebasing: body[valueRange(of: $0)]) }
+            }
         } catch {
             throw ItemError(.badJSON, "the item can't be indexed")
         }
         return item
+    }
+
+    /// Where the value of a field stands in the body that was just written; empty if the field has none.
+    private func valueRange(of field: ContentField) -> Range<Int> {
+        guard let index = values.firstIndex(where: { $0.field.slot == field.slot }) else { return 0..<0 }
+        let (start, end) = (memberStarts[index], memberStarts[index + 1])
+        // `"name":` before it, and a comma behind it.
+        return start == end ? 0..<0 : (start + values[index].field.name.utf8.count + 3)..<(end - 1)
     }
 }

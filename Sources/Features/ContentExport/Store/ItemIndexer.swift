@@ -17,14 +17,39 @@ final class ItemIndexer {
     /// The index rows, sorted, each once: one for each element of a list, and one that says so for a missing value.
     func entries(of body: UnsafeBufferPointer<UInt8>) throws -> [IndexEntry] {
         var entries: [IndexEntry] = []
-        try visit(body) { field, value in
-            guard let index = field.indexID else { return }
-            guard let value else { return entries.append(IndexEntry(index: index, value: IndexKey.missing)) }
-            try each(of: value, in: body) { element in
-                guard let key = self.key(of: element, kind: field.kind, in: body) else { throw Self.damaged }
-                entries.append(IndexEntry(index: index, value: key))
+        try visit(body) { field, value in try append(field, value, in: body, to: &entries) }
+        return Self.sorted(entries)
+    }
+
+    /// The same where it is known already where the values stand.
+    /// - Parameter bytes: a field's value as it stands in the body; empty if there is none.
+    func entries(_ bytes: (ContentField) -> UnsafeBufferPointer<UInt8>) throws -> [IndexEntry] {
+        var entries: [IndexEntry] = []
+        for field in fields {
+            let text = bytes(field)
+            do {
+                try append(field, text.isEmpty ? nil : JSONValue.scan(text), in: text, to: &entries)
+            } catch {
+                throw Self.damaged
             }
         }
+        return Self.sorted(entries)
+    }
+
+    private func append(
+        _ field: ContentField, _ value: JSONValue?, in body: UnsafeBufferPointer<UInt8>, to entries: inout [IndexEntry]
+    ) throws {
+        guard let index = field.indexID else { return }
+        guard let value else { return entries.append(IndexEntry(index: index, value: IndexKey.missing)) }
+        try each(of: value, in: body) { element in
+            guard let key = key(of: element, kind: field.kind, in: body) else { throw Self.damaged }
+            entries.append(IndexEntry(index: index, value: key))
+        }
+    }
+
+    private static func sorted(_ entries: [IndexEntry]) -> [IndexEntry] {
+        guard entries.count > 1 else { return entries }
+        var entries = entries
         entries.sort { $0.precedes($1) }
         var unique: [IndexEntry] = []
         unique.reserveCapacity(entries.count)

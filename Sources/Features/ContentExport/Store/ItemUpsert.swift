@@ -14,7 +14,8 @@ struct ItemUpsert {
     private var languages: Set<String> = []
     /// Rows whose present version a cut needs.
     private var kept: [String] = []
-    private var newEntries: [(entry: IndexEntry, id: String)] = []
+    /// Index rows that are in the table already.
+    private var presentEntries: Set<EntryPlace> = []
 
     /// Rows of one statement; more make it no faster.
     private static let rowsPerStatement = 32
@@ -55,11 +56,10 @@ struct ItemUpsert {
             }
             if let row = old.row(batch.items[index].id) {
                 outcome.updated += 1
-                try replace(row, by: batch.items[index], acl: acl, indexer: indexer)
+                try replace(row, by: index, acl: acl, indexer: indexer)
             } else {
                 outcome.inserted += 1
                 counts[acl, default: 0] += 1
-                for entry in batch.items[index].entries { newEntries.append((entry, batch.items[index].id)) }
             }
         }
         try store.keepVersions(of: kept, type: type, by: writing, in: session)
@@ -85,7 +85,8 @@ struct ItemUpsert {
     }
 
     /// Leaves the old version behind if a cut needs it, and takes those index rows away that the new one hasn't.
-    private mutating func replace(_ row: StoredRow, by item: EncodedItem, acl: Int64, indexer: ItemIndexer) throws {
+    private mutating func replace(_ row: StoredRow, by index: Int, acl: Int64, indexer: ItemIndexer) throws {
+        let item = batch.items[index]
         if row.acl != acl {
             counts[row.acl, default: 0] -= 1
             counts[acl, default: 0] += 1
@@ -95,11 +96,12 @@ struct ItemUpsert {
             kept.append(row.id)
             try store.keepEntries(entries, of: row.id, type: type, by: writing, in: session)
         }
-        guard entries != item.entries else { return }
         for entry in entries where !item.entries.contains(entry) {
             try store.deleteEntry(entry, id: item.id, type: type, space: space, in: session)
         }
-        for entry in item.entries where !entries.contains(entry) { newEntries.append((entry, item.id)) }
+        for (place, entry) in item.entries.enumerated() where entries.contains(entry) {
+            presentEntries.insert(EntryPlace(item: index, entry: place))
+        }
     }
 
     /// The rows, some in a statement. Those of one statement mostly share language and rights, which are bound once then.
@@ -167,20 +169,22 @@ struct ItemUpsert {
     }
 
     /// New index rows in the order of their table.
-    private mutating func insertEntries() throws {
-        guard !newEntries.isEmpty else { return }
-        newEntries.sort { left, right in
-            left.entry == right.entry ? left.id.precedesBytewise(right.id) : left.entry.precedes(right.entry)
-        }
+    private func insertEntries() throws {
+        let items = batch.items
+        let places = presentEntries.isEmpty ? batch.entries : batch.entries.filter { !presentEntries.contains($0) }
         var start = 0
-        while start < newEntries.count {
-            var end = min(start + Self.rowsPerStatement, newEntries.count)
+        while start < places.count {
+            var end = min(start + Self.rowsPerStatement, places.count)
             if end - start < Self.rowsPerStatement { end = start + 1 }
-            var arguments: [SQLValue] = [.integer(space), .integer(type)]
-            for (entry, id) in newEntries[start..<end] {
+            var arguments: [SQLValue] = []
+            arguments.reserveCapacity(2 + 3 * (end - start))
+            arguments.append(.integer(space))
+            arguments.append(.integer(type))
+            for place in places[start..<end] {
+                let entry = items[place.item].entries[place.entry]
                 arguments.append(.integer(entry.index))
                 arguments.append(.text(entry.value))
-                arguments.append(.text(id))
+                arguments.append(.text(items[place.item].id))
             }
             try session.execute(end - start == 1 ? Self.singleEntry : Self.manyEntries, arguments: arguments)
             start = end

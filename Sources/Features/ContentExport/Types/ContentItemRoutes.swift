@@ -38,19 +38,24 @@ struct ContentItemRoutes: Sendable {
     ) async throws -> StoredAnswer {
         let intake = ItemIntake(format: format, type: type)
         var stored = Stored()
+        var limit = BatchLimit()
         func add(_ items: [EncodedItem]) async throws {
             guard !items.isEmpty else { return }
-            stored = try await write(ItemBatch(items, of: type), behind: stored, context).0
+            let before = stored
+            stored = try await write(ItemBatch(items, of: type), behind: before, context).0
+            let outcome = UpsertOutcome(inserted: stored.inserted - before.inserted, updated: stored.updated - before.updated)
+            limit = limit.after(outcome, rowsMax: BatchLimit.newRowsMax)
         }
-        func drain() async throws -> [EncodedItem] {
+        func drain() async throws -> ItemIntake.Batch {
             while true {
-                let batch = intake.batch(rows: ContentFeature.batchRows)
+                var batch = intake.batch(limit)
                 if let failure = batch.failures.first {
                     try await add(batch.items)
                     throw Self.problem(failure, stored: stored.inserted + stored.updated)
                 }
-                guard batch.items.count == ContentFeature.batchRows else {
-                    return SeededBug.losesBatch ? Array(batch.items.dropLast()) : batch.items
+                guard batch.isFull else {
+                    if SeededBug.losesBatch, !batch.items.isEmpty { batch.items.removeLast() }
+                    return batch
                 }
                 try await add(batch.items)
             }
@@ -60,7 +65,7 @@ struct ContentItemRoutes: Sendable {
             intake.putBack(try await drain())
         }
         intake.finish()
-        return try await write(ItemBatch(try await drain(), of: type), behind: stored, context, settling: ticket).1
+        return try await write(ItemBatch(try await drain().items, of: type), behind: stored, context, settling: ticket).1
     }
 
     /// Stores a batch, and counts it to what was stored before.
