@@ -148,7 +148,7 @@ let package = Package(
                 "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillPostgres", "PostgresFixture", "WaybillDiskBlobs",
                 "WaybillS3Blobs", "OutboundHTTP", grdb, crypto, httpClient, nioCore, nioHTTP1, "TestServers",
             ]),
-        .target(name: "TestServers", path: "Tests/TestServers", swiftSettings: settings),
+        .target(name: "TestServers", path: "Tests/Support/TestServers", swiftSettings: settings),
         tests("WaybillBlobsTests", ["WaybillBlobs"]),
         tests("WaybillS3BlobsTests", ["WaybillS3Blobs", "WaybillBlobs", crypto, nioCore, nioHTTP1, nioPosix]),
         tests(

@@ -14,7 +14,8 @@ let package = Package(
             dependencies: [
                 .product(name: "WaybillEngine", package: "waybill"), .product(name: "WaybillSQLite", package: "waybill"),
                 .product(name: "Logging", package: "swift-log"),
-            ])
+            ]),
+        .executableTarget(name: "UploadBench", dependencies: [.product(name: "WaybillS3Blobs", package: "waybill")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -38,7 +38,9 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let arguments = ["--data", folder, "--set", "blobs.url=\(url)"]
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let (made, _) = try await ServerProcess.run(["token", "--data", folder, "--tenant", "a", "--user", "a", "--role", "admin"])
+        let (made, _) = try await ServerProcess.run([
+            "token", "--data", folder, "--tenant", "a", "--user", "a", "--role", "admin",
+        ])
         #expect(made == 0)
         let prepared = try await ServerProcess.run(
             ["apikey", "create"] + arguments + ["--tenant", "a", "--user", "a", "--name", "n", "--role", "reader"],

@@ -31,7 +31,7 @@ import WaybillEngine
                 entered?.yield()
                 if let gate { for await _ in gate { break } }
                 return try await database.write { session in
-                    try session.execute("INSERT INTO notes (text) VALUES ($1)", note.text)
+                    try session.execute("INSERT INTO notes SELECT coalesce(max(number), 0) + 1, $1 FROM notes", note.text)
                     let number = try session.count("SELECT MAX(number) FROM notes")
                     let answer = try StoredAnswer.accepted(
                         ["number": .integer(Int64(number))] as JSONValue, location: "/notes/\(number)")
@@ -47,7 +47,7 @@ import WaybillEngine
                 for try await buffer in request.body { bytes += buffer.readableBytes }
                 let length = bytes
                 return try await database.write { session in
-                    try session.execute("INSERT INTO notes (text) VALUES ($1)", "\(length)")
+                    try session.execute("INSERT INTO notes SELECT coalesce(max(number), 0) + 1, $1 FROM notes", "\(length)")
                     let answer = StoredAnswer(status: 200, body: Array("\(length)".utf8))
                     if settles { try ticket.settle(session, answer) }
                     return answer
@@ -56,7 +56,7 @@ import WaybillEngine
             let secret = RouteDoc("makeSecret", "x", tag: "t", access: .signedIn).holdingSecret()
             catalog.change(.post, "/secrets", secret) { _, _, ticket in
                 try await database.write { session in
-                    try session.execute("INSERT INTO notes (text) VALUES ('made')")
+                    try session.execute("INSERT INTO notes SELECT coalesce(max(number), 0) + 1, 'made' FROM notes")
                     let answer = StoredAnswer(status: 201, body: Array("open sesame".utf8))
                     try ticket.settle(session, answer)
                     return answer

@@ -14,10 +14,12 @@ import WaybillS3Blobs
     func places() throws {
         #expect(try Settings.load(environment: Self.keys).settings.blobs.place == .data)
         #expect(try load("file:///srv/files").settings.blobs.place == .folder("/srv/files"))
-        guard case .s3(let configuration, let credentials) = try load(
-            "s3://bucket/in?endpoint=http://127.0.0.1:8333",
-            Self.keys.merging(["AWS_REGION": "eu-west-1", "AWS_SESSION_TOKEN": "the-token"]) { $1 }
-        ).settings.blobs.place else {
+        guard
+            case .s3(let configuration, let credentials) = try load(
+                "s3://bucket/in?endpoint=http://127.0.0.1:8333",
+                Self.keys.merging(["AWS_REGION": "eu-west-1", "AWS_SESSION_TOKEN": "the-token"]) { $1 }
+            ).settings.blobs.place
+        else {
             Issue.record("no bucket")
             return
         }
@@ -38,7 +40,8 @@ import WaybillS3Blobs
     @Test(
         "what is no place is refused, and quotes nothing that may be secret",
         arguments: [
-            "s3://id:the-secret@bucket", "s3://UPPER", "s3://bucket?secret=the-secret", "file://relative", "file:///", "/srv/files",
+            "s3://id:the-secret@bucket", "s3://UPPER", "s3://bucket?secret=the-secret", "file://relative", "file:///",
+            "/srv/files",
             "http://the-secret@host",
         ])
     func refused(url: String) {

@@ -204,8 +204,10 @@ func withServer<T: Sendable>(
     _ body: @Sendable (ServerFixture) async throws -> T
 ) async throws -> T {
     // A test of a suite whose server has a place would wait for itself.
-    if isIdle || ServerFixture.shared != nil { return try await ServerFixture.with(
-        settings, configuration: configuration, environment: environment, body) }
+    if isIdle || ServerFixture.shared != nil {
+        return try await ServerFixture.with(
+            settings, configuration: configuration, environment: environment, body)
+    }
     await ServerGate.shared.enter()
     defer { ServerGate.shared.leave() }
     return try await ServerFixture.with(

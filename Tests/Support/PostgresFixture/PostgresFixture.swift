@@ -5,7 +5,7 @@ import WaybillPostgres
 /// each. `Scripts/servers/postgres` ends it when this process does, however that is.
 public enum PostgresFixture {
     /// Databases that may be in use at once, so that hundreds of tests side by side don't use up the server's connections.
-    private static let places = Places(count: 24)
+    private static let places = Places(count: 120)
     private static let server = PostgresServer()
 
     /// Makes an empty database.
@@ -38,7 +38,7 @@ public enum PostgresFixture {
     /// Few connections, since there are many databases.
     public static var small: PostgresConfiguration {
         var configuration = PostgresConfiguration()
-        configuration.connections = 4
+        configuration.connections = 3
         return configuration
     }
 }

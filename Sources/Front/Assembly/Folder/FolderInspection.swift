@@ -88,7 +88,9 @@ public enum FolderInspection {
             _ = try await installation.blobs.list(prefix: "doctor/", after: nil, limit: 1)
             try await installation.blobs.delete(key)
             if replaces {
-                return [Finding(name: "files", level: .wrong, message: "the store does not heed If-None-Match: it replaces blobs")]
+                return [
+                    Finding(name: "files", level: .wrong, message: "the store does not heed If-None-Match: it replaces blobs")
+                ]
             }
             return [
                 Finding(

@@ -34,7 +34,9 @@ struct HousekeepingService: Service {
                     try await content.removeUploads(olderThan: uploadRetention, orphansOlderThan: orphanAge, now: time.now())
                     let before = time.now().advanced(by: .zero - Self.unfinishedAge)
                     let dropped = try await blobs.dropUnfinished(startedBefore: before.microseconds)
-                    if dropped > 0 { logger.info("unfinished uploads to the store were dropped", metadata: ["count": "\(dropped)"]) }
+                    if dropped > 0 {
+                        logger.info("unfinished uploads to the store were dropped", metadata: ["count": "\(dropped)"])
+                    }
                 } catch is CancellationError {
                     return
                 } catch {

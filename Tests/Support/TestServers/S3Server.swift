@@ -42,7 +42,7 @@ public final class S3Server: Sendable {
     private func start() async throws -> String {
         let output = Pipe()
         let process = Process()
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let root = (0..<4).reduce(URL(filePath: #filePath)) { url, _ in url.deletingLastPathComponent() }
         process.executableURL = root.appending(path: "Scripts/servers/\(script)")
         process.arguments = ["sh", "-c", "echo \"$\(variable)\"; exec cat >/dev/null"]
         process.standardInput = lifeline
