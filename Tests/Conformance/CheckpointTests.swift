@@ -8,34 +8,37 @@ import WaybillDatabases
     @Test("a move begins when the log is long enough, and no other before it has ended")
     func beginning() {
         var plan = CheckpointPlan(pagesMax: 100)
-        #expect(!plan.committed(pages: 99))
-        #expect(plan.committed(pages: 100))
-        #expect(!plan.committed(pages: 250))
+        func begins(_ pages: Int) -> Bool { plan.committed(pages: pages) }
+        #expect(!begins(99))
+        #expect(begins(100))
+        #expect(!begins(250))
         plan.ended(moved: 250)
-        #expect(!plan.committed(pages: 3))
-        #expect(plan.committed(pages: 120))
+        #expect(!begins(3))
+        #expect(begins(120))
     }
 
     @Test("what a reader holds back is tried again when the log has grown as much again, or has begun anew")
     func heldBack() {
         var plan = CheckpointPlan(pagesMax: 100)
-        #expect(plan.committed(pages: 110))
+        func begins(_ pages: Int) -> Bool { plan.committed(pages: pages) }
+        #expect(begins(110))
         plan.ended(moved: 40)
-        #expect(!plan.committed(pages: 209))
-        #expect(plan.committed(pages: 210))
+        #expect(!begins(209))
+        #expect(begins(210))
         plan.ended(moved: 40)
-        #expect(!plan.committed(pages: 20))
-        #expect(plan.committed(pages: 100))
+        #expect(!begins(20))
+        #expect(begins(100))
     }
 
     @Test("the part beside the writer goes on while much is left, a few rounds at most, and not behind a log that began anew")
     func rounds() {
         var plan = CheckpointPlan(pagesMax: 100)
-        #expect(plan.committed(pages: 2000))
+        func begins(_ pages: Int) -> Bool { plan.committed(pages: pages) }
+        #expect(begins(2000))
         #expect(plan.goesOn(moved: 1000, round: 1))
         #expect(!plan.goesOn(moved: 1600, round: 1))
         #expect(!plan.goesOn(moved: 1000, round: CheckpointPlan.roundsMax))
-        #expect(!plan.committed(pages: 10))
+        #expect(!begins(10))
         #expect(!plan.goesOn(moved: 2000, round: 1))
         #expect(!plan.goesOn(moved: .max, round: 1))
     }
