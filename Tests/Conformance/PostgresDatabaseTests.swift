@@ -191,8 +191,8 @@ import WaybillPostgres
         let database = try PostgresDatabase(url: "postgres://nobody@127.0.0.1:1/none")
         let write = await #expect(throws: SQLError.self) { try await database.write(order) { _ in } }
         #expect(write?.code == .unavailable)
-        // One attempt may begin at the end of the wait, and is given up by libpq after two seconds. A clock would tell more of the
-        // machine that runs all tests at once.
+        // One attempt may begin at the end of the wait, and is given up by libpq after two seconds. A clock would tell more of
+        // the machine that runs all tests at once.
         #expect(PostgresConfiguration().waitSeconds + 2 <= 5)
         let read = await #expect(throws: SQLError.self) { try await database.read { try $0.count("SELECT 1") } }
         #expect(read?.code == .unavailable)

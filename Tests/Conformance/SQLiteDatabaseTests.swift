@@ -3,7 +3,8 @@ import GRDB
 import Synchronization
 import Testing
 import WaybillDatabases
-import WaybillSQLite
+
+@testable import WaybillSQLite
 
 @Suite struct SQLiteDatabaseTests {
     private let folder: TemporaryFolder
@@ -87,32 +88,40 @@ import WaybillSQLite
     @Test("one who writes again and again does not hold those up who were in line before")
     func turns() async throws {
         let pool = try DatabasePool(path: path)
-        let database = try SQLiteDatabase(pool)
         let commits = CommitCounter()
         pool.add(transactionObserver: commits, extent: .databaseLifetime)
-        try await database.write { _ = try $0.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT)") }
+        let group = GroupCommit(pool, sessions: ConnectionSessions(), checkpointer: nil)
+        // The write is in line before `then` is called.
+        @Sendable func write(
+            _ body: @escaping @Sendable (any SQLSession) throws -> Int, then: @Sendable () -> Void = {}
+        ) async throws -> Int {
+            try await withCheckedThrowingContinuation { caller in
+                group.enqueue(TypedWrite(body, caller: caller))
+                then()
+            }
+        }
+        _ = try await write { try $0.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT)") }
         for _ in 0..<50 {
             let (blocked, gate) = (Signal(), Gate())
             try await withThrowingTaskGroup(of: Int.self) { tasks in
                 tasks.addTask {
-                    try await database.write { session in
-                        try session.execute("INSERT INTO things (name) VALUES ($1)", "first")
+                    _ = try await write { session in
                         blocked.send()
                         if !gate.pass() { throw Refusal() }
+                        return try session.execute("INSERT INTO things (name) VALUES ($1)", "first")
                     }
-                    return try await database.write { session in
+                    return try await write { session in
                         try session.execute("INSERT INTO things (name) VALUES ($1)", "again")
                         return commits.count
                     }
                 }
                 await blocked.wait()
                 tasks.addTask {
-                    async let number = database.write { session in
-                        try session.execute("INSERT INTO things (name) VALUES ($1)", "other")
-                        return commits.count
-                    }
-                    gate.open()
-                    return try await number
+                    try await write(
+                        { session in
+                            try session.execute("INSERT INTO things (name) VALUES ($1)", "other")
+                            return commits.count
+                        }, then: { gate.open() })
                 }
                 var numbers: Set<Int> = []
                 for try await number in tasks { numbers.insert(number) }

@@ -71,18 +71,13 @@ final class PostgresConnection: @unchecked Sendable {
         }
     }
 
-    /// Ends it. Nothing may be running.
+    /// Ends it, unless that has been done: its descriptor may be somebody else's by then. Nothing may be running.
     func close() {
+        guard !isClosed else { return }
         isClosed = true
         session.forget()
         canceller.close()
         PQfinish(handle)
-    }
-
-    /// Ends it, unless that has been done.
-    func closeOnce() {
-        guard !isClosed else { return }
-        close()
     }
 
     var isBroken: Bool { PQstatus(handle) != CONNECTION_OK }

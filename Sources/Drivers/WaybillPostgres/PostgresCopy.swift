@@ -55,10 +55,10 @@ public struct PostgresCopy: Sendable {
         }
         do {
             let result = try await body(connection)
-            try await connection.perform { $0.closeOnce() }
+            try await connection.perform { $0.close() }
             return result
         } catch {
-            try await connection.perform { $0.closeOnce() }
+            try await connection.perform { $0.close() }
             throw error
         }
     }

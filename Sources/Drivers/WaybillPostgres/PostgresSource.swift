@@ -111,7 +111,7 @@ public final class PostgresSnapshot: SQLSnapshot {
         for reader in readers {
             await withCheckedContinuation { caller in
                 reader.queue.async {
-                    reader.closeOnce()
+                    reader.close()
                     caller.resume()
                 }
             }
@@ -119,6 +119,6 @@ public final class PostgresSnapshot: SQLSnapshot {
     }
 
     deinit {
-        for reader in readers { reader.closeOnce() }
+        for reader in readers { reader.close() }
     }
 }

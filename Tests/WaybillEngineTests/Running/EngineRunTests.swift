@@ -40,7 +40,7 @@ import WaybillEngineTesting
                 order.add(input)
                 running.withLock { $0 -= 1 }
                 return input
-            }, configuration: EngineConfiguration(workers: 1))
+            }, configuration: EngineConfiguration(workers: 1, claimAhead: 16))
         var last: JobRecord?
         for number in 0..<300 { last = try await rig.enqueue(number) }
         let final = try #require(last)
@@ -58,7 +58,7 @@ import WaybillEngineTesting
                 started.open()
                 await goOn.wait()
                 return 1
-            }, configuration: EngineConfiguration(workers: 1))
+            }, configuration: EngineConfiguration(workers: 1, claimAhead: 16))
         for _ in 0..<100 { try await rig.enqueue() }
         let long = try await rig.enqueue(1)
         var later: [JobRecord] = []
@@ -89,7 +89,7 @@ import WaybillEngineTesting
                 await goOn.wait()
                 try await job.commit(.init(n: 1))
                 return 1
-            }, configuration: EngineConfiguration(workers: 1))
+            }, configuration: EngineConfiguration(workers: 1, claimAhead: 16))
         for _ in 0..<100 { try await rig.enqueue() }
         try await rig.enqueue(1)
         let later = try await rig.enqueue(2)

@@ -5,7 +5,7 @@ public struct EngineConfiguration: Sendable {
     /// Jobs that run at once on this node.
     public var workers: Int
     /// Jobs that are claimed before a worker is free for them, as long as jobs take less than 2 ms: their claims share a commit.
-    /// Only where the node is alone; 0 for none.
+    /// Only where the node is alone; 0 for none. They count as running, so fairness and what waits are judged when they are claimed.
     public var claimAhead: Int
     public var limits: ConcurrencyLimits
     public var retry: RetryPolicy
@@ -32,7 +32,7 @@ public struct EngineConfiguration: Sendable {
     }
 
     public init(
-        leaseSeconds: Int = 30, workers: Int = 4, claimAhead: Int = 16, limits: ConcurrencyLimits = ConcurrencyLimits(),
+        leaseSeconds: Int = 30, workers: Int = 4, claimAhead: Int = 0, limits: ConcurrencyLimits = ConcurrencyLimits(),
         retry: RetryPolicy = RetryPolicy(),
         retention: RetentionPolicy = RetentionPolicy(), retentions: [JobKind: RetentionPolicy] = [:],
         pacing: CommitPacing = CommitPacing(), stallSeconds: Int = 300, shutdownSeconds: Int = 20, orphanSeconds: Int = 3600,
