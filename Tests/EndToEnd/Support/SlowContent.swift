@@ -2,7 +2,7 @@ import Testing
 
 /// Content whose export takes some seconds though it is quickly stored: few bytes in, many columns out.
 enum SlowContent {
-    static let rows = 60_000
+    static let rows = 150_000
     static let request = #"{"contentType": "wide", "format": "ndjson", "compression": "gzip"}"#
 
     static func store(_ user: User) async throws {

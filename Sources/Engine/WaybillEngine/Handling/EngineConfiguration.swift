@@ -5,7 +5,7 @@ public struct EngineConfiguration: Sendable {
     /// Jobs that run at once on this node.
     public var workers: Int
     /// Jobs that are claimed before a worker is free for them, as long as jobs take less than 2 ms: their claims share a commit.
-    /// Only where the node is alone; 0 for none. They count as running, so fairness and what waits are judged when they are claimed.
+    /// Only where the node is alone; 0 for none. They count as running: fairness is judged when they are claimed.
     public var claimAhead: Int
     public var limits: ConcurrencyLimits
     public var retry: RetryPolicy
