@@ -64,12 +64,12 @@ struct Bench {
 
     /// Enqueues `queued` jobs, then runs the engine until `count` of them have run, after some to get going.
     /// - Returns: jobs in a second.
-    func throughput(workers: Int, ahead: Int = 16, queued: Int, count: Int) async throws -> Double {
+    func throughput(workers: Int, queued: Int, count: Int) async throws -> Double {
         let path = "\(folder)/jobs.db"
         let database = try SQLiteDatabase(path: path)
         try await SQLMigrator(EngineMigrations.all).migrate(database, now: 0)
         let began = BeganTimes()
-        let engine = engine(database, began, workers: workers, ahead: ahead)
+        let engine = engine(database, began, workers: workers)
         guard let principal else { throw Failure("no tenant") }
         for start in stride(from: 0, to: queued, by: 5000) {
             try await database.write { session in
@@ -99,7 +99,7 @@ struct Bench {
         let database = try SQLiteDatabase(path: path)
         try await SQLMigrator(EngineMigrations.all).migrate(database, now: 0)
         let began = BeganTimes()
-        let engine = engine(database, began, workers: 64, ahead: 16)
+        let engine = engine(database, began, workers: 64)
         guard let principal else { throw Failure("no tenant") }
         let running = Task { try await engine.run() }
         let start = ContinuousClock.now
@@ -128,22 +128,21 @@ struct Bench {
         return began.take().sorted()
     }
 
-    private func engine(_ database: SQLiteDatabase, _ began: BeganTimes, workers: Int, ahead: Int) -> JobEngine {
+    private func engine(_ database: SQLiteDatabase, _ began: BeganTimes, workers: Int) -> JobEngine {
         JobEngine(
             database: database, blobs: MemoryBlobs(), handlers: JobHandlers([NoOp(began: began)]),
-            configuration: EngineConfiguration(workers: workers, claimAhead: ahead), name: "bench", time: WallTime(),
+            configuration: EngineConfiguration(workers: workers), name: "bench", time: WallTime(),
             logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
     }
 }
 
 let arguments = Array(CommandLine.arguments.dropFirst())
-guard arguments.count >= 2 else { throw Failure("EngineBench FOLDER batched|single|ahead|few|million|waits [RATE]") }
+guard arguments.count >= 2 else { throw Failure("EngineBench FOLDER batched|single|few|million|waits [RATE]") }
 let bench = Bench(folder: arguments[0])
 var result: [String: Double] = [:]
 switch arguments[1] {
 case "batched": result["jobsPerSecond"] = try await bench.throughput(workers: 256, queued: 60_000, count: 55_000)
-case "single": result["jobsPerSecond"] = try await bench.throughput(workers: 1, ahead: 0, queued: 10_000, count: 9_000)
-case "ahead": result["jobsPerSecond"] = try await bench.throughput(workers: 1, queued: 30_000, count: 27_000)
+case "single": result["jobsPerSecond"] = try await bench.throughput(workers: 1, queued: 10_000, count: 9_000)
 case "few": result["jobsPerSecond"] = try await bench.throughput(workers: 256, queued: 20_000, count: 18_000)
 case "million": result["jobsPerSecond"] = try await bench.throughput(workers: 256, queued: 1_000_000, count: 18_000)
 case "waits":

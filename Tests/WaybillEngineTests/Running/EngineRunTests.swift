@@ -1,6 +1,5 @@
 import Logging
 import ServiceLifecycle
-import Synchronization
 import Testing
 import WaybillBlobs
 import WaybillDatabases
@@ -23,85 +22,6 @@ import WaybillEngineTesting
             let ended = try #require(try await rig.engine.find(job.id))
             #expect(ended.state == .completed && ended.output == "\(number * 2)" && ended.fence == 1)
         }
-    }
-
-    @Test("short jobs are claimed ahead, and still run one at a time and in order")
-    func ahead() async throws {
-        let running = Mutex(0)
-        let most = Mutex(0)
-        let order = Notes<Int>()
-        let rig = try await EngineRig(
-            ScriptedJob { input, _, _ in
-                let now = running.withLock { count in
-                    count += 1
-                    return count
-                }
-                most.withLock { $0 = max($0, now) }
-                order.add(input)
-                running.withLock { $0 -= 1 }
-                return input
-            }, configuration: EngineConfiguration(workers: 1, claimAhead: 16))
-        var last: JobRecord?
-        for number in 0..<300 { last = try await rig.enqueue(number) }
-        let final = try #require(last)
-        try await rig.running { _ = try await rig.untilEnded(final.id) }
-        #expect(most.withLock { $0 } == 1)
-        #expect(order.all == Array(0..<300))
-    }
-
-    @Test("jobs that were claimed ahead are given back when one before them takes long, and the attempt is not counted")
-    func aheadOfLong() async throws {
-        let (started, goOn) = (Gate(), Gate())
-        let rig = try await EngineRig(
-            ScriptedJob { input, _, _ in
-                guard input == 1 else { return 0 }
-                started.open()
-                await goOn.wait()
-                return 1
-            }, configuration: EngineConfiguration(workers: 1, claimAhead: 16))
-        for _ in 0..<100 { try await rig.enqueue() }
-        let long = try await rig.enqueue(1)
-        var later: [JobRecord] = []
-        for _ in 0..<5 { later.append(try await rig.enqueue()) }
-        let after = later
-        try await rig.running {
-            await started.wait()
-            for job in after { try await rig.until(job.id) { $0.state == .running } }
-            for _ in 0..<2 { await rig.pass(.seconds(1)) }
-            for job in after {
-                let back = try await rig.until(job.id) { $0.state == .pending }
-                #expect((back.attempts, back.interruptions, back.fence) == (0, 1, 1))
-            }
-            #expect(try await rig.engine.find(long.id)?.state == .running)
-            goOn.open()
-            for job in after { #expect(try await rig.untilEnded(job.id).fence == 2) }
-        }
-    }
-
-    @Test("jobs that were claimed ahead are given back by a shutdown without having begun")
-    func aheadOfShutdown() async throws {
-        let (started, goOn, begun) = (Gate(), Gate(), Notes<Int>())
-        let rig = try await EngineRig(
-            ScriptedJob { input, _, job in
-                begun.add(input)
-                guard input == 1 else { return 0 }
-                started.open()
-                await goOn.wait()
-                try await job.commit(.init(n: 1))
-                return 1
-            }, configuration: EngineConfiguration(workers: 1, claimAhead: 16))
-        for _ in 0..<100 { try await rig.enqueue() }
-        try await rig.enqueue(1)
-        let later = try await rig.enqueue(2)
-        try await serve(rig) { group in
-            await started.wait()
-            try await rig.until(later.id) { $0.state == .running }
-            await group.triggerGracefulShutdown()
-            goOn.open()
-        }
-        let after = try #require(try await rig.engine.find(later.id))
-        #expect((after.state, after.attempts, after.interruptions) == (.pending, 0, 1))
-        #expect(!begun.all.contains(2))
     }
 
     @Test("a graceful shutdown lets handlers reach a commit; the attempt is not counted, and the next start goes on")

@@ -4,9 +4,6 @@ public struct EngineConfiguration: Sendable {
     public var leaseSeconds: Int
     /// Jobs that run at once on this node.
     public var workers: Int
-    /// Jobs that are claimed before a worker is free for them, as long as jobs take less than 2 ms: their claims share a commit.
-    /// Only where the node is alone; 0 for none. They count as running: fairness is judged when they are claimed.
-    public var claimAhead: Int
     public var limits: ConcurrencyLimits
     public var retry: RetryPolicy
     public var retention: RetentionPolicy
@@ -32,7 +29,7 @@ public struct EngineConfiguration: Sendable {
     }
 
     public init(
-        leaseSeconds: Int = 30, workers: Int = 4, claimAhead: Int = 0, limits: ConcurrencyLimits = ConcurrencyLimits(),
+        leaseSeconds: Int = 30, workers: Int = 4, limits: ConcurrencyLimits = ConcurrencyLimits(),
         retry: RetryPolicy = RetryPolicy(),
         retention: RetentionPolicy = RetentionPolicy(), retentions: [JobKind: RetentionPolicy] = [:],
         pacing: CommitPacing = CommitPacing(), stallSeconds: Int = 300, shutdownSeconds: Int = 20, orphanSeconds: Int = 3600,
@@ -40,7 +37,6 @@ public struct EngineConfiguration: Sendable {
     ) {
         self.leaseSeconds = min(300, max(2, leaseSeconds))
         self.workers = max(1, workers)
-        self.claimAhead = min(256, max(0, claimAhead))
         self.limits = limits
         self.retry = retry
         self.retention = retention

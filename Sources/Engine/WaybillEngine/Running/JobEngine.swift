@@ -9,7 +9,7 @@ import WaybillDatabases
 /// engine as a service (or in a task of his own), and enqueues.
 public final class JobEngine: Service, Sendable {
     let node: EngineNode
-    let attempts: RunningAttempts
+    let attempts = RunningAttempts()
 
     /// - Parameters:
     ///   - name: of this node; unique among the running ones, and a new one at each start.
@@ -29,8 +29,6 @@ public final class JobEngine: Service, Sendable {
         database: any SQLDatabase, blobs: any BlobStore, handlers: JobHandlers, configuration: EngineConfiguration, name: String,
         time: any TimeSource, generator: any RandomNumberGenerator & Sendable, logger: Logger, observer: (any AttemptObserver)?
     ) {
-        attempts = RunningAttempts(
-            workers: configuration.workers, ahead: ClaimAhead(jobsMax: configuration.isAlone ? configuration.claimAhead : 0))
         node = EngineNode(
             name: name, database: database, blobs: blobs,
             store: JobStore(configuration, hooks: handlers.byKind.mapValues(\.ended)), handlers: handlers,

@@ -103,7 +103,6 @@ struct SweepService: Sendable {
         giveUpStuck(now: now)
         // What other nodes have told may have been lost on the way.
         if !node.configuration.isAlone { node.hub.wakeAll() }
-        giveUpWaiting()
         if attempts.hasEnded { node.wake.wake() }
         let isRunning = attempts.count > 0
         let (due, mine) = try await node.database.read { [node] session in
@@ -142,19 +141,13 @@ struct SweepService: Sendable {
             if attempts.ended(attempt, stop == .cancelled ? .cancelled : nil) { node.wake.wake() }
         }
     }
-
-    /// Gives jobs back that were claimed ahead, and then one before them took long.
-    private func giveUpWaiting() {
-        if pulse.stillWaits(attempts.firstWaiting), attempts.giveUpWaiting() { node.wake.wake() }
-    }
 }
 
-/// What a heartbeat or tick remembers of those before.
+/// What a heartbeat remembers of those before.
 private final class Pulse: Sendable {
     private struct State {
         var last: Timestamp
         var strays: [JobID: Int64] = [:]
-        var waiting: JobID?
     }
 
     private let state: Mutex<State>
@@ -168,14 +161,6 @@ private final class Pulse: Sendable {
 
     func beat(_ now: Timestamp) {
         state.withLock { $0.last = now }
-    }
-
-    /// Whether this job waited for a worker at the last tick as well.
-    func stillWaits(_ job: JobID?) -> Bool {
-        state.withLock { state in
-            defer { state.waiting = job }
-            return job != nil && state.waiting == job
-        }
     }
 
     /// Of these jobs and fences, those that were given the last time as well.

@@ -56,8 +56,7 @@ struct WorkerService: Sendable {
     /// Settles and claims once. What ends or comes meanwhile wakes the next one.
     private func cycle() async {
         let ended = attempts.takeEnded()
-        while let next = attempts.next() { run(next) }
-        let free = shutdown.phase == .working ? attempts.room : 0
+        let free = shutdown.phase == .working ? node.configuration.workers - attempts.count : 0
         guard !ended.isEmpty || free > 0 else { return }
         let settling = Settling(node: node, attempts: attempts)
         do {
@@ -82,25 +81,14 @@ struct WorkerService: Sendable {
 
     private func start(_ job: JobRecord) {
         let attempt = Attempt(job, on: node)
-        let begins = attempts.admitted(attempt)
+        attempts.started(attempt)
         // A shutdown that began since the claim has not seen this attempt.
-        if shutdown.phase != .working {
-            attempt.request(.interrupted)
-            if attempts.giveUpWaiting() { node.wake.wake() }
-        }
-        if begins { run(attempt) }
-    }
-
-    private func run(_ attempt: Attempt) {
+        if shutdown.phase != .working { attempt.request(.interrupted) }
         attempt.attach(
             Task { [node, attempts] in
-                let began = node.time.now()
                 let outcome = await AttemptRunner(node: node).perform(attempt)
-                attempts.ran(for: node.time.now().since(began))
-                if outcome == nil { node.hub.forget(attempt.record.id) }
-                let isHeld = attempts.ended(attempt, outcome)
-                if let next = attempts.next() { run(next) }
-                if isHeld { node.wake.wake() }
+                if outcome == nil { node.hub.forget(job.id) }
+                if attempts.ended(attempt, outcome) { node.wake.wake() }
             })
     }
 
@@ -109,7 +97,6 @@ struct WorkerService: Sendable {
     private func begin(_ phase: Phase) {
         guard shutdown.advance(to: phase) else { return }
         for attempt in attempts.all { attempt.request(.interrupted) }
-        _ = attempts.giveUpWaiting()
         if phase == .cancelling {
             for attempt in attempts.all { attempt.cancelTask() }
         }
