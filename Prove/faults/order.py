@@ -14,7 +14,7 @@ class OrderCheck:
     """Follows a trace and notes what is out of order.
 
     - A file is synced after its last write and before it gets its name.
-    - A folder is synced after a file got its name there, before the next commit.
+    - A folder is synced after a file got its name there, before the next commit begins.
     - No answer that says 2xx to a change leaves while the log has unsynced writes of its commit.
     """
 
@@ -24,6 +24,7 @@ class OrderCheck:
         self.dirty = set()         # files with bytes that are not synced
         self.unnamed = {}          # folders with a new name that is not synced
         self.log_is_dirty = False
+        self.early = set()         # names that were not synced when the next commit began to be written
         self.begun = {}            # calls that another thread's line has interrupted
         self.broken = []
         self.counts = {"files": 0, "commits": 0, "answers": 0}
@@ -56,6 +57,8 @@ class OrderCheck:
             self.synced(path)
         elif path.startswith(self.data):
             if path.endswith("waybill.db-wal"):
+                if not self.log_is_dirty:
+                    self.early = set(self.unnamed.values())
                 self.log_is_dirty = True
             self.dirty.add(path)
         elif self.answers and "HTTP/1.1 2" in args and ("TCP" in path or "socket" in path):
@@ -69,9 +72,11 @@ class OrderCheck:
         if path.endswith("waybill.db-wal"):
             self.counts["commits"] += 1
             self.log_is_dirty = False
-            for folder, name in self.unnamed.items():
-                self.broken.append("committed before the name of %s was synced" % name)
-            self.unnamed.clear()
+            # Of a file that got its name while this commit was on its way, another commit will tell.
+            for folder, name in list(self.unnamed.items()):
+                if name in self.early:
+                    self.broken.append("committed before the name of %s was synced" % name)
+                    del self.unnamed[folder]
 
     def renamed(self, args):
         match = RENAME.match(args)

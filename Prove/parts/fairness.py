@@ -5,7 +5,7 @@ from parts.zombies import engine_proof
 
 def run(proof):
     ledger = proof.ledger("fairness")
-    queued = proof.size(full=100_000, quick=20_000)
+    queued = proof.size(full=100_000, quick=60_000)
     # Noise of the machine only lengthens a wait.
     result = min((engine_proof(proof, "fairness", queued) for _ in range(3)), key=lambda found: found["besideP99"] / bound(found))
     ledger.hold(
