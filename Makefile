@@ -1,7 +1,7 @@
 # Two commands are enough on a fresh machine: `make run` and `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove build format lint bench assets sample clean bootstrap
+.PHONY: help docs run test prove build format lint bench assets sample clean bootstrap
 
 SOURCES := $(wildcard Sources Tests Prove Examples Benchmarks Package.swift)
 
@@ -31,6 +31,11 @@ prove: ## Kill, starve and cut off the real server, and see that nothing is lost
 
 bench: bootstrap ## Measure speed and memory beside sqlite3 and others
 	@Scripts/bench
+
+docs: ## Write the page of settings again
+	swift build --product waybill
+	.build/debug/waybill config reference > Documentation/configuration.md.new
+	mv Documentation/configuration.md.new Documentation/configuration.md
 
 assets: ## Embed the dashboard's files again
 	@Scripts/embed-assets
