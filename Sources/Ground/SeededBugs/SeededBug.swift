@@ -18,6 +18,12 @@ public enum SeededBug {
     @inlinable public static var keepsKeyOutside: Bool { isOn() }
     @inlinable public static var sharesFolder: Bool { isOn() }
 
+    // Several nodes and stores beyond the network
+    @inlinable public static var repeatsCommit: Bool { isOn() }
+    @inlinable public static var takesNoTurn: Bool { isOn() }
+    @inlinable public static var beatsByOwnClock: Bool { isOn() }
+    @inlinable public static var believesLostPut: Bool { isOn() }
+
     // Jobs
     @inlinable public static var ignoresFence: Bool { isOn() }
     @inlinable public static var forgetsDead: Bool { isOn() }

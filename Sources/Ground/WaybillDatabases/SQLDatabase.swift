@@ -5,6 +5,14 @@ public protocol SQLDatabase: Sendable {
     var dialect: SQLDialect { get }
     /// How the nodes that share it wake each other; nil if only one can use it.
     var signals: (any SQLSignals)? { get }
+    /// What keeps the rows of tenants apart.
+    var tenantIsolation: SQLTenantIsolation { get }
+
+    /// Has the database itself keep the rows of tenants apart from now on, if it can. To be called once the schema is there;
+    /// `SQLMigrator` does.
+    /// - Throws: `SQLError`: `.schema` if the database would hide rows from this program itself.
+    @discardableResult
+    func isolateTenants() async throws -> SQLTenantIsolation
 
     /// Runs `body` in a read transaction: all its queries see one state.
     /// - Throws: what `body` throws, `SQLError`, or `CancellationError` once the task is cancelled.
@@ -25,6 +33,24 @@ public protocol SQLDatabase: Sendable {
     func write<T: Sendable>(
         _ order: SQLWriteOrder, _ body: @escaping @Sendable (any SQLSession) throws -> T
     ) async throws -> T
+
+    /// Reads on behalf of one tenant: where the database can enforce it, rows of all others are out of sight, whatever the
+    /// statements say.
+    func read<T: Sendable>(
+        tenant: String, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T
+
+    /// Writes on behalf of one tenant: where the database can enforce it, rows of all others are out of sight and out of reach.
+    /// A row of another tenant is refused with a `SQLError`.
+    @discardableResult
+    func write<T: Sendable>(
+        _ order: SQLWriteOrder, tenant: String, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T
+
+    /// Has the database look at tables again that have grown since it last did, where its choice of plans goes by that: before
+    /// long queries on what may just have been stored.
+    /// - Throws: `SQLError`.
+    func refreshStatistics(of tables: [String]) async throws
 }
 
 /// How a write stands to others that come at the same time, on whatever node.
@@ -41,6 +67,26 @@ public enum SQLWriteOrder: Sendable, Hashable {
 
 extension SQLDatabase {
     public var signals: (any SQLSignals)? { nil }
+    public var tenantIsolation: SQLTenantIsolation { .byStatements }
+
+    @discardableResult
+    public func isolateTenants() async throws -> SQLTenantIsolation { tenantIsolation }
+
+    public func read<T: Sendable>(
+        tenant: String, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        try await read { session in try session.isolated(to: tenant) { try body(session) } }
+    }
+
+    @discardableResult
+    public func write<T: Sendable>(
+        _ order: SQLWriteOrder, tenant: String, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        try await write(order) { session in try session.isolated(to: tenant) { try body(session) } }
+    }
+
+    /// For a database whose plans go by the statement alone.
+    public func refreshStatistics(of tables: [String]) async throws {}
 
     /// A database with one writer has no other order than the serial one.
     @discardableResult

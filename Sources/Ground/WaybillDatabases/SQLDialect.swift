@@ -37,6 +37,15 @@ public struct SQLDialect: Sendable, Equatable {
         }
     }
 
+    /// What a column is compared with to be in the result of `query`. The database looks each of its rows up, however many it
+    /// believes there to be.
+    public func eachOf(_ query: String) -> String {
+        switch name {
+        case .sqlite: "IN (\(query))"
+        case .postgres: "= ANY (ARRAY(\(query)))"
+        }
+    }
+
     /// `count` placeholders from `first` on, separated by commas: `$3, $4, $5`.
     public func placeholders(_ count: Int, from first: Int = 1) -> String {
         (0..<max(0, count)).map { "$\(first + $0)" }.joined(separator: ", ")

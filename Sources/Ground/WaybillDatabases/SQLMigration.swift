@@ -15,21 +15,36 @@ public struct SQLMigration: Sendable {
     }
 }
 
+/// One step of a schema as a database has it.
+public struct SQLMigrationStatus: Sendable, Hashable {
+    public var room: String
+    public var number: Int
+    public var title: String
+    /// In microseconds since 1970; nil: it is still to come.
+    public var appliedAt: Int64?
+    /// false: the database has it, and this program doesn't know it.
+    public var isKnown: Bool
+}
+
 /// Brings the schema to what this program needs.
 public struct SQLMigrator: Sendable {
     private let migrations: [SQLMigration]
+    private let ownsDatabase: Bool
 
-    public init(_ migrations: [SQLMigration]) {
+    /// - Parameter ownsDatabase: nobody else keeps tables in the database, so that a room that is not known is a newer program's.
+    public init(_ migrations: [SQLMigration], ownsDatabase: Bool = false) {
         self.migrations = migrations
+        self.ownsDatabase = ownsDatabase
     }
 
-    /// Applies what is missing, in the given order, in one transaction.
+    /// Applies what is missing, in the given order, in one transaction. Of several nodes that do so at once, one applies it and
+    /// the others find it done.
     /// - Parameter now: the time of the migration in microseconds since 1970.
     /// - Returns: the titles of the steps that were applied.
     /// - Throws: `SQLError` with code `.schema` if the database holds a step that this program doesn't know.
     @discardableResult
     public func migrate(_ database: any SQLDatabase, now: Int64) async throws -> [String] {
-        try await database.write { session in
+        let titles = try await database.write { session in
             try session.execute(
                 """
                 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -46,31 +61,54 @@ public struct SQLMigrator: Sendable {
             }
             return titles
         }
+        try await database.isolateTenants()
+        return titles
     }
 
-    /// Checks that nothing is missing, and changes nothing.
-    /// - Throws: `SQLError` with code `.schema` if a step is missing, or one is there that this program doesn't know.
-    public func check(_ database: any SQLDatabase) async throws {
-        let missing: [SQLMigration]
-        do {
-            missing = try await database.read { session in try self.missing(in: session) }
-        } catch let error as SQLError where error.code == .other {
-            throw SQLError(.schema, "the database has no schema yet")
-        }
-        guard missing.isEmpty else {
-            throw SQLError(.schema, "the database misses \(missing.count) schema steps; start once with database.migrate: auto")
+    /// What `migrate` would apply now, in its order. Changes nothing.
+    /// - Throws: `SQLError` with code `.schema` if the database holds a step that this program doesn't know.
+    public func pending(_ database: any SQLDatabase) async throws -> [SQLMigration] {
+        try await database.read { session in try missing(in: session) }
+    }
+
+    /// Every step that this program knows, in order, then those that it doesn't know. Changes nothing.
+    public func status(_ database: any SQLDatabase) async throws -> [SQLMigrationStatus] {
+        try await database.read { session in
+            var applied = try applied(in: session)
+            let known = migrations.map { migration in
+                SQLMigrationStatus(
+                    room: migration.room, number: migration.number, title: migration.title,
+                    appliedAt: applied.removeValue(forKey: migration.step)?.appliedAt, isKnown: true)
+            }
+            let unknown = applied.values.filter { isOurs($0.room) }
+            return known + unknown.sorted { ($0.room, $0.number) < ($1.room, $1.number) }
         }
     }
 
     /// The steps that have not been applied, in order.
     private func missing(in session: any SQLSession) throws -> [SQLMigration] {
-        let applied = Set(try session.all("SELECT room, number FROM schema_migrations") { "\($0.string(0))/\($0.int(1))" })
-        let known = Set(migrations.map { "\($0.room)/\($0.number)" })
-        let rooms = Set(migrations.map(\.room))
-        if let newer = applied.subtracting(known).filter({ rooms.contains(String($0.prefix { $0 != "/" })) }).sorted().first {
+        let applied = try applied(in: session)
+        let known = Set(migrations.map(\.step))
+        let newer = applied.filter { !known.contains($0.key) && isOurs($0.value.room) }
+        if let newer = newer.keys.min() {
             throw SQLError(
                 .schema, "the database has schema step \(newer), which this version does not know; use a newer waybill")
         }
-        return migrations.filter { !applied.contains("\($0.room)/\($0.number)") }
+        return migrations.filter { applied[$0.step] == nil }
     }
+
+    private func isOurs(_ room: String) -> Bool { ownsDatabase || migrations.contains { $0.room == room } }
+
+    private func applied(in session: any SQLSession) throws -> [String: SQLMigrationStatus] {
+        guard try session.count(session.dialect.tableCount, "schema_migrations") > 0 else { return [:] }
+        let steps = try session.all("SELECT room, number, title, applied_at FROM schema_migrations") { row in
+            SQLMigrationStatus(
+                room: row.string(0), number: row.int(1), title: row.string(2), appliedAt: row.int64(3), isKnown: false)
+        }
+        return Dictionary(steps.map { ("\($0.room)/\($0.number)", $0) }) { $1 }
+    }
+}
+
+extension SQLMigration {
+    fileprivate var step: String { "\(room)/\(number)" }
 }

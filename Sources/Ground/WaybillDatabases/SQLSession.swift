@@ -16,12 +16,32 @@ public protocol SQLSession: AnyObject {
     @discardableResult
     func execute(_ sql: String, arguments: [SQLValue]) throws -> Int
 
+    /// Runs a statement that nobody waits for: where the database is another process, it travels with the next one that somebody
+    /// does wait for, or with the commit. All statements run in the order in which they were given. If it fails, the next call
+    /// throws, or the whole body fails.
+    /// - Throws: `SQLError`.
+    func send(_ sql: String, arguments: [SQLValue]) throws
+
     /// Runs a query and hands each row to `body` as it is read, until `body` says `.stop` or throws.
     /// - Throws: `SQLError`, or what `body` throws.
     func scan(_ sql: String, arguments: [SQLValue], _ body: (SQLRow) throws -> SQLScan) throws
+
+    /// Has the statements of `body` see and change only rows of one tenant, where the database can enforce it. Afterwards the
+    /// session is what it was.
+    func isolated<T>(to tenant: String, _ body: () throws -> T) throws -> T
 }
 
 extension SQLSession {
+    public func isolated<T>(to tenant: String, _ body: () throws -> T) throws -> T { try body() }
+
+    /// A database inside this process has nothing to wait for.
+    public func send(_ sql: String, arguments: [SQLValue]) throws { try execute(sql, arguments: arguments) }
+
+    /// Runs a statement that nobody waits for.
+    public func send(_ sql: String, _ arguments: (any SQLBindable)...) throws {
+        try send(sql, arguments: arguments.map(\.sqlValue))
+    }
+
     /// Runs a statement and returns the number of rows it changed.
     @discardableResult
     public func execute(_ sql: String, _ arguments: (any SQLBindable)...) throws -> Int {

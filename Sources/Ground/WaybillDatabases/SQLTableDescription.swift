@@ -15,6 +15,8 @@ public struct SQLTableDescription: Sendable, Hashable {
 
     /// As the database spells it.
     public var name: String
+    /// What a statement calls it, with quotes where it needs them, and with the schema that it is in.
+    public var reference: String
     public var isView: Bool
     /// In the order of `SELECT *`.
     public var columns: [Column]
@@ -28,10 +30,12 @@ public struct SQLTableDescription: Sendable, Hashable {
     public var indices: [[String]]
 
     public init(
-        name: String, isView: Bool, columns: [Column], rowNumberColumn: String?, rowNumber: String?, uniqueKeys: [[String]],
+        name: String, reference: String, isView: Bool, columns: [Column], rowNumberColumn: String?, rowNumber: String?,
+        uniqueKeys: [[String]],
         indices: [[String]]
     ) {
         self.name = name
+        self.reference = reference
         self.isView = isView
         self.columns = columns
         self.rowNumberColumn = rowNumberColumn

@@ -62,6 +62,25 @@ public final class OutputBuffer {
         used &+= bytes.count
     }
 
+    /// Appends a stretch of some bytes, mostly a short one: eight bytes at a time where that stays inside of them.
+    @inlinable public func append(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, to end: Int) {
+        guard start >= 0, start < end, end <= bytes.count, let base = bytes.baseAddress else { return }
+        let length = end &- start
+        let rounded = (length &+ 7) & ~7
+        let target = UnsafeMutableRawPointer(pointer(reserving: rounded))
+        if length <= 32, start &+ rounded <= bytes.count {
+            let source = UnsafeRawPointer(base + start)
+            var at = 0
+            while at < length {
+                target.storeBytes(of: (source + at).loadUnaligned(as: UInt64.self), toByteOffset: at, as: UInt64.self)
+                at &+= 8
+            }
+        } else {
+            target.copyMemory(from: base + start, byteCount: length)
+        }
+        used &+= length
+    }
+
     @inlinable public func append(_ bytes: [UInt8]) {
         bytes.withUnsafeBufferPointer { append($0) }
     }
@@ -93,6 +112,14 @@ public final class OutputBuffer {
     /// Drops what was written after the first `count` bytes, such as half a row.
     @inlinable public func truncate(to count: Int) {
         if count >= 0, count < used { used = count }
+    }
+
+    /// Drops the first `count` bytes and moves the rest to the front.
+    public func dropFirst(_ count: Int) {
+        guard count > 0 else { return }
+        let left = max(0, used - count)
+        base.update(from: base + (used - left), count: left)
+        used = left
     }
 
     /// Drops all bytes and keeps the room.

@@ -38,14 +38,20 @@ public enum RFC3339 {
     /// What is outside of `range` is written as its nearest end.
     public static func append(_ microseconds: Int64, to out: OutputBuffer) {
         let target = out.pointer(reserving: room)
-        out.advance(by: write(microseconds, exactly: false, target))
+        out.advance(by: write(microseconds, .asNeeded, target))
+    }
+
+    /// Appends the instant with exactly microseconds: `2013-01-01T05:00:00.000000Z`.
+    public static func appendMicroseconds(_ microseconds: Int64, to out: OutputBuffer) {
+        let target = out.pointer(reserving: room)
+        out.advance(by: write(microseconds, .six, target))
     }
 
     /// The instant with exactly milliseconds, the form of the wire; the rest is cut off.
     public static func string(_ microseconds: Int64) -> String {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: room) { buffer in
             guard let base = buffer.baseAddress else { return "" }
-            let length = write(microseconds, exactly: true, base)
+            let length = write(microseconds, .three, base)
             return String(decoding: UnsafeBufferPointer(start: base, count: length), as: UTF8.self)
         }
     }
@@ -53,8 +59,10 @@ public enum RFC3339 {
     // 27 bytes, and stores are eight bytes wide.
     private static let room = 40
 
-    private static func write(_ microseconds: Int64, exactly millisecondsOnly: Bool, _ target: UnsafeMutablePointer<UInt8>) -> Int
-    {
+    /// Decimals of a second.
+    private enum Decimals { case three, six, asNeeded }
+
+    private static func write(_ microseconds: Int64, _ wanted: Decimals, _ target: UnsafeMutablePointer<UInt8>) -> Int {
         let instant = min(max(microseconds, range.lowerBound), range.upperBound)
         // Counted from the year 1, nothing is negative.
         let positive = instant &- range.lowerBound
@@ -75,7 +83,7 @@ public enum RFC3339 {
         target[16] = 0x3A
         digits(seconds % 60, 2, target + 17)
         target[19] = 0x2E
-        let decimals = millisecondsOnly || micros % 1000 == 0 ? 3 : 6
+        let decimals = wanted == .three || (wanted == .asNeeded && micros % 1000 == 0) ? 3 : 6
         digits(decimals == 3 ? micros / 1000 : micros, decimals, target + 20)
         target[20 &+ decimals] = 0x5A
         return 21 &+ decimals
