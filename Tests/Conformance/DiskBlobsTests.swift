@@ -33,6 +33,22 @@ import WaybillDiskBlobs
         #expect(FileManager.default.fileExists(atPath: folder.path + "/blobs"))
     }
 
+    @Test(
+        "a blob that ends with a piece of its file, just before or behind it, is whole, on any file system",
+        arguments: [524_287, 524_288, 524_289, 1_048_576, 1_310_720, 2_097_153], TemporaryFolder.places)
+    func pieces(length: Int, place: String) async throws {
+        let other = try TemporaryFolder(in: place)
+        let store = try DiskBlobs(root: other.path)
+        let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 9) }
+        for size in [length, 300_000, 4097] {
+            let chunks = stride(from: 0, to: length, by: size).map { Array(bytes[$0..<min(length, $0 + size)]) }
+            let digest = try await store.put(key("a/\(size)"), chunks)
+            #expect(digest.length == Int64(length))
+            #expect(try await store.get(key("a/\(size)")) == bytes)
+        }
+        withExtendedLifetime(other) {}
+    }
+
     @Test("what was abandoned leaves no file")
     func abandoned() async throws {
         let store = try DiskBlobs(root: folder.path)

@@ -56,7 +56,7 @@ import Testing
         return error?.message
     }
 
-    @Test("a document is had; a redirect, another status, too many bytes and too much time are refused", .timeLimit(.minutes(1)))
+    @Test("a document is had; a redirect, another status, too many bytes and too much time are refused", .timeLimit(.minutes(5)))
     func get() async throws {
         try await withServer { address, http in
             let body = try await http.get("\(address)/ok", accept: "a/b", bytesMax: 4096, timeout: .seconds(20))

@@ -54,6 +54,96 @@ import WaybillPostgres
         }
     }
 
+    @Test("a query that is broken off leaves the state as it was, and one that is left open goes on where it stood")
+    func brokenOff() async throws {
+        try await PostgresFixture.withDatabase { lease in
+            try await lease.database.write { _ = try $0.execute("CREATE TABLE n (i BIGINT, t TEXT)") }
+            try await lease.database.write { session in
+                _ = try session.execute("INSERT INTO n SELECT s, repeat('x', 1000) FROM generate_series(1, 20000) AS s")
+            }
+            let snapshot = try await PostgresSource(url: lease.url).openSnapshot(readers: 1)
+            try await lease.database.write { _ = try $0.execute("DELETE FROM n") }
+            for _ in 0..<3 {
+                let firsts = try await snapshot.read(reader: 0) { session in
+                    try session.first("SELECT i, t FROM n WHERE i > $1 ORDER BY i", 7) { $0.int(0) }
+                }
+                #expect(firsts == 8)
+            }
+            #expect(try await snapshot.read(reader: 0) { try $0.count("SELECT count(*) FROM n") } == 20_000)
+            let seen = Mutex<[Int64]>([])
+            for piece in 1...4 {
+                let isOpen = try await snapshot.read(reader: 0) { session in
+                    let session = try #require(session as? any SQLResumableSession)
+                    return try session.scan(
+                        "SELECT i, t FROM n WHERE i <= $1 ORDER BY i", arguments: [.integer(3000)], resuming: 1
+                    ) {
+                        row in
+                        seen.withLock { seen in
+                            seen.append(row.int64(0))
+                            return seen.count % 1000 == 0 ? .stop : .next
+                        }
+                    }
+                }
+                #expect(isOpen == (piece < 4))
+                if piece == 2 {
+                    // One connection gives the rows of one query at a time.
+                    await #expect(throws: SQLError.self) { try await snapshot.read(reader: 0) { try $0.count("SELECT 1") } }
+                }
+            }
+            #expect(seen.withLock { $0 } == Array(1...3000))
+            await #expect(throws: Refusal.self) {
+                try await snapshot.read(reader: 0) { try $0.scan("SELECT i, t FROM n", arguments: []) { _ in throw Refusal() } }
+            }
+            #expect(try await snapshot.read(reader: 0) { try $0.count("SELECT count(*) FROM n") } == 20_000)
+            await snapshot.close()
+        }
+    }
+
+    @Test("values stand in a statement as they are, and types that are not known come as the server prints them")
+    func values() async throws {
+        try await PostgresFixture.withDatabase { lease in
+            let snapshot = try await PostgresSource(url: lease.url).openSnapshot(readers: 1)
+            let texts = ["", "it's", "\\", "\\'; DROP TABLE n; --", "$1", "größe", "\"$2\""]
+            let found = try await snapshot.read(reader: 0) { session in
+                try texts.map { text in
+                    try session.first(
+                        """
+                        SELECT $1::text, $2::bigint, $3::float8, $4::bytea, $5::text IS NULL, '$1', "a$1"
+                        FROM (SELECT 1 AS "a$1") AS t
+                        """,
+                        arguments: [.text(text), .integer(-5), .double(2.5), .blob([0, 39, 255]), .null]
+                    ) { row in (0..<row.count).map { row[$0].value } }
+                }
+            }
+            for (text, row) in zip(texts, found) {
+                #expect(
+                    row == [
+                        .text(text), .integer(-5), .double(2.5), .blob([0, 39, 255]), .integer(1), .text("$1"), .integer(1),
+                    ])
+            }
+            let odd = try await snapshot.read(reader: 0) { session in
+                try session.first(
+                    """
+                    SELECT ARRAY[1, NULL, 3], '1 day'::interval, '10.0.0.1'::inet, 7, '2013-02-03 04:05:06.7'::timestamptz,
+                        '2013-02-03'::date, 'infinity'::timestamp, 12345.678900::numeric, NULL::point,
+                        '00000000-0000-4000-8000-00000000002a'::uuid, '123-04-05'::date
+                    """
+                ) { row in (0..<row.count).map { row[$0].value } }
+            }
+            #expect(
+                odd == [
+                    .text("{1,NULL,3}"), .text("1 day"), .text("10.0.0.1/32"), .integer(7), .text("2013-02-03T04:05:06.7Z"),
+                    .text("2013-02-03"), .text("infinity"), .text("12345.6789"), .null,
+                    .text("00000000-0000-4000-8000-00000000002a"), .text("0123-04-05"),
+                ])
+            let nul = await #expect(throws: SQLError.self) {
+                try await snapshot.read(reader: 0) { try $0.first("SELECT $1::text", "a\u{0}") { $0.string(0) } }
+            }
+            #expect(nul?.code == .constraint)
+            await snapshot.close()
+        }
+    }
+
     @Test("COPY goes out and in as a stream, and comes back as it was")
     func copy() async throws {
         try await PostgresFixture.withDatabase { lease in

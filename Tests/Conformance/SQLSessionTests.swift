@@ -136,6 +136,51 @@ import WaybillDatabases
         }
     }
 
+    @Test("a statement that nobody waits for has run before the next one, and before the commit", arguments: SQLDriver.all)
+    func sent(driver: SQLDriver) async throws {
+        try await driver.withThings { database in
+            let seen = try await database.write { session in
+                for id in 0..<300 { try session.send("INSERT INTO things (id, name) VALUES ($1, $2)", id, "sent") }
+                let count = try session.count("SELECT count(*) FROM things WHERE name = $1", "sent")
+                try session.send("UPDATE things SET name = $1 WHERE id < $2", "first", 10)
+                let renamed = try session.all("UPDATE things SET name = name || '!' WHERE id < $1 RETURNING name", 3) {
+                    $0.string(0)
+                }
+                try session.send("DELETE FROM things WHERE id >= $1", 3)
+                return (count, renamed)
+            }
+            #expect(seen == (300, ["first!", "first!", "first!"]))
+            #expect(try await database.names() == ["first!", "first!", "first!"])
+        }
+    }
+
+    @Test("a statement that nobody waits for and that fails fails its body, and no other", arguments: SQLDriver.all)
+    func sentInVain(driver: SQLDriver) async throws {
+        try await driver.withThings { database in
+            try await withThrowingTaskGroup(of: SQLError.Code?.self) { tasks in
+                for number in 0..<40 {
+                    tasks.addTask {
+                        do {
+                            try await database.write { session in
+                                // The tenth ones take a key that is there: at their end, or with something behind it.
+                                try session.send("INSERT INTO things (id, name) VALUES ($1, 'x')", number)
+                                if number % 10 == 9 { try session.send("INSERT INTO things (id) VALUES ($1)", number) }
+                                if number % 20 == 9 { try session.send("UPDATE things SET name = 'y' WHERE id = $1", number) }
+                            }
+                            return nil
+                        } catch let error as SQLError {
+                            return error.code
+                        }
+                    }
+                }
+                let codes = try await tasks.reduce(into: [SQLError.Code]()) { if let code = $1 { $0.append(code) } }
+                #expect(codes == Array(repeating: .uniqueViolation, count: 4))
+            }
+            let ids = try await database.read { try $0.all("SELECT id FROM things ORDER BY id") { $0.int(0) } }
+            #expect(ids == (0..<40).filter { $0 % 10 != 9 })
+        }
+    }
+
     @Test("a read can't write", arguments: SQLDriver.all)
     func readOnly(driver: SQLDriver) async throws {
         try await driver.withThings { database in

@@ -34,6 +34,31 @@ import WaybillDatabases
         }
     }
 
+    @Test("large values leave nothing behind in the small ones that the same statement stores next", arguments: SQLDriver.all)
+    func largeThenSmall(driver: SQLDriver) async throws {
+        try await driver.withThings { database in
+            try await database.write { session in
+                try session.execute(
+                    "CREATE TABLE pairs (id BIGINT PRIMARY KEY, a \(session.dialect.text), b \(session.dialect.text))")
+            }
+            // More than is kept of the room for bound values, less, and exactly as much.
+            let lengths = [300_000, 3, 262_144, 0, 131_072, 1_500_000, 1]
+            try await database.write { session in
+                for (id, length) in lengths.enumerated() {
+                    try session.execute(
+                        "INSERT INTO pairs (id, a, b) VALUES ($1, $2, $3)",
+                        arguments: [.integer(Int64(id)), .text(String(repeating: "a", count: length)), .text("b\(id)")])
+                }
+            }
+            let read = try await database.read { session in
+                try session.all("SELECT a, b FROM pairs ORDER BY id") { ($0.string(0), $0.string(1)) }
+            }
+            #expect(read.map(\.0.utf8.count) == lengths)
+            #expect(read.allSatisfy { pair in pair.0.utf8.allSatisfy { $0 == UInt8(ascii: "a") } })
+            #expect(read.map(\.1) == lengths.indices.map { "b\($0)" })
+        }
+    }
+
     @Test("a text in the form of a number stays a text", arguments: SQLDriver.all)
     func numericText(driver: SQLDriver) async throws {
         try await driver.withThings { database in

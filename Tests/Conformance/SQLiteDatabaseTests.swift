@@ -206,6 +206,26 @@ import WaybillDatabases
         #expect(try await database.read { try $0.count("SELECT 1") } == 1)
     }
 
+    @Test("a cancel that comes between two statements of a read ends it as well")
+    func cancelledBetweenStatements() async throws {
+        let database = try SQLiteDatabase(path: path)
+        let (started, gate) = (Signal(), Gate())
+        await withThrowingTaskGroup(of: Int.self) { tasks in
+            tasks.addTask {
+                try await database.read { session in
+                    started.send()
+                    guard gate.pass() else { return 0 }
+                    return try session.count(
+                        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+                }
+            }
+            await started.wait()
+            tasks.cancelAll()
+            gate.open()
+            await #expect(throws: CancellationError.self) { try await tasks.waitForAll() }
+        }
+    }
+
     @Test("more texts than statements are kept give the right rows")
     func manyStatements() async throws {
         let database = try SQLiteDatabase(path: path)

@@ -4,8 +4,13 @@ import Foundation
 final class TemporaryFolder: Sendable {
     let path: String
 
-    init() throws {
-        var template = Array((NSTemporaryDirectory() + "/conformance-XXXXXX").utf8CString)
+    /// Where files may lie for a while; mostly on different file systems.
+    static var places: [String] {
+        [NSTemporaryDirectory(), "/dev/shm", "/var/tmp"].filter { FileManager.default.isWritableFile(atPath: $0) }
+    }
+
+    init(in place: String = NSTemporaryDirectory()) throws {
+        var template = Array((place + "/conformance-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else { throw CocoaError(.fileWriteUnknown) }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

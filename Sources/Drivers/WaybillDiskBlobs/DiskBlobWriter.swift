@@ -47,6 +47,7 @@ final class DiskBlobWriter: BlobWriter {
     private let state = Mutex(State())
     // One thread at a time writes, so the lock is never waited for.
     private let written = Mutex(Written())
+    private let file: StagedFile
 
     init(
         key: BlobKey, mode: BlobWriteMode, path: String, descriptor: Int32, folders: BlobFolders, service: DiskIOService
@@ -55,6 +56,7 @@ final class DiskBlobWriter: BlobWriter {
         self.mode = mode
         self.path = path
         self.descriptor = descriptor
+        file = StagedFile(descriptor, path)
         self.folders = folders
         self.service = service
     }
@@ -134,7 +136,7 @@ final class DiskBlobWriter: BlobWriter {
                 try chunk.withUnsafeBytes { bytes in
                     try written.withLock { written in
                         written.hash.update(bufferPointer: bytes)
-                        try FileCalls.write(bytes, to: descriptor, path)
+                        try file.append(bytes)
                         written.length += Int64(bytes.count)
                     }
                 }
@@ -150,6 +152,7 @@ final class DiskBlobWriter: BlobWriter {
     /// The file is durable before its name is, and its name before the digest is told.
     private func publish() throws -> BlobDigest {
         do {
+            try file.finish()
             if SeededBug.renamesBeforeSync { try folders.place(path, at: key, mode) }
             if !SeededBug.dropsFileSync { try FileCalls.sync(descriptor, path) }
             if !SeededBug.renamesBeforeSync { try folders.place(path, at: key, mode) }

@@ -37,6 +37,44 @@ enum FileCalls {
         }
     }
 
+    /// Writes whole blocks past the page cache.
+    /// - Returns: how many bytes were written before the file system refused to go on that way.
+    /// - Throws: what `write` throws.
+    static func writeDirect(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String) throws -> Int {
+        var done = 0
+        while done < bytes.count {
+            let written = write(descriptor, UnsafeRawBufferPointer(rebasing: bytes[done...]))
+            if written > 0 {
+                done += written
+            } else if written < 0, errno == EINVAL {
+                break
+            } else if written == 0 || errno != EINTR {
+                throw error("write", path, written == 0 ? EIO : errno)
+            }
+        }
+        return done
+    }
+
+    /// Lets writes go past the page cache, or no longer.
+    /// - Returns: false if that can't be had.
+    static func setDirect(_ isDirect: Bool, _ descriptor: Int32) -> Bool {
+        #if canImport(Glibc)
+        let flags = fcntl(descriptor, F_GETFL)
+        return flags >= 0 && fcntl(descriptor, F_SETFL, isDirect ? flags | directFlag : flags & ~directFlag) == 0
+        #else
+        return fcntl(descriptor, F_NOCACHE, isDirect ? 1 : 0) == 0
+        #endif
+    }
+
+    #if canImport(Glibc)
+    /// `O_DIRECT` of the kernel's interface, which the C library shows to its own dialect only.
+    #if arch(arm64) || arch(arm)
+    private static let directFlag: Int32 = 0o200000
+    #else
+    private static let directFlag: Int32 = 0o40000
+    #endif
+    #endif
+
     private static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
         #if canImport(Glibc)
         Glibc.write(descriptor, bytes.baseAddress, bytes.count)

@@ -1,5 +1,11 @@
 import WaybillDatabases
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// Types of the server that this driver knows, by their numbers, which never change.
 enum PostgresType {
     static let bool: UInt32 = 16
@@ -93,7 +99,7 @@ final class ArgumentBuffer {
         case (.text(var text), _):
             let start = used
             text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
-            guard !bytes[start..<used].contains(0) else {
+            guard !holdsZero(from: start) else {
                 throw SQLError(.constraint, "a text holds U+0000, which the database can't store")
             }
             return type == PostgresType.text || type == PostgresType.varchar
@@ -101,6 +107,11 @@ final class ArgumentBuffer {
         case (.blob, _): throw SQLError(.other, "parameter $\(index + 1) takes no bytes in: \(sql)")
         }
         return true
+    }
+
+    private func holdsZero(from start: Int) -> Bool {
+        guard used > start, let base = bytes.baseAddress else { return false }
+        return memchr(base + start, 0, used - start) != nil
     }
 
     private func fitting<Integer: FixedWidthInteger>(_ value: Int64, _ type: Integer.Type, _ index: Int) throws -> Integer {

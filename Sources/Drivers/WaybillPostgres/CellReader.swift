@@ -64,10 +64,13 @@ enum CellReader: Sendable {
             if let integer = number.integer { return .integer(integer) }
             if !isExact, let double = Double(number.text) { return .double(double) }
             return made.keep(number.text)
-        case .uuid where count == 16: return made.keep(CalendarText.uuid(UnsafeBufferPointer(start: start, count: 16)))
-        case .date where count == 4: return made.keep(CalendarText.date(Self.load(start, Int32.self)))
-        case .timestamp where count == 8: return made.keep(CalendarText.instant(Self.load(start, Int64.self), suffix: ""))
-        case .timestamptz where count == 8: return made.keep(CalendarText.instant(Self.load(start, Int64.self), suffix: "Z"))
+        case .uuid where count == 16:
+            return made.make { CalendarText.uuid(UnsafeBufferPointer(start: start, count: 16), to: &$0) }
+        case .date where count == 4: return made.make { CalendarText.date(Self.load(start, Int32.self), to: &$0) }
+        case .timestamp where count == 8:
+            return made.make { CalendarText.instant(Self.load(start, Int64.self), isUTC: false, to: &$0) }
+        case .timestamptz where count == 8:
+            return made.make { CalendarText.instant(Self.load(start, Int64.self), isUTC: true, to: &$0) }
         case .jsonb where count >= 1 && start[0] == 1: return .text(start + 1, count: count - 1)
         case .unknown(let type):
             throw SQLError(.other, "values of type \(type) are not known to this driver; cast the column to text")
@@ -82,24 +85,89 @@ enum CellReader: Sendable {
     }
 }
 
-/// Texts that were made for the current row.
+/// Texts that were made for the current row, in memory that is used again for the next one.
 final class RowTexts {
-    private var buffers: [UnsafeMutableBufferPointer<UInt8>] = []
+    private static let blockBytes = 4096
+    private var blocks: [UnsafeMutableBufferPointer<UInt8>] = []
+    private var block = 0
+    private var used = 0
+    private var writer = TextWriter()
 
-    deinit { clear() }
+    deinit {
+        for block in blocks { block.deallocate() }
+    }
 
     func keep(_ text: String) -> SQLCell {
         let utf8 = text.utf8
-        let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(1, utf8.count))
-        _ = buffer.initialize(from: utf8)
-        buffers.append(buffer)
-        return .text(UnsafePointer(buffer.baseAddress), count: utf8.count)
+        let place = place(utf8.count)
+        _ = place.initialize(from: utf8)
+        return .text(UnsafePointer(place.baseAddress), count: utf8.count)
+    }
+
+    /// Keeps a short text that `body` writes.
+    @inline(__always)
+    func make(_ body: (inout TextWriter) -> Void) -> SQLCell {
+        let place = place(TextWriter.bytesMax)
+        writer.start = place.baseAddress
+        writer.count = 0
+        body(&writer)
+        used -= TextWriter.bytesMax - writer.count
+        return .text(UnsafePointer(place.baseAddress), count: writer.count)
     }
 
     @inline(__always)
     func clear() {
-        guard !buffers.isEmpty else { return }
-        for buffer in buffers { buffer.deallocate() }
-        buffers.removeAll(keepingCapacity: true)
+        block = 0
+        used = 0
+    }
+
+    private func place(_ count: Int) -> UnsafeMutableBufferPointer<UInt8> {
+        while true {
+            if block == blocks.count { blocks.append(.allocate(capacity: max(Self.blockBytes, count))) }
+            if blocks[block].count - used >= count { break }
+            block += 1
+            used = 0
+        }
+        defer { used += count }
+        return UnsafeMutableBufferPointer(rebasing: blocks[block][used..<used + count])
+    }
+}
+
+/// Writes one short text of ASCII.
+struct TextWriter {
+    static let bytesMax = 48
+    fileprivate(set) var start: UnsafeMutablePointer<UInt8>?
+    fileprivate(set) var count = 0
+
+    @inline(__always)
+    mutating func append(_ byte: UInt8) {
+        guard count < TextWriter.bytesMax else { return }
+        start?[count] = byte
+        count += 1
+    }
+
+    mutating func append(_ text: StaticString) {
+        for index in 0..<text.utf8CodeUnitCount { append(text.utf8Start[index]) }
+    }
+
+    /// A number that is not negative, with zeros before it up to a width.
+    @inline(__always)
+    mutating func append(_ number: Int64, width: Int) {
+        var digits = 1
+        var bound: Int64 = 10
+        while digits < 18, number >= bound {
+            digits += 1
+            bound *= 10
+        }
+        let total = max(digits, width)
+        guard count + total <= TextWriter.bytesMax else { return }
+        var rest = number
+        var at = count + total
+        while at > count {
+            at -= 1
+            start?[at] = UInt8(truncatingIfNeeded: 48 + rest % 10)
+            rest /= 10
+        }
+        count += total
     }
 }

@@ -13,12 +13,15 @@ import Darwin
 final class ConnectionSlot: @unchecked Sendable {
     let queue: DispatchQueue
     private let options: ConnectionOptions
+    private let outage: Outage?
     private var connection: PostgresConnection?
     private var backoff: Backoff
     private var isClosed = false
 
-    init(_ options: ConnectionOptions, label: String, seed: UInt64) {
+    /// - Parameter outage: shared with others whose callers need an answer in time.
+    init(_ options: ConnectionOptions, label: String, seed: UInt64, outage: Outage? = nil) {
         self.options = options
+        self.outage = outage
         queue = DispatchQueue(label: "waybill.postgres.\(label)")
         backoff = Backoff(seed: seed)
     }
@@ -36,10 +39,12 @@ final class ConnectionSlot: @unchecked Sendable {
                 let opened = try PostgresConnection(options, queue: queue)
                 connection = opened
                 backoff.reset()
+                outage?.noteSuccess()
                 return opened
             } catch let failure as PostgresFailure {
                 let pause = backoff.next()
-                guard failure.kind == .lost, DispatchTime.now() + pause < deadline else {
+                outage?.noteFailure()
+                guard failure.kind == .lost, DispatchTime.now() + pause < outage?.end(of: deadline) ?? deadline else {
                     throw PostgresFailure(.refused, failure.error)
                 }
                 pauseThread(seconds: pause)

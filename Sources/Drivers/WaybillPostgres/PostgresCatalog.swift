@@ -8,10 +8,11 @@ enum PostgresCatalog {
         let quoted = "\"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
         let found = try session.first(
             """
-            SELECT c.oid::bigint, c.relname::text, c.relkind = 'v' FROM pg_class AS c
+            SELECT c.oid::bigint, c.relname::text, c.relkind IN ('v', 'm'), format('%I.%I', n.nspname, c.relname)
+            FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
             WHERE c.oid = coalesce(to_regclass($1), to_regclass($2)) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
             """, quoted, name
-        ) { (id: $0.int64(0), name: $0.string(1), isView: $0.bool(2)) }
+        ) { (id: $0.int64(0), name: $0.string(1), isView: $0.bool(2), reference: $0.string(3)) }
         guard let found else { throw SQLError(.schema, "the database has no table or view \(name)") }
         let columns = try session.all(
             """
@@ -20,7 +21,8 @@ enum PostgresCatalog {
             """, found.id
         ) { SQLTableDescription.Column(name: $0.string(0), declaredType: $0.string(1), isNotNull: $0.bool(2)) }
         return SQLTableDescription(
-            name: found.name, isView: found.isView, columns: columns, rowNumberColumn: nil, rowNumber: nil,
+            name: found.name, reference: found.reference, isView: found.isView, columns: columns, rowNumberColumn: nil,
+            rowNumber: nil,
             uniqueKeys: try indices(of: found.id, isUnique: true, in: session),
             indices: try indices(of: found.id, isUnique: false, in: session))
     }
@@ -30,6 +32,7 @@ enum PostgresCatalog {
         let rows = try session.all(
             """
             SELECT i.indexrelid::bigint, a.attname::text FROM pg_index AS i
+            JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS m ON m.oid = c.relam AND m.amname = 'btree'
             CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
             LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.number
             WHERE i.indrelid = $1::bigint::oid AND i.indpred IS NULL AND i.indisvalid AND k.place <= i.indnkeyatts

@@ -17,6 +17,14 @@ public struct PostgresConfiguration: Sendable {
     /// What serial writes of all nodes take turns by. Installations that share a database need different ones.
     public var serialKey: Int64 = 0x5741_5942_494c_4c01
 
+    /// The role in which transactions on behalf of a tenant run, such as `waybill_tenant`: `isolateTenants` makes it, and
+    /// policies hold it to that tenant's rows. With nil they run as the user who connects. Tables of your own need a policy then
+    /// as well (`SQLDialect.tenantRows`), or what a handler commits and a kind's hook can't reach them.
+    public var tenantRole: String?
+
+    /// Statements find their rows by key: a plan that was made while a table was small must not go on reading the whole of it.
+    var findsByKey = false
+
     public init() {}
 
     /// What is set in each session, or behind a pooler in each transaction.
@@ -24,6 +32,8 @@ public struct PostgresConfiguration: Sendable {
         [
             "synchronous_commit = on", "standard_conforming_strings = on", "TimeZone = 'UTC'", "DateStyle = 'ISO'",
             "extra_float_digits = 1", "idle_in_transaction_session_timeout = '\(max(1, idleInTransactionSeconds))s'",
-        ]
+            // Compiling takes longer than any statement here.
+            "jit = off",
+        ] + (findsByKey ? ["enable_seqscan = off"] : [])
     }
 }

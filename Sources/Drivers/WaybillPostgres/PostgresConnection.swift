@@ -18,7 +18,7 @@ final class PostgresConnection: @unchecked Sendable {
     /// When it was opened, by a clock that never goes back.
     let openedAt: DispatchTime
     private(set) lazy var session = PostgresSession(
-        self, preparesStatements: preparesStatements, statementsMax: statementsMax, isExact: isExact)
+        self, role: role, preparesStatements: preparesStatements, statementsMax: statementsMax, isExact: isExact)
 
     /// Bytes of a COPY are still to come.
     var isCopying = false
@@ -26,6 +26,7 @@ final class PostgresConnection: @unchecked Sendable {
     private let preparesStatements: Bool
     private let statementsMax: Int
     private let isExact: Bool
+    private let role: TenantRole
     private let canceller: Canceller
 
     /// Connects. Blocks until the server has answered or the time-out of the options has passed.
@@ -34,6 +35,7 @@ final class PostgresConnection: @unchecked Sendable {
     init(_ options: ConnectionOptions, queue: DispatchQueue, isExact: Bool = false) throws {
         self.queue = queue
         self.isExact = isExact
+        role = options.role
         preparesStatements = options.preparesStatements
         statementsMax = options.configuration.statementsMax
         openedAt = .now()
@@ -139,6 +141,14 @@ struct ConnectionOptions: Sendable {
     var address: PostgresAddress
     var configuration: PostgresConfiguration
     var applicationName: String
+    var role: TenantRole
+
+    init(address: PostgresAddress, configuration: PostgresConfiguration, applicationName: String) {
+        self.address = address
+        self.configuration = configuration
+        self.applicationName = applicationName
+        role = TenantRole(configuration.tenantRole)
+    }
 
     var preparesStatements: Bool { address.preparesStatements ?? configuration.preparesStatements }
 

@@ -14,6 +14,10 @@ public struct PostgresCopy: Sendable {
             address: try PostgresAddress(url), configuration: configuration, applicationName: "waybill-copy")
     }
 
+    init(_ options: ConnectionOptions) {
+        self.options = options
+    }
+
     /// Runs `COPY … TO STDOUT` and hands its bytes out as they come, some hundred KiB at a time. The next ones are read once
     /// `consume` has returned.
     /// - Throws: `SQLError`, what `consume` throws, or `CancellationError`.
@@ -33,7 +37,18 @@ public struct PostgresCopy: Sendable {
     @discardableResult
     public func into<Chunks: AsyncSequence>(_ sql: String, _ chunks: Chunks) async throws -> Int
     where Chunks.Element == [UInt8] {
+        try await into(sql, chunks, before: { _ in }, after: { _ in })
+    }
+
+    /// - Parameters:
+    ///   - before: what comes on the same connection before the rows.
+    ///   - after: what comes after them.
+    func into<Chunks: AsyncSequence>(
+        _ sql: String, _ chunks: Chunks, before: @escaping @Sendable (PostgresConnection) throws -> Void,
+        after: @escaping @Sendable (PostgresConnection) throws -> Void
+    ) async throws -> Int where Chunks.Element == [UInt8] {
         try await withConnection { connection in
+            try await connection.perform(before)
             try await connection.perform { try $0.startCopy(sql, PGRES_COPY_IN) }
             do {
                 for try await chunk in chunks {
@@ -41,10 +56,12 @@ public struct PostgresCopy: Sendable {
                     try await connection.perform { try $0.sendCopy(chunk) }
                 }
             } catch {
-                try await connection.perform { try $0.endCopy(refusal: "the sender gave up") }
+                _ = try await connection.perform { try $0.endCopy(refusal: "the sender gave up") }
                 throw error
             }
-            return try await connection.perform { try $0.endCopy(refusal: nil) }
+            let count = try await connection.perform { try $0.endCopy(refusal: nil) }
+            try await connection.perform(after)
+            return count
         }
     }
 

@@ -1,4 +1,5 @@
 import Dispatch
+import SeededBugs
 import Synchronization
 import WaybillDatabases
 
@@ -17,8 +18,8 @@ public final class PostgresDatabase: SQLDatabase {
     private let serial: SerialWriter
     private let urgent: ConnectionSlot
     private let waitSeconds: Double
-    private let beginRead: String
-    private let beginWrite: String
+    private let readStart: TransactionStart
+    private let writeStart: TransactionStart
 
     /// Connects when the first statement comes.
     /// - Parameters:
@@ -32,29 +33,41 @@ public final class PostgresDatabase: SQLDatabase {
             address: try PostgresAddress(url), configuration: configuration, applicationName: applicationName)
         self.options = options
         waitSeconds = max(0.1, configuration.waitSeconds)
-        // Behind a pooler the settings of the session would be somebody else's.
-        let settings =
-            options.preparesStatements ? "" : configuration.settings.map { "SET LOCAL \($0); " }.joined()
-        beginRead = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \(settings)"
-        beginWrite = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \(settings)SELECT pg_current_xact_id()::text"
-        let beginSerial = """
-            BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \(settings)SELECT set_config('idle_in_transaction_session_timeout', \
-            '\(max(1, configuration.idleInSerialTransactionSeconds))s', true), \
-            pg_advisory_xact_lock(\(configuration.serialKey)), pg_current_xact_id()::text
-            """
+        // All nodes wait for one that stops in the middle of its turn.
+        var serialOptions = options
+        serialOptions.configuration.idleInTransactionSeconds = configuration.idleInSerialTransactionSeconds
+        serialOptions.configuration.findsByKey = true
+        readStart = TransactionStart("REPEATABLE READ READ ONLY", options)
+        writeStart = TransactionStart("READ COMMITTED READ WRITE", options, then: "SELECT pg_current_xact_id()::text")
+        let turn = SeededBug.takesNoTurn ? "''" : "pg_advisory_xact_lock(\(configuration.serialKey))::text"
+        let serialStart = TransactionStart(
+            "READ COMMITTED READ WRITE", serialOptions, then: "SELECT \(turn), pg_current_xact_id()::text")
         let seed = DispatchTime.now().uptimeNanoseconds
-        let writer = ConnectionSlot(options, label: "serial", seed: seed)
-        serial = SerialWriter(WriteRunner(slot: writer, begin: beginSerial, waitSeconds: waitSeconds))
+        let outage = Outage(patienceSeconds: waitSeconds)
+        let writer = ConnectionSlot(serialOptions, label: "serial", seed: seed, outage: outage)
+        serial = SerialWriter(WriteRunner(slot: writer, start: serialStart, waitSeconds: waitSeconds))
         urgent = ConnectionSlot(options, label: "urgent", seed: seed &+ 1)
         words = PostgresSignals(options, channel: "waybill", waitSeconds: waitSeconds)
         let slots = (0..<max(1, configuration.connections)).map {
-            ConnectionSlot(options, label: "\($0)", seed: seed &+ 2 &+ UInt64($0))
+            ConnectionSlot(options, label: "\($0)", seed: seed &+ 2 &+ UInt64($0), outage: outage)
         }
         pool = ConnectionPool(slots, waitSeconds: waitSeconds)
     }
 
     public func read<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
-        let runner = ReadRunner(waitSeconds: waitSeconds, begin: beginRead)
+        try await read(behalf: nil, body)
+    }
+
+    public func read<T: Sendable>(
+        tenant: String, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        try await read(behalf: tenant, body)
+    }
+
+    private func read<T: Sendable>(
+        behalf tenant: String?, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        let runner = ReadRunner(waitSeconds: waitSeconds, start: readStart, tenant: tenant)
         let ticket = ReadTicket()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { caller in
@@ -71,30 +84,46 @@ public final class PostgresDatabase: SQLDatabase {
 
     @discardableResult
     public func write<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
-        try await withCheckedThrowingContinuation { serial.enqueue(TypedWrite(body, caller: $0)) }
+        try await write(.serial, behalf: nil, body)
     }
 
     @discardableResult
     public func write<T: Sendable>(
         _ order: SQLWriteOrder, _ body: @escaping @Sendable (any SQLSession) throws -> T
     ) async throws -> T {
+        try await write(order, behalf: nil, body)
+    }
+
+    @discardableResult
+    public func write<T: Sendable>(
+        _ order: SQLWriteOrder, tenant: String, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        try await write(order, behalf: tenant, body)
+    }
+
+    private func write<T: Sendable>(
+        _ order: SQLWriteOrder, behalf tenant: String?, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
         switch order {
-        case .serial: return try await write(body)
+        case .serial:
+            return try await withCheckedThrowingContinuation { caller in
+                serial.enqueue(TypedWrite(tenant: tenant, body, caller: caller))
+            }
         case .concurrent:
             return try await withCheckedThrowingContinuation { caller in
-                let write = TypedWrite(body, caller: caller)
+                let write = TypedWrite(tenant: tenant, body, caller: caller)
                 pool.submit(.init(run: { self.commit(write, on: $0) }, refuse: { write.finish($0) }))
             }
         case .urgent:
             return try await withCheckedThrowingContinuation { caller in
-                let write = TypedWrite(body, caller: caller)
+                let write = TypedWrite(tenant: tenant, body, caller: caller)
                 urgent.queue.async { self.commit(write, on: self.urgent) }
             }
         }
     }
 
     private func commit(_ write: any PendingWrite, on slot: ConnectionSlot) {
-        let runner = WriteRunner(slot: slot, begin: beginWrite, waitSeconds: waitSeconds)
+        let runner = WriteRunner(slot: slot, start: writeStart, waitSeconds: waitSeconds)
         _ = runner.commit([write])
     }
 

@@ -17,13 +17,14 @@ public final class PostgresSignals: SQLSignals {
         var nextID = 0
         var pending: [String] = []
         var isSending = false
+        var lastSent: DispatchTime?
         var isListening = false
         var isClosed = false
     }
 
     /// The server takes less than 8,000 bytes at once.
     private static let payloadBytesMax = 7_500
-    /// So long are words gathered into one notification.
+    /// A word is sent at once, and then so long are others gathered into one notification.
     private static let gatherSeconds = 0.003
     /// One that waits for the server's words looks so often whether it is still wanted.
     private static let pollMilliseconds: Int32 = 500
@@ -60,15 +61,15 @@ public final class PostgresSignals: SQLSignals {
     }
 
     public func say(_ words: [String]) {
-        let begins = state.withLock { state in
-            guard !state.isClosed else { return false }
+        let at: DispatchTime? = state.withLock { state in
+            guard !state.isClosed else { return nil }
             // More than anybody would read one by one.
             if state.pending.count < 2_000 { state.pending += words }
-            guard !state.isSending else { return false }
+            guard !state.isSending else { return nil }
             state.isSending = true
-            return true
+            return state.lastSent.map { max(.now(), $0 + Self.gatherSeconds) } ?? .now()
         }
-        if begins { mouth.queue.asyncAfter(deadline: .now() + Self.gatherSeconds) { self.send() } }
+        if let at { mouth.queue.asyncAfter(deadline: at) { self.send() } }
     }
 
     func close() async {
@@ -86,6 +87,7 @@ public final class PostgresSignals: SQLSignals {
     private func send() {
         let words = state.withLock { state in
             state.isSending = false
+            state.lastSent = .now()
             defer { state.pending = [] }
             return state.pending
         }
@@ -105,8 +107,10 @@ public final class PostgresSignals: SQLSignals {
         do {
             let connection = try mouth.connected(until: .now() + waitSeconds)
             do {
+                // A hint need not be durable, and nobody should wait for it to be.
                 _ = try connection.session.scan(
-                    "SELECT pg_notify($1, $2)::text", arguments: [.text(channel), .text(payload)], { _ in .next })
+                    "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)::text",
+                    arguments: [.text(channel), .text(payload)], { _ in .next })
             } catch {
                 mouth.drop()
             }

@@ -1,3 +1,4 @@
+import CLibPQ
 import Dispatch
 import WaybillDatabases
 
@@ -33,17 +34,37 @@ public struct PostgresSource: SQLSnapshotSource {
 /// Connections that all see the state of the first one.
 public final class PostgresSnapshot: SQLSnapshot {
     private let readers: [PostgresConnection]
+    private let sessions: [SnapshotSession]
 
     public var readerCount: Int { readers.count }
 
     private init(_ readers: [PostgresConnection]) {
         self.readers = readers
+        sessions = readers.map { SnapshotSession($0) }
     }
+
+    /// How long a server that is busy, or not there for a moment, is tried.
+    private static let waitSeconds = 10.0
 
     static func open(_ options: ConnectionOptions, readers count: Int) async throws -> PostgresSnapshot {
         try await withCheckedThrowingContinuation { caller in
             DispatchQueue.global().async {
-                caller.resume(with: Result { PostgresSnapshot(try connect(options, count)) })
+                caller.resume(with: Result { PostgresSnapshot(try connect(options, count, until: .now() + waitSeconds)) })
+            }
+        }
+    }
+
+    private static func connect(
+        _ options: ConnectionOptions, _ count: Int, until deadline: DispatchTime
+    ) throws -> [PostgresConnection] {
+        var backoff = Backoff(seed: DispatchTime.now().uptimeNanoseconds)
+        while true {
+            do {
+                return try connect(options, count)
+            } catch let failure as PostgresFailure {
+                let pause = backoff.next()
+                guard failure.kind == .lost, DispatchTime.now() + pause < deadline else { throw failure.error }
+                pauseThread(seconds: pause)
             }
         }
     }
@@ -66,12 +87,15 @@ public final class PostgresSnapshot: SQLSnapshot {
                 } else {
                     state = try connection.run("SELECT pg_export_snapshot()").text
                 }
-                try connection.run("SET LOCAL TimeZone = 'UTC'")
+                // A server that knows no encoding gives its bytes as they are, and the export judges each text.
+                let encoding = PQparameterStatus(connection.handle, "server_encoding").map { String(cString: $0) }
+                if encoding == "SQL_ASCII" { try connection.run("SET LOCAL client_encoding = 'SQL_ASCII'") }
+                try connection.run("SET LOCAL TimeZone = 'UTC'; SAVEPOINT \(SnapshotSession.savepoint)")
             }
             return opened
         } catch {
             opened.forEach { $0.close() }
-            throw (error as? PostgresFailure)?.error ?? error
+            throw error
         }
     }
 
@@ -80,10 +104,11 @@ public final class PostgresSnapshot: SQLSnapshot {
     ) async throws -> T {
         guard readers.indices.contains(reader) else { throw SQLError(.other, "the snapshot has no reader \(reader)") }
         let connection = readers[reader]
+        let session = sessions[reader]
         let ticket = ReadTicket()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { caller in
-                connection.queue.async { caller.resume(with: Result { try Self.read(connection, ticket, body) }) }
+                connection.queue.async { caller.resume(with: Result { try Self.read(connection, session, ticket, body) }) }
             }
         } onCancel: {
             ticket.cancel()
@@ -91,11 +116,11 @@ public final class PostgresSnapshot: SQLSnapshot {
     }
 
     private static func read<T>(
-        _ connection: PostgresConnection, _ ticket: ReadTicket, _ body: (any SQLSession) throws -> T
+        _ connection: PostgresConnection, _ session: SnapshotSession, _ ticket: ReadTicket,
+        _ body: (any SQLSession) throws -> T
     ) throws -> T {
         guard ticket.begin(connection) else { throw CancellationError() }
-        let session = connection.session
-        session.beginBody()
+        session.begin()
         let result = Result {
             // An error has ended the transaction, and with it the state that the others see.
             guard connection.isInTransaction, !connection.isInFailedTransaction, !connection.isBroken else {
@@ -103,7 +128,10 @@ public final class PostgresSnapshot: SQLSnapshot {
             }
             return try body(session)
         }
-        if ticket.end(), session.failure?.error.code == .interrupted { throw CancellationError() }
+        if ticket.end() {
+            session.calm()
+            if session.failure?.error.code == .interrupted { throw CancellationError() }
+        }
         return try result.get()
     }
 

@@ -5,7 +5,9 @@ import WaybillDatabases
 /// Runs a body in a transaction that only reads, in which all queries see one state.
 struct ReadRunner: Sendable {
     let waitSeconds: Double
-    let begin: String
+    let start: TransactionStart
+    /// On whose behalf; nil for the program itself.
+    let tenant: String?
 
     /// On the slot's queue.
     func run<T>(on slot: ConnectionSlot, ticket: ReadTicket, _ body: (any SQLSession) throws -> T) throws -> T {
@@ -15,7 +17,7 @@ struct ReadRunner: Sendable {
             do {
                 let connection = try slot.connected(until: deadline)
                 do {
-                    try connection.session.run(begin)
+                    try connection.session.begin(start, tenant: tenant)
                 } catch let failure as PostgresFailure where failure.kind == .lost && DispatchTime.now() < deadline {
                     // It was lost while nobody used it; the body has not seen anything yet.
                     slot.drop()
@@ -33,7 +35,7 @@ struct ReadRunner: Sendable {
         on connection: PostgresConnection, _ slot: ConnectionSlot, _ ticket: ReadTicket, _ body: (any SQLSession) throws -> T
     ) throws -> T {
         let session = connection.session
-        session.beginBody()
+        session.beginBody(tenant: tenant)
         guard ticket.begin(connection) else {
             try session.run("ROLLBACK")
             throw CancellationError()
@@ -57,11 +59,14 @@ final class ReadTicket: Sendable {
     private enum State {
         case waiting
         case running(PostgresConnection)
-        case cancelled
+        /// With the connection on which it still runs.
+        case cancelled(PostgresConnection?)
         case ended
     }
 
     private let state = Mutex(State.waiting)
+    /// Held while a cancel is on its way.
+    private let sending = Mutex(())
     private let cancels = DispatchQueue.global()
 
     var isCancelled: Bool {
@@ -77,27 +82,46 @@ final class ReadTicket: Sendable {
         }
     }
 
+    /// Waits for a cancel that is on its way: it must not hit what the connection does next.
     /// - Returns: whether it was cancelled while it ran.
     func end() -> Bool {
-        state.withLock { state in
-            if case .cancelled = state { return true }
-            state = .ended
-            return false
+        let wasCancelled = state.withLock { state in
+            defer { state = .ended }
+            return if case .cancelled = state { true } else { false }
         }
+        if wasCancelled { sending.withLock { _ in } }
+        return wasCancelled
     }
 
     func cancel() {
-        let connection: PostgresConnection? = state.withLock { state in
+        let isRunning = state.withLock { state in
             switch state {
-            case .waiting: state = .cancelled
+            case .waiting: state = .cancelled(nil)
             case .running(let connection):
-                state = .cancelled
-                return connection
+                state = .cancelled(connection)
+                return true
             case .cancelled, .ended: break
             }
-            return nil
+            return false
         }
-        // It connects to the server, which may block.
-        if let connection { cancels.async { connection.cancel() } }
+        if isRunning { interrupt() }
     }
+
+    /// Again and again until the read has ended: between two of its statements there is nothing to be interrupted.
+    private func interrupt() {
+        // It connects to the server, which may block.
+        cancels.async { [self] in
+            let isRunning = sending.withLock { _ in
+                let connection: PostgresConnection? = state.withLock {
+                    if case .cancelled(let connection) = $0 { connection } else { nil }
+                }
+                connection?.cancel()
+                return connection != nil
+            }
+            guard isRunning else { return }
+            cancels.asyncAfter(deadline: .now() + Self.pause) { self.interrupt() }
+        }
+    }
+
+    private static let pause = DispatchTimeInterval.milliseconds(100)
 }

@@ -9,18 +9,25 @@ final class ResultReader {
     private let texts = RowTexts()
     private let cells: UnsafeMutableBufferPointer<SQLCell>
     private var current: OpaquePointer?
+    /// Of the current result.
+    private var nextRow: Int32 = 0
     private var kept: [OpaquePointer] = []
     private var isDrained = false
     /// Rows that the statement changed, once it has ended.
     private(set) var changed = 0
     private(set) var failure: PostgresFailure?
 
-    init(_ connection: PostgresConnection, _ statement: PreparedStatement, isExact: Bool) {
+    /// - Parameter whole: the result of a statement that has ended, if it has.
+    init(_ connection: PostgresConnection, _ statement: PreparedStatement, isExact: Bool, whole: OpaquePointer? = nil) {
         self.connection = connection
         self.statement = statement
         self.isExact = isExact
         cells = .allocate(capacity: statement.columns.count)
         cells.initialize(repeating: .null)
+        guard let whole else { return }
+        isDrained = true
+        note(whole)
+        kept = [whole]
     }
 
     deinit {
@@ -33,13 +40,19 @@ final class ResultReader {
     /// - Throws: `PostgresFailure`.
     func next() throws -> SQLRow? {
         texts.clear()
-        if let current { PQclear(current) }
-        current = kept.isEmpty ? receive() : kept.removeFirst()
-        guard let current else {
-            if let failure { throw failure }
-            return nil
+        while true {
+            if let current, nextRow < PQntuples(current) {
+                defer { nextRow += 1 }
+                return try row(current, nextRow)
+            }
+            if let current { PQclear(current) }
+            current = kept.isEmpty ? receive() : kept.removeFirst()
+            nextRow = 0
+            guard current != nil else {
+                if let failure { throw failure }
+                return nil
+            }
         }
-        return try row(current)
     }
 
     /// Reads the rest, so that the connection can be used. What was not handed out yet is kept.
@@ -49,6 +62,7 @@ final class ResultReader {
 
     /// Reads the rest and forgets it.
     func dropRest() {
+        if let current { nextRow = PQntuples(current) }
         kept.forEach { PQclear($0) }
         kept = []
         while let result = receive() { PQclear(result) }
@@ -56,13 +70,17 @@ final class ResultReader {
 
     var hasEnded: Bool { isDrained }
 
-    /// - Returns: a result of one row; nil once the statement has ended.
+    /// - Returns: a result with rows; nil once the statement has ended.
     private func receive() -> OpaquePointer? {
         guard !isDrained else { return nil }
         while let result = PQgetResult(connection.handle) {
             switch PQresultStatus(result) {
             case PGRES_SINGLE_TUPLE: return result
-            case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: note(result)
+            case PGRES_TUPLES_OK:
+                note(result)
+                // The last one in single-row mode has none.
+                if PQntuples(result) > 0 { return result }
+            case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: note(result)
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
                 failure = PostgresFailure(.lost, SQLError(.other, "COPY is no statement of a session"))
                 PQclear(result)
@@ -82,15 +100,15 @@ final class ResultReader {
         changed = PQcmdTuples(result).flatMap { Int(String(cString: $0)) } ?? 0
     }
 
-    private func row(_ result: OpaquePointer) throws -> SQLRow {
+    private func row(_ result: OpaquePointer, _ number: Int32) throws -> SQLRow {
         let width = Int32(truncatingIfNeeded: cells.count)
         for column in 0..<width {
             let index = Int(column)
-            guard PQgetisnull(result, 0, column) == 0, let value = PQgetvalue(result, 0, column) else {
+            guard PQgetisnull(result, number, column) == 0, let value = PQgetvalue(result, number, column) else {
                 cells[index] = .null
                 continue
             }
-            let count = Int(PQgetlength(result, 0, column))
+            let count = Int(PQgetlength(result, number, column))
             cells[index] = try UnsafeRawPointer(value).withMemoryRebound(to: UInt8.self, capacity: max(1, count)) {
                 try statement.columns[index].cell($0, count: count, made: texts, isExact: isExact)
             }

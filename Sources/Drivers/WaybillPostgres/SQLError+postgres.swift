@@ -19,7 +19,10 @@ struct PostgresFailure: Error {
     init(_ result: OpaquePointer?, connection: OpaquePointer) {
         // 67 is 'C', the code of the error; 77 is 'M', its message.
         guard let result, let field = PQresultErrorField(result, 67) else {
-            self.init(lost: connection)
+            // The server says more than this when it refuses something: this comes from the library, or of no answer at all.
+            let status = result.map { String(cString: PQresStatus(PQresultStatus($0))) }
+            let said = result.flatMap { PQresultErrorMessage($0) }.map { String(cString: $0) } ?? ""
+            self.init(lost: connection, said.isEmpty ? status : said)
             return
         }
         let state = String(cString: field)
@@ -31,9 +34,11 @@ struct PostgresFailure: Error {
     }
 
     /// The connection has ended, or was never there.
-    init(lost connection: OpaquePointer) {
+    /// - Parameter hint: what is told where the connection itself has nothing to say.
+    init(lost connection: OpaquePointer, _ hint: String? = nil) {
         let message = PQerrorMessage(connection).map { String(cString: $0) } ?? ""
-        let line = message.split(separator: "\n").first.map(String.init) ?? "no message"
+        let said = message.isEmpty ? hint ?? "no message" : message
+        let line = said.split(separator: "\n").first.map(String.init) ?? "no message"
         self.init(.lost, SQLError(.unavailable, "the connection to the database is lost: \(line)"))
     }
 

@@ -1,4 +1,5 @@
 import Dispatch
+import SeededBugs
 import WaybillDatabases
 
 /// Commits bodies on one slot, several in one transaction, and again where a transaction was in the way or a connection was lost.
@@ -12,7 +13,7 @@ struct WriteRunner: Sendable {
 
     let slot: ConnectionSlot
     /// Begins a transaction and gives its number.
-    let begin: String
+    let start: TransactionStart
     let waitSeconds: Double
 
     private enum Trouble: Error {
@@ -21,7 +22,7 @@ struct WriteRunner: Sendable {
         /// A rule that is checked at the commit was broken by one of them.
         case refusedCommit(SQLError, bodies: Int)
         /// The connection was lost while the commit was under way.
-        case doubt(transaction: String, SQLError)
+        case doubt(transaction: String, SQLError, bodies: Int)
     }
 
     /// Runs and commits bodies. Each one that is done, well or not, has been told; on the slot's queue.
@@ -37,8 +38,7 @@ struct WriteRunner: Sendable {
                 let connection = try slot.connected(until: deadline)
                 let ran = try attempt(group, on: connection, usesSavepoints: usesSavepoints)
                 // Also a body that threw hears of it only now: it may have seen what others wrote.
-                group.prefix(ran).forEach { $0.finish(nil) }
-                return ran
+                return end(group.prefix(ran), nil)
             } catch Trouble.needsSavepoints {
                 usesSavepoints = true
                 group = group.prefix(Self.savepointsMax)
@@ -48,13 +48,14 @@ struct WriteRunner: Sendable {
                 // Alone, each one gets the answer that is its own.
                 ran.indices.forEach { _ = commit(ran[$0...$0]) }
                 return bodies
-            } catch Trouble.doubt(let transaction, let error) {
+            } catch Trouble.doubt(let transaction, let error, let bodies) {
+                slot.drop()
+                // The others have not run yet.
+                let ran = group.prefix(bodies)
                 switch settle(transaction, until: deadline) {
-                case true?:
-                    group.forEach { $0.finish(nil) }
-                    return group.count
+                case true?: return end(ran, nil)
                 case false?: break
-                case nil: return end(group, SQLError(.unavailable, "it is not known whether a commit took place: \(error)"))
+                case nil: return end(ran, SQLError(.unavailable, "it is not known whether a commit took place: \(error)"))
                 }
             } catch let failure as PostgresFailure {
                 tries += 1
@@ -67,7 +68,7 @@ struct WriteRunner: Sendable {
         }
     }
 
-    private func end(_ group: ArraySlice<any PendingWrite>, _ error: any Error) -> Int {
+    private func end(_ group: ArraySlice<any PendingWrite>, _ error: (any Error)?) -> Int {
         group.forEach { $0.finish(error) }
         return group.count
     }
@@ -79,25 +80,25 @@ struct WriteRunner: Sendable {
         _ group: ArraySlice<any PendingWrite>, on connection: PostgresConnection, usesSavepoints: Bool
     ) throws -> Int {
         let session = connection.session
-        session.beginBody()
-        let startedAt = DispatchTime.now().uptimeNanoseconds
-        guard let transaction = try session.run(begin).text else { throw PostgresFailure(lost: connection.handle) }
+        session.beginBody(tenant: nil)
+        let opened = OpenTransaction()
         var ran = 0
         do {
+            try session.begin(start, tenant: group.first?.tenant, opened)
             for write in group {
-                guard ran == 0 || DispatchTime.now().uptimeNanoseconds - startedAt < Self.nanosecondsMax else { break }
+                guard ran == 0 || opened.admitsMore(within: Self.nanosecondsMax) else { break }
                 guard try run(write, in: session, on: connection, isAlone: group.count == 1, usesSavepoints) else {
-                    try session.run("ROLLBACK")
+                    try session.rollback()
                     return 1
                 }
                 ran += 1
             }
+            try commit(session, opened, on: connection, bodies: group.prefix(ran))
         } catch {
-            if !connection.isBroken, connection.isInTransaction { try session.run("ROLLBACK") }
+            if !connection.isBroken, connection.isInTransaction { try session.rollback() }
             if (error as? PostgresFailure)?.kind == .again { try session.forgetStatements() }
             throw error
         }
-        try commit(session, transaction, on: connection, bodies: ran)
         return ran
     }
 
@@ -106,14 +107,18 @@ struct WriteRunner: Sendable {
         _ write: any PendingWrite, in session: PostgresSession, on connection: PostgresConnection, isAlone: Bool,
         _ usesSavepoints: Bool
     ) throws -> Bool {
-        session.beginBody()
-        if usesSavepoints { try session.run("SAVEPOINT body") }
+        // Also on whose behalf the transaction runs is what it was, once a savepoint is rolled back to.
+        let tenantBefore = session.presentTenant
+        if usesSavepoints { try session.post("SAVEPOINT body") }
+        session.beginBody(tenant: write.tenant)
         var hasThrown = false
         do {
             try write.run(session)
         } catch {
             hasThrown = true
         }
+        // What nobody waits for must have gone well before the savepoint is let go.
+        if usesSavepoints, !hasThrown { session.finishBody() }
         if let failure = session.failure, failure.kind != .refused { throw failure }
         guard !connection.isBroken else { throw PostgresFailure(lost: connection.handle) }
         let isSpoilt = connection.isInFailedTransaction
@@ -121,7 +126,12 @@ struct WriteRunner: Sendable {
             write.fail(session.failure?.error ?? SQLError(.other, "a statement of the transaction failed"))
         }
         if usesSavepoints {
-            try session.run(hasThrown || isSpoilt ? "ROLLBACK TO body; RELEASE body" : "RELEASE body")
+            if hasThrown || isSpoilt {
+                try session.abandonBody()
+                session.presentTenant = tenantBefore
+            } else {
+                try session.post("RELEASE body")
+            }
         } else if hasThrown || isSpoilt {
             if isAlone { return false }
             // One that has only looked leaves nothing, and the others can go on.
@@ -131,19 +141,28 @@ struct WriteRunner: Sendable {
     }
 
     private func commit(
-        _ session: PostgresSession, _ transaction: String, on connection: PostgresConnection, bodies: Int
+        _ session: PostgresSession, _ opened: OpenTransaction, on connection: PostgresConnection,
+        bodies: ArraySlice<any PendingWrite>
     ) throws {
         do {
-            guard try session.run("COMMIT").command == "COMMIT" else {
+            // Without its number a doubtful commit could not be looked up.
+            if opened.number == nil { try session.drain() }
+            guard opened.number != nil else { throw PostgresFailure(lost: connection.handle, "the transaction has no number") }
+            opened.isCommitting = true
+            guard try session.commit() else {
                 throw PostgresFailure(.refused, SQLError(.other, "the transaction was rolled back"))
             }
         } catch let failure as PostgresFailure {
             switch failure.kind {
-            case .lost:
-                slot.drop()
-                throw Trouble.doubt(transaction: transaction, failure.error)
-            case .again: throw failure
-            case .refused: throw Trouble.refusedCommit(failure.error, bodies: bodies)
+            case .lost where opened.isCommitting:
+                throw Trouble.doubt(transaction: opened.number ?? "", failure.error, bodies: bodies.count)
+            case .lost, .again: throw failure
+            case .refused where connection.isInTransaction:
+                // A statement that nobody has waited for: whose it was is found by asking each.
+                guard bodies.count == 1, let only = bodies.first else { throw Trouble.needsSavepoints }
+                only.fail(failure.error)
+                try session.rollback()
+            case .refused: throw Trouble.refusedCommit(failure.error, bodies: bodies.count)
             }
         }
     }
@@ -153,6 +172,7 @@ struct WriteRunner: Sendable {
     /// Asks a new connection what has become of a transaction.
     /// - Returns: nil if that can't be learned in time.
     private func settle(_ transaction: String, until deadline: DispatchTime) -> Bool? {
+        if SeededBug.repeatsCommit { return false }
         guard transaction.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         var backoff = Backoff(least: 0.01, most: 0.2, seed: DispatchTime.now().uptimeNanoseconds)
         // The server may only just be coming back: this is worth more time than a first connection.

@@ -24,6 +24,14 @@ public final class S3Blobs: BlobStore {
         _ configuration: S3Configuration, retries: BlobRetries, now: @escaping @Sendable () -> Int64,
         credentials: @escaping @Sendable () async throws -> S3Credentials
     ) {
+        self.init(configuration, retries: retries, now: now, credentials: S3CredentialSource(asking: credentials))
+    }
+
+    /// The same with credentials that are kept and renewed.
+    public convenience init(
+        _ configuration: S3Configuration, retries: BlobRetries, now: @escaping @Sendable () -> Int64,
+        credentials: S3CredentialSource
+    ) {
         self.init(client: S3Client(configuration, now: now, credentials: credentials), retries: retries)
     }
 

@@ -33,9 +33,10 @@ struct CheckpointPlan: Sendable {
         round < Self.roundsMax && pages - moved > Self.restPagesMax
     }
 
-    /// Notes the end of a move. What a reader holds back is tried again once the log has grown as much again.
+    /// Notes the end of a move. What a reader holds back is tried again once the log has grown by a part of itself: each try
+    /// looks at all of it.
     mutating func ended(moved: Int) {
         isMoving = false
-        dueAt = pages > moved ? pages + pagesMax : pagesMax
+        dueAt = pages > moved ? pages + max(pagesMax, pages / 4) : pagesMax
     }
 }

@@ -56,13 +56,16 @@ final class LogCheckpointer: Sendable {
 
     /// The first part, beside the writer.
     private func move() {
-        var round = 0
-        repeat {
+        var (round, moved) = (0, 0)
+        while true {
             guard !isClosed.withLock({ $0 }) else { return }
-            let moved = moveBeside()
+            let before = moved
+            moved = moveBeside()
             round += 1
             guard plan.withLock({ $0.goesOn(moved: moved, round: round) }) else { break }
-        } while true
+            // A reader holds the rest back. In the writer's turn it would, too, and commits would wait for nothing.
+            guard moved > before else { return plan.withLock { $0.ended(moved: moved) } }
+        }
         writer.asyncWriteWithoutTransaction { database in
             let moved = LogCheckpointer.checkpoint(database)
             self.plan.withLock { $0.ended(moved: moved) }

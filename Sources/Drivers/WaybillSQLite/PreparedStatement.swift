@@ -7,16 +7,17 @@ final class PreparedStatement {
     let handle: OpaquePointer
     let isReadonly: Bool
     /// True between `bind` and `finish`: a nested query with the same text must use another statement.
-    private(set) var isInUse = false
+    @exclusivity(unchecked) private(set) var isInUse = false
     /// For the shelf: when it was last taken.
     var lastUse: UInt64 = 0
 
     // The handle belongs to it and lives as long.
     private let statement: Statement
     private let parameterCount: Int
-    private var cells: UnsafeMutableBufferPointer<SQLCell>
+    // Not checked at run time: one thread uses a connection, and no closure of a caller runs while a property is being changed.
+    @exclusivity(unchecked) private var cells: UnsafeMutableBufferPointer<SQLCell>
     /// The bytes of the bound texts, one behind the other, until `finish`.
-    private var texts = BoundBytes()
+    @exclusivity(unchecked) private var texts = BoundBytes()
 
     init(_ statement: Statement, sql: String) throws {
         self.statement = statement

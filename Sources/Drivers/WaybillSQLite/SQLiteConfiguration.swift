@@ -5,7 +5,7 @@ public struct SQLiteConfiguration: Sendable {
     /// The page cache of the one connection that writes.
     public var writerCacheKiB = 16 * 1024
     /// The page cache of each reading connection.
-    public var readerCacheKiB = 3 * 1024
+    public var readerCacheKiB = 2 * 1024
     /// The log is moved into the file once it holds so many pages of 4 KiB.
     public var checkpointPages = 8_000
     /// How long to wait for a lock that another process holds.

@@ -67,20 +67,33 @@ public final class SQLiteDatabase: SQLDatabase {
     }
 
     public func read<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
+        let interrupter = ReadInterrupter()
         do {
-            guard connections is DatabasePool else {
-                // One connection for all: GRDB keeps it from being written to meanwhile.
-                return try await connections.read { [sessions] in try body(sessions.session($0)) }
-            }
-            return try await connections.unsafeRead { [sessions] database in
-                let session = sessions.session(database)
-                try session.begin(.read)
-                defer { session.rollback() }
-                return try body(session)
+            return try await withTaskCancellationHandler {
+                try await read(body, interrupter)
+            } onCancel: {
+                interrupter.cancel()
             }
         } catch {
             if Task.isCancelled, (error as? SQLError)?.code == .interrupted { throw CancellationError() }
             throw SQLError.from(error, connection: nil)
+        }
+    }
+
+    private func read<T: Sendable>(
+        _ body: @escaping @Sendable (any SQLSession) throws -> T, _ interrupter: ReadInterrupter
+    ) async throws -> T {
+        guard connections is DatabasePool else {
+            // One connection for all: GRDB keeps it from being written to meanwhile.
+            return try await connections.read { [sessions] database in
+                try interrupter.run(on: database.sqliteConnection) { try body(sessions.session(database)) }
+            }
+        }
+        return try await connections.unsafeRead { [sessions] database in
+            let session = sessions.session(database)
+            try session.begin(.read)
+            defer { session.rollback() }
+            return try interrupter.run(on: database.sqliteConnection) { try body(session) }
         }
     }
 

@@ -41,7 +41,7 @@ extension SQLiteTable {
         let taken = Set(columns.map { $0.name.lowercased() })
         let hidden = hasRowID ? ["rowid", "_rowid_", "oid"].first { !taken.contains($0) } : nil
         return SQLTableDescription(
-            name: name, isView: kind == .view,
+            name: name, reference: "\"\(name.replacing("\"", with: "\"\""))\"", isView: kind == .view,
             columns: columns.map {
                 // The row's number is never NULL, whatever was declared.
                 .init(name: $0.name, declaredType: $0.declaredType, isNotNull: $0.isNotNull || $0.name == rowIDColumn)

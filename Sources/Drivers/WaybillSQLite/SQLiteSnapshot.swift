@@ -19,11 +19,16 @@ public final class SQLiteSnapshot: Sendable {
         reader: Int, _ body: @escaping @Sendable (any SQLSession) throws -> T
     ) async throws -> T {
         guard readers.indices.contains(reader) else { throw SQLError(.other, "the snapshot has no reader \(reader)") }
+        let interrupter = ReadInterrupter()
         do {
-            return try await readers[reader].unsafeRead { [sessions] database in
-                // An I/O error may have ended the transaction, and with it the state that the others see.
-                guard database.isInsideTransaction else { throw SQLError(.unavailable, "the snapshot has ended") }
-                return try body(sessions.session(database))
+            return try await withTaskCancellationHandler {
+                try await readers[reader].unsafeRead { [sessions] database in
+                    // An I/O error may have ended the transaction, and with it the state that the others see.
+                    guard database.isInsideTransaction else { throw SQLError(.unavailable, "the snapshot has ended") }
+                    return try interrupter.run(on: database.sqliteConnection) { try body(sessions.session(database)) }
+                }
+            } onCancel: {
+                interrupter.cancel()
             }
         } catch {
             if Task.isCancelled, (error as? SQLError)?.code == .interrupted { throw CancellationError() }
@@ -101,7 +106,7 @@ public final class SQLiteSnapshot: Sendable {
             // No mmap: if the owner cut the file short under us, the process would die of a SIGBUS.
             try database.execute(
                 sql: """
-                    PRAGMA cache_size = -4096;
+                    PRAGMA cache_size = -2048;
                     PRAGMA temp_store = FILE;
                     PRAGMA wal_autocheckpoint = 0;
                     PRAGMA trusted_schema = OFF;

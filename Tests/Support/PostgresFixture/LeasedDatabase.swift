@@ -7,8 +7,9 @@ import WaybillSQLite
 public final class LeasedDatabase: SQLDatabase {
     private let lease: PostgresLease
 
-    public init() async throws {
-        lease = try await PostgresFixture.lease()
+    /// - Parameter encoding: of its texts; `SQL_ASCII` takes any bytes.
+    public init(encoding: String = "UTF8") async throws {
+        lease = try await PostgresFixture.lease(encoding: encoding)
     }
 
     public var url: String { lease.url }
@@ -27,6 +28,26 @@ public final class LeasedDatabase: SQLDatabase {
         _ order: SQLWriteOrder, _ body: @escaping @Sendable (any SQLSession) throws -> T
     ) async throws -> T {
         try await lease.database.write(order, body)
+    }
+
+    public var tenantIsolation: SQLTenantIsolation { lease.database.tenantIsolation }
+
+    public func isolateTenants() async throws -> SQLTenantIsolation { try await lease.database.isolateTenants() }
+
+    public func read<T: Sendable>(
+        tenant: String, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        try await lease.database.read(tenant: tenant, body)
+    }
+
+    public func write<T: Sendable>(
+        _ order: SQLWriteOrder, tenant: String, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        try await lease.database.write(order, tenant: tenant, body)
+    }
+
+    public func refreshStatistics(of tables: [String]) async throws {
+        try await lease.database.refreshStatistics(of: tables)
     }
 }
 

@@ -5,18 +5,29 @@ import WaybillPostgres
 /// each. `Scripts/servers/postgres` ends it when this process does, however that is.
 public enum PostgresFixture {
     /// Databases that may be in use at once, so that hundreds of tests side by side don't use up the server's connections.
-    private static let places = Places(count: 120)
+    private static let places = Places(count: 48)
     private static let server = PostgresServer()
 
     /// Makes an empty database.
     /// - Parameter schema: prepares one such database, of which this is a copy then.
     public static func lease(
-        _ configuration: PostgresConfiguration = small,
+        _ configuration: PostgresConfiguration = small, encoding: String = "UTF8",
         schema: (name: String, make: @Sendable (PostgresDatabase) async throws -> Void)? = nil
     ) async throws -> PostgresLease {
         let place = await places.enter()
         return try PostgresLease(
-            await server.makeDatabase(schema: schema), configuration: configuration, place: place)
+            await server.makeDatabase(schema: schema, encoding: encoding), configuration: configuration, place: place)
+    }
+
+    /// Makes an empty database for somebody who opens it himself.
+    /// - Returns: its URL.
+    public static func makeDatabase(encoding: String = "UTF8") async throws -> String {
+        try await server.makeDatabase(schema: nil, encoding: encoding)
+    }
+
+    /// Runs statements outside of a transaction, beside whoever uses the database.
+    public static func run(_ sql: String, on url: String) async throws {
+        try await PostgresDatabase.run(sql, on: url)
     }
 
     /// Runs a test on an empty database and closes it.
@@ -35,10 +46,11 @@ public enum PostgresFixture {
         }
     }
 
-    /// Few connections, since there are many databases.
+    /// Few connections, since there are many databases; they keep tenants apart once their schema has policies.
     public static var small: PostgresConfiguration {
         var configuration = PostgresConfiguration()
         configuration.connections = 3
+        configuration.tenantRole = "waybill_tenant"
         return configuration
     }
 }

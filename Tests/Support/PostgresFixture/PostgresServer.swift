@@ -19,9 +19,9 @@ actor PostgresServer {
 
     /// - Returns: the URL of a new database.
     func makeDatabase(
-        schema: (name: String, make: @Sendable (PostgresDatabase) async throws -> Void)?
+        schema: (name: String, make: @Sendable (PostgresDatabase) async throws -> Void)?, encoding: String
     ) async throws -> String {
-        guard let schema else { return try await make(from: "template0") }
+        guard let schema else { return try await make(from: "template0", encoding: encoding) }
         if templates[schema.name] == nil {
             templates[schema.name] = Task {
                 let url = try await self.make(from: "template0")
@@ -36,12 +36,14 @@ actor PostgresServer {
         return try await make(from: Self.name(template))
     }
 
-    private func make(from template: String) async throws -> String {
+    private func make(from template: String, encoding: String? = nil) async throws -> String {
         let server = try url()
         made += 1
         let name = "test_\(ProcessInfo.processInfo.processIdentifier)_\(made)"
-        try await PostgresDatabase.run("CREATE DATABASE \(name) TEMPLATE \(template) STRATEGY FILE_COPY", on: server)
-        return server.replacing("///postgres?", with: "///\(name)?", maxReplacements: 1)
+        let encoded = encoding.map { " ENCODING \($0)" } ?? ""
+        try await PostgresDatabase.run("CREATE DATABASE \(name) TEMPLATE \(template)\(encoded) STRATEGY FILE_COPY", on: server)
+        // Hundreds of tests connect side by side, on a machine that may be busy with other things.
+        return server.replacing("///postgres?", with: "///\(name)?", maxReplacements: 1) + "&connect_timeout=30"
     }
 
     private static func name(_ url: String) -> String {

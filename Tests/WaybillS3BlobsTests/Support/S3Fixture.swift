@@ -14,9 +14,10 @@ struct S3Fixture {
     let waits: Notes<Duration>
     private let scripted: ScriptedServer
 
-    init(triesMax: Int = 4, tryTimeout: Duration = .seconds(20), silenceMax: Duration = .seconds(15), isVirtual: Bool = false)
-        async throws
-    {
+    init(
+        triesMax: Int = 4, tryTimeout: Duration = .seconds(20), silenceMax: Duration = .seconds(15), isVirtual: Bool = false,
+        credentials: S3CredentialSource? = nil
+    ) async throws {
         let server = server
         scripted = try await ScriptedServer { server.react($0) }
         var configuration = try S3Configuration(
@@ -28,11 +29,13 @@ struct S3Fixture {
         self.waits = waits
         let client = S3Client(
             configuration, addresses: ["bucket.localhost": "127.0.0.1", "localhost": "127.0.0.1"],
-            now: { 1_700_000_000_000_000 }
-        ) {
-            S3Credentials(
-                accessKeyID: "AKIDEXAMPLE", secretAccessKey: S3Fixture.secret, sessionToken: "a-token-of-\(S3Fixture.secret)")
-        }
+            now: { 1_700_000_000_000_000 },
+            credentials: credentials
+                ?? S3CredentialSource {
+                    S3Credentials(
+                        accessKeyID: "AKIDEXAMPLE", secretAccessKey: S3Fixture.secret,
+                        sessionToken: "a-token-of-\(S3Fixture.secret)")
+                })
         store = S3Blobs(
             client: client, retries: BlobRetries(BlobRetryPolicy(triesMax: triesMax), sleep: { waits.add($0) }, random: { .max }))
     }

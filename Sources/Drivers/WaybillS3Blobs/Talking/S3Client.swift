@@ -10,7 +10,7 @@ final class S3Client: Sendable {
     private static let answerBytesMax = 8 << 20
 
     let configuration: S3Configuration
-    private let credentials: @Sendable () async throws -> S3Credentials
+    private let credentials: S3CredentialSource
     private let now: @Sendable () -> Int64
     private let http: HTTPClient
 
@@ -19,7 +19,7 @@ final class S3Client: Sendable {
     ///   - addresses: of hosts that no resolver knows.
     init(
         _ configuration: S3Configuration, addresses: [String: String] = [:], now: @escaping @Sendable () -> Int64,
-        credentials: @escaping @Sendable () async throws -> S3Credentials
+        credentials: S3CredentialSource
     ) {
         self.configuration = configuration
         self.now = now
@@ -44,7 +44,22 @@ final class S3Client: Sendable {
 
     /// - Throws: `S3Failure`, or `CancellationError`.
     func send(_ request: S3Request) async throws -> S3Answer {
-        let outgoing = try await prepare(request)
+        try await renewing { credentials in try await send(request, as: credentials) }
+    }
+
+    /// What was refused for its credentials has changed nothing, so that it is sent again if there are others by now.
+    private func renewing<Answer: Sendable>(_ body: (S3Credentials) async throws -> Answer) async throws -> Answer {
+        let used = try await credentials.credentials()
+        do {
+            return try await body(used)
+        } catch let failure as S3Failure where failure.mayBeForCredentials {
+            guard let fresh = try await credentials.renewed(after: used) else { throw failure }
+            return try await body(fresh)
+        }
+    }
+
+    private func send(_ request: S3Request, as credentials: S3Credentials) async throws -> S3Answer {
+        let outgoing = prepare(request, as: credentials)
         let bytes = Int64(request.payload.count)
         let seconds = bytes / max(1, configuration.bytesPerSecondMin)
         let limit = configuration.tryTimeout + .seconds(seconds)
@@ -72,7 +87,13 @@ final class S3Client: Sendable {
     /// Sends a request whose answer is read while it comes.
     /// - Throws: `S3Failure`, or `CancellationError`.
     func open(_ request: S3Request) async throws -> (headers: [String: String], status: Int, body: HTTPClientResponse.Body) {
-        let outgoing = try await prepare(request)
+        try await renewing { credentials in try await open(request, as: credentials) }
+    }
+
+    private func open(
+        _ request: S3Request, as credentials: S3Credentials
+    ) async throws -> (headers: [String: String], status: Int, body: HTTPClientResponse.Body) {
+        let outgoing = prepare(request, as: credentials)
         return try await S3Client.translating {
             let response = try await http.execute(outgoing, timeout: TimeAmount(configuration.tryTimeout))
             let headers = S3Client.folded(response.headers)
@@ -99,7 +120,7 @@ final class S3Client: Sendable {
 
     /// A link to an object that is good for a time without credentials.
     func link(_ object: String, lifetimeSeconds: Int64) async throws -> String {
-        let signature = SignatureV4(credentials: try await credentials(), region: configuration.region)
+        let signature = SignatureV4(credentials: try await credentials.credentials(), region: configuration.region)
         let host = configuration.endpoint.authority(configuration.host)
         let path = configuration.path(object)
         let query = signature.presignedQuery(
@@ -110,8 +131,7 @@ final class S3Client: Sendable {
 
     // MARK: Signing
 
-    private func prepare(_ request: S3Request) async throws -> HTTPClientRequest {
-        let credentials = try await credentials()
+    private func prepare(_ request: S3Request, as credentials: S3Credentials) -> HTTPClientRequest {
         let time = SigningTime(microseconds: now())
         let host = configuration.endpoint.authority(configuration.host)
         let path = configuration.path(request.object)

@@ -63,6 +63,15 @@ struct S3Failure: Error, Hashable {
         }
     }
 
+    private static let ofCredentials: Set<String> = [
+        "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId", "SignatureDoesNotMatch",
+    ]
+
+    /// Whether other credentials may be let in. An answer to HEAD does not say why.
+    var mayBeForCredentials: Bool {
+        (400...403).contains(status) && (S3Failure.ofCredentials.contains(code) || code == "HTTP \(status)")
+    }
+
     private static func isWordByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):

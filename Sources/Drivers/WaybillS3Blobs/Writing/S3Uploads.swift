@@ -1,4 +1,5 @@
 import NIOCore
+import SeededBugs
 import WaybillBlobs
 
 /// The requests that write, each made again where that is safe.
@@ -137,6 +138,7 @@ struct S3Uploads: Sendable {
                 return try await body()
             } catch let failure as S3Failure {
                 isDoubtful = isDoubtful || failure.effect == .unknown
+                if SeededBug.believesLostPut, isDoubtful { return nil }
                 let mayBeDone = isDoubtful || failure.code == "NoSuchUpload"
                 guard mayBeDone, let found = try await self.found(object), found.marker == marker else { throw failure }
                 guard found.length == length else { throw S3Uploads.damaged(object) }

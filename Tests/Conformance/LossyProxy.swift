@@ -1,0 +1,92 @@
+import Foundation
+import Synchronization
+
+/// Passes bytes between clients on a port and a server on a Unix socket, and loses the answers to chosen commits.
+final class LossyProxy: Sendable {
+    private struct State {
+        var commits = 0
+        var lost = 0
+    }
+
+    let port: UInt16
+    private let listener: Int32
+    private let path: String
+    private let loses: Set<Int>
+    private let state = Mutex(State())
+
+    /// - Parameter losing: counts the commits of all clients from 1. The answer is thrown away, and the connection ended.
+    init(to path: String, losing: Set<Int>) throws {
+        self.path = path
+        loses = losing
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let listener = listener
+        let isListening = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, size) == 0 && listen(listener, 16) == 0 && getsockname(listener, $0, &size) == 0
+            }
+        }
+        guard isListening else { throw POSIXError(.EADDRNOTAVAIL) }
+        port = UInt16(bigEndian: address.sin_port)
+        Thread.detachNewThread { [self] in
+            while true {
+                let client = accept(listener, nil, nil)
+                guard client >= 0 else { return }
+                serve(client)
+            }
+        }
+    }
+
+    /// Answers that were lost so far.
+    var lost: Int { state.withLock { $0.lost } }
+
+    func close() { shutdown(listener, Int32(SHUT_RDWR)) }
+
+    private func serve(_ client: Int32) {
+        let server = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let isConnected = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(server, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+        Thread.detachNewThread { [self] in
+            if isConnected { pass(client, server) }
+            for descriptor in [client, server] { _ = Foundation.close(descriptor) }
+        }
+    }
+
+    /// Until one side ends, or an answer is to be lost.
+    private func pass(_ client: Int32, _ server: Int32) {
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        var isLosing = false
+        while true {
+            var sides = [client, server].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            guard poll(&sides, 2, -1) > 0 else { return }
+            for (side, other) in [(sides[0], server), (sides[1], client)] where side.revents != 0 {
+                let count = recv(side.fd, &buffer, buffer.count, 0)
+                guard count > 0 else { return }
+                if side.fd == client {
+                    isLosing = isLosing || isChosen(buffer.prefix(count))
+                } else if isLosing, buffer.prefix(count).contains("COMMIT\0".utf8) {
+                    return state.withLock { $0.lost += 1 }
+                }
+                guard send(other, buffer, count, Int32(MSG_NOSIGNAL)) == count else { return }
+            }
+        }
+    }
+
+    private func isChosen(_ bytes: ArraySlice<UInt8>) -> Bool {
+        // Not the COMMITTED of a transaction's beginning.
+        guard bytes.contains("COMMIT\0".utf8) else { return false }
+        return state.withLock { state in
+            state.commits += 1
+            return loses.contains(state.commits)
+        }
+    }
+}
