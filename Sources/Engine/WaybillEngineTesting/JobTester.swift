@@ -116,6 +116,11 @@ public final class JobTester: Sendable {
         return try await finish(job.id, crashes: crashes)
     }
 
+    /// Has the process die in a job that is run later, by `runNext`.
+    public func crash(_ id: JobID, _ crashes: Crash...) {
+        state.withLock { $0?.crashes[id] = Set(crashes) }
+    }
+
     /// Runs jobs until this one has ended or is paused. Time passes when it waits for its next attempt.
     public func finish(_ id: JobID, crashes: [Crash] = []) async throws -> Result {
         state.withLock { $0?.crashes[id] = Set(crashes) }

@@ -6,8 +6,8 @@ import WaybillSQLite
 @testable import Datasets
 
 @Suite struct ExternalDatasetTests {
-    private func file(_ statements: String...) async throws -> SampleFile {
-        let file = try SampleFile()
+    private func file(_ statements: String...) async throws -> SampleDatabase {
+        let file = try await SampleDatabase()
         try await file.write { session in for statement in statements { try session.execute(statement) } }
         return file
     }
@@ -23,7 +23,7 @@ import WaybillSQLite
     func kinds() async throws {
         let file = try await file(
             "CREATE TABLE t (a VARCHAR(20), k INTEGER PRIMARY KEY, b BIGINT, c DOUBLE PRECISION, d BOOLEAN, "
-                + "e TIMESTAMP, f BLOB, g, \"h i\" NUMERIC)"
+                + "e TIMESTAMP, f \(SampleDatabase.isPostgres ? "BYTEA, g TEXT" : "BLOB, g"), \"h i\" NUMERIC)"
         )
         let dataset = try await ExternalDataset(configuration(), source: try file.source())
         #expect(dataset.columns.map(\.name) == ["id", "a", "b", "c", "d", "e", "f", "g", "h i"])
@@ -126,10 +126,19 @@ import WaybillSQLite
             ("at:2013-01-01", ["1", "2", "3"]), ("at:>\"2013-01-01T05:00:00Z\"", ["2", "3"]), ("g:5", ["1", "3"]),
         ] as [(String, [String])])
     func kindsOfValues(_ query: String, _ ids: [String]) async throws {
-        let file = try await file(
-            "CREATE TABLE t (k INTEGER PRIMARY KEY, n INTEGER, flag BOOLEAN, at DATETIME, g)",
-            "INSERT INTO t VALUES (1, 1, 1, '2013-01-01 05:00:00', 5), (2, '', 0, '2013-01-01T06:00:00.500+00:00', 'five'), "
-                + "(3, 'x', 'true', 1357023600, '5'), (4, 2.5, NULL, 'no time', NULL)")
+        // Where columns hold what they were declared to hold, they hold the like of it.
+        let file =
+            try await SampleDatabase.isPostgres
+            ? file(
+                "CREATE TABLE t (k INTEGER PRIMARY KEY, n INTEGER, flag BOOLEAN, at TIMESTAMP, g TEXT)",
+                "INSERT INTO t VALUES (1, 1, true, '2013-01-01 05:00:00', '5'), "
+                    + "(2, NULL, false, '2013-01-01T06:00:00.500', 'five'), (3, NULL, true, '2013-01-01 07:00:00', '5'), "
+                    + "(4, 2, NULL, NULL, NULL)"
+            )
+            : file(
+                "CREATE TABLE t (k INTEGER PRIMARY KEY, n INTEGER, flag BOOLEAN, at DATETIME, g)",
+                "INSERT INTO t VALUES (1, 1, 1, '2013-01-01 05:00:00', 5), (2, '', 0, '2013-01-01T06:00:00.500+00:00', 'five'), "
+                    + "(3, 'x', 'true', 1357023600, '5'), (4, 2.5, NULL, 'no time', NULL)")
         let dataset = try await ExternalDataset(configuration(), source: try file.source())
         let principal = Principal(tenant: try #require(TenantID("acme")), user: "ann", roles: [])
         let run = ExportRun(fields: [], query: try dataset.query(query))

@@ -7,12 +7,12 @@ import Testing
     private let now = Timestamp(microseconds: 1_000_000)
 
     private func facts(
-        attempts: Int = 0, maxAttempts: Int = 3, barrenDeaths: Int = 0, cancel: Bool = false, pause: Bool = false
+        attempts: Int = 0, maxAttempts: Int = 3, interruptions: Int = 0, barrenDeaths: Int = 0, cancel: Bool = false,
+        pause: Bool = false
     ) -> JobStateMachine.Facts {
         JobStateMachine.Facts(
             id: JobID(millisecond: 1, counter: 1, random: 1), attempts: attempts, maxAttempts: maxAttempts,
-            barrenDeaths: barrenDeaths,
-            cancelRequested: cancel, pauseRequested: pause)
+            interruptions: interruptions, barrenDeaths: barrenDeaths, cancelRequested: cancel, pauseRequested: pause)
     }
 
     private func isPending(_ settlement: JobStateMachine.Settlement, suspect: Bool = false) -> Bool {
@@ -29,6 +29,26 @@ import Testing
     @Test("an interrupted suspect stays one")
     func interruptedSuspect() {
         #expect(isPending(machine.settle(facts(barrenDeaths: 1), .interrupted, now: now).0, suspect: true))
+    }
+
+    @Test("an outage of the store is free, and the job goes on after pauses that grow")
+    func outage() {
+        var last = Duration.zero
+        for interruptions in [0, 1, 2, 3] {
+            let job = facts(attempts: 2, interruptions: interruptions)
+            let (settlement, counts) = machine.settle(job, .hindered(.storeAway), now: now)
+            guard case .again(let dueAt, false, .storeAway) = settlement else {
+                Issue.record("it is \(settlement)")
+                return
+            }
+            #expect(counts == .init(interruptions: 1))
+            let pause = Duration.microseconds(dueAt.microseconds - now.microseconds)
+            #expect(pause > last && pause < .seconds(30))
+            last = pause
+        }
+        let (late, _) = machine.settle(facts(interruptions: .max - 1), .hindered(.storeAway), now: now)
+        #expect(late == .again(dueAt: now.advanced(by: last), suspect: false, .storeAway))
+        #expect(machine.settle(facts(pause: true), .hindered(.storeAway), now: now).0 == .pause(.storeAway))
     }
 
     @Test("an error is tried again until the attempts are spent")
@@ -55,8 +75,8 @@ import Testing
     @Test("a cancel that was acknowledged is kept, however the attempt ends")
     func cancelWins() {
         let outcomes: [AttemptOutcome] = [
-            .completed(output: "{}"), .cancelled, .paused, .interrupted, .failed(.unexpected), .died(committed: true),
-            .died(committed: false),
+            .completed(output: "{}"), .cancelled, .paused, .interrupted, .hindered(.storeAway), .failed(.unexpected),
+            .died(committed: true), .died(committed: false),
         ]
         for outcome in outcomes {
             #expect(machine.settle(facts(cancel: true), outcome, now: now).0 == .end(.cancelled, nil))

@@ -126,6 +126,39 @@ import WaybillEngineTesting
         #expect(try await tester.result(of: result.job).artifacts == ["a": Array("begin end".utf8)])
     }
 
+    @Test(
+        "an artifact that is begun anew has what the last attempt wrote, and gives back what the first one did",
+        arguments: [1, 2])
+    func replacing(_ deaths: Int) async throws {
+        let tester = try await tester(
+            ScriptedJob { _, checkpoint, job in
+                let artifact = try await job.artifact("a", contentType: "text/plain")
+                if let checkpoint {
+                    try await artifact.replaceCommitted()
+                    try await artifact.readCommitted { try await artifact.append($0.map { $0 + 1 }) }
+                    await #expect(throws: EngineError.self) { try await artifact.replaceCommitted() }
+                    if checkpoint.n == 1 { try await job.commit(.init(n: 2)) }
+                } else {
+                    try await artifact.append([1, 2])
+                    try await job.commit(.init(n: 1))
+                    try await artifact.append([7])
+                }
+                try await artifact.append([9])
+                await artifact.close()
+                try await job.commit(.init(n: 3))
+                return 0
+            })
+        // The second attempt dies before its first commit, or behind it.
+        let second: JobTester.Crash = deaths == 1 ? .beforeCommit(1, attempt: 2) : .afterCommit(1, attempt: 2)
+        let result = try await tester.run(ScriptedJob.self, 0, crashes: [.afterCommit(1), second])
+        let expected: [UInt8] = deaths == 1 ? [2, 3, 9] : [3, 4, 9]
+        #expect(result.artifacts == ["a": expected])
+        let (artifact, segments) = try #require(try await tester.engine.artifacts(of: result.job.id).first)
+        #expect(artifact.length == 3 && segments.reduce(0) { $0 + $1.length } == 3)
+        try await tester.engine.sweepNext()
+        #expect(try await tester.result(of: result.job).artifacts == ["a": expected])
+    }
+
     @Test("blobs of attempts that died are swept once they are old, and no others")
     func orphans() async throws {
         let time = ManualTime()

@@ -6,7 +6,7 @@ import WaybillEngineTesting
 @testable import WaybillEngine
 
 /// A database or blob store that fails.
-@Suite(.timeLimit(.minutes(1))) struct FaultTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultTests {
     @Test(
         "an end that can't be written is written later, and nothing is lost",
         arguments: [SQLError.Code.busy, .full, .unavailable, .interrupted])
@@ -99,6 +99,55 @@ import WaybillEngineTesting
         #expect(result.job.state == .failed && result.job.attempts == 3 && result.attempts == 3)
         #expect(result.job.failure?.code == "INTERNAL_ERROR")
         #expect(result.job.failure?.message.contains("secret") == false)
+    }
+
+    @Test("a database that goes away interrupts an attempt, which is not counted")
+    func databaseGone() async throws {
+        let rig = try await EngineRig(
+            ScriptedJob { _, _, job in
+                guard job.fence > 1 else { throw SQLError(.unavailable, "made to fail") }
+                return 7
+            })
+        try await rig.enqueue(maxAttempts: 1)
+        let first = try #require(try await rig.engine.runNext())
+        #expect((first.state, first.attempts, first.interruptions) == (.pending, 0, 1))
+        #expect(try await rig.engine.runNext()?.output == "7")
+    }
+
+    @Test("a store of files that goes away interrupts an attempt, which is not counted, and the job waits a little")
+    func storeGone() async throws {
+        let rig = try await EngineRig(
+            ScriptedJob { _, _, job in
+                guard job.fence > 1 else { throw BlobError(.unavailable, "made to fail") }
+                return 7
+            })
+        try await rig.enqueue(maxAttempts: 1)
+        let first = try #require(try await rig.engine.runNext())
+        #expect((first.state, first.attempts, first.interruptions) == (.pending, 0, 1))
+        #expect(first.failure?.code == "STORE_UNAVAILABLE")
+        #expect(try await rig.engine.runNext() == nil)
+        rig.time.advance(by: .seconds(3))
+        #expect(try await rig.engine.runNext()?.output == "7")
+    }
+
+    @Test("an engine that starts while its database is away takes over once it is back")
+    func startsWithoutDatabase() async throws {
+        let database = FaultyDatabase(try await EngineDatabase.standard.open())
+        let rig = try await EngineRig(ScriptedJob { _, _, _ in 7 }, database: database)
+        let job = try await rig.enqueue()
+        database.fail(.unavailable, writes: 2)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await rig.engine.run() }
+            for pause in [50, 100] {
+                let end = rig.time.now().advanced(by: .milliseconds(pause))
+                await rig.time.untilAsleep(until: end)
+                rig.time.advance(to: end)
+            }
+            try await rig.untilEnded(job.id)
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+        #expect(try await rig.engine.find(job.id)?.output == "7" && database.failureCount == 2)
     }
 
     @Test("input that this version can't read fails at once; a kind it doesn't know is left alone")

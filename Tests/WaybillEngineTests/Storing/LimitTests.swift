@@ -111,16 +111,16 @@ import WaybillDatabases
         #expect(try await rig.claim(10).map(\.id) == [first.id])
     }
 
-    @Test("a start under other limits puts waiting jobs where they belong", arguments: [1, 2, 5])
-    func restart(limit: Int) async throws {
+    @Test("a start under other limits puts waiting jobs where they belong", arguments: [1, 2, 5], [true, false])
+    func restart(limit: Int, alone: Bool) async throws {
         let before = try await rig { $0.perKey = ["work": 3] }
         for _ in 0..<5 { _ = try await before.enqueue(limitKey: "k") }
         var configuration = EngineConfiguration()
         configuration.limits.perKey = ["work": limit]
         let store = JobStore(configuration)
-        try await before.database.write { try store.restand($0) }
-        try await before.expectLanesMatch()
         let now = before.now
+        try await before.database.write { try store.restand($0, alone: alone, now: now) }
+        try await before.expectLanesMatch()
         let claimed = try await before.database.write { try store.claim($0, count: 10, kinds: ["work"], node: "n", now: now) }
         #expect(claimed.count == limit)
     }
@@ -136,7 +136,8 @@ import WaybillDatabases
             let now = rig.now
             return try await rig.database.read { [rig] session in
                 try rig.store.waitReason(
-                    session, try rig.store.find(session, job.id) ?? job, kinds: kinds, busyWorkers: busy, now: now)
+                    session, try rig.store.find(session, job.id) ?? job, kinds: kinds,
+                    policy: try rig.store.claimPolicy(session, kinds: kinds), busyWorkers: busy, now: now)
             }
         }
         let first = try await rig.enqueue(limitKey: "k")

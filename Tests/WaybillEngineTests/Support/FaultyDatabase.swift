@@ -74,6 +74,8 @@ private final class WatchedSession: SQLSession {
         try base.scan(sql, arguments: arguments, body)
     }
 
+    func isolated<T>(to tenant: String, _ body: () throws -> T) throws -> T { try base.isolated(to: tenant, body) }
+
     private func look(_ sql: String) {
         if let text, sql.contains(text) { hasFound = true }
     }

@@ -93,7 +93,7 @@ final class StoreRig: Sendable {
             let taken = try store.changing(session, now: now) { changes in
                 try dead.compactMap { try store.settle(session, $0, now: now, &changes) }
             }
-            try store.restand(session)
+            try store.restand(session, alone: true, now: now)
             return taken
         }
     }

@@ -3,7 +3,7 @@ import WaybillBlobs
 import WaybillEngine
 import WaybillEngineTesting
 
-@Suite(.timeLimit(.minutes(1))) struct ManualTimeTests {
+@Suite(.timeLimit(.minutes(5))) struct ManualTimeTests {
     @Test("sleepers wake when their time has come, and not before")
     func waking() async throws {
         let time = ManualTime(now: Timestamp(microseconds: 0))

@@ -11,6 +11,10 @@ struct EncodedChunk: Sendable {
     /// Of the bytes as they are in the file that a ZIP holds (see `EncodingPlan.countsStored`).
     var crc32: UInt32?
     var rows: Int64
+    /// What the bytes are before compression, if their digest is told, or they may have to be cut.
+    var raw: ShelvedBytes?
+    /// The comma of the first row of a JSON array has been left out.
+    var lacksComma = false
     /// Where each row ends in `bytes`; only if parts are split by rows or bytes.
     var rowEnds: [Int]
     var failures: [ItemFailure]
@@ -25,11 +29,14 @@ final class ChunkEncoder: RowConsumer {
     private let plan: EncodingPlan
     private let shelf: BufferShelf
     private let out: OutputBuffer
+    private let losesComma: Bool
     private var rows: Int64 = 0
     private var rowEnds: [Int] = []
     private var failures: [ItemFailure] = []
 
-    init(_ plan: EncodingPlan, shelf: BufferShelf) {
+    /// - Parameter beginsPart: its first row is the first of a part that the source has cut.
+    init(_ plan: EncodingPlan, shelf: BufferShelf, beginsPart: Bool = false) {
+        losesComma = beginsPart && plan.cutsParts && plan.options.format == .json
         self.plan = plan
         self.shelf = shelf
         encoder = plan.encoder()
@@ -58,6 +65,10 @@ final class ChunkEncoder: RowConsumer {
         }
         rows += 1
         if plan.recordsRowEnds { rowEnds.append(out.count) }
+        if losesComma, rows == 1 {
+            // The separator is a comma and a line break; only the latter stays.
+            out.dropFirst(JSONRowEncoder.separator.count - 1)
+        }
         return out.count >= Self.bytesMax ? .stop : .next
     }
 
@@ -75,10 +86,12 @@ final class ChunkEncoder: RowConsumer {
             bytes: ShelvedBytes(out, from: shelf), rawLength: out.count,
             crc32: plan.needsCRC && !plan.countsStored ? CRC32.of(out.bytes) : nil, rows: rows, rowEnds: rowEnds,
             failures: failures)
+        chunk.lacksComma = losesComma
         if let compressor = plan.chunkCompressor, chunk.rawLength > 0 {
             let compressed = shelf.take()
             try compressor.compress(out.bytes, into: compressed)
             if plan.needsCRC, plan.countsStored { chunk.crc32 = CRC32.of(compressed.bytes) }
+            if plan.tellsDigest { chunk.raw = chunk.bytes }
             chunk.bytes = ShelvedBytes(compressed, from: shelf)
             chunk.isFramed = true
         }
@@ -90,33 +103,47 @@ final class ChunkEncoder: RowConsumer {
 struct EncodingPlan: Sendable {
     var options: ExportOptions
     var columns: [ExportColumn]
-    var fields: [String]
+    /// Of a document; 0 for a table.
+    var fieldCount: Int
     /// Several files make one ZIP at the download, which needs their CRC.
     var needsCRC: Bool
+    /// The source's chunks end where parts do.
+    var cutsParts = false
+    var omitsNulls = false
 
+    /// Each part says the digest of what it holds.
+    var tellsDigest: Bool { options.lossless != nil || (options.archive != nil && cutsParts) }
     var stopsAtFailure: Bool { options.onError == .stop }
-    var recordsRowEnds: Bool { options.splitsParts }
+    var recordsRowEnds: Bool { (options.splitsParts || options.lossless != nil) && !cutsParts }
 
     /// A file that is a gzip or zstd file by itself goes into a ZIP as it is, so the ZIP's CRC is that of its stored bytes. One
     /// that is deflated for the ZIP has the CRC of what it was before.
     var countsStored: Bool { options.compression == .gzip || options.compression == .zstd }
 
-    var compressor: FrameCompressor? { options.compression.frame.map { FrameCompressor($0) } }
+    /// Backups are long and seldom read, so that their level is the fastest.
+    var compressor: FrameCompressor? {
+        let level = options.archive?.level ?? (options.lossless == nil ? nil : 1)
+        return options.compression.frame.map { FrameCompressor($0, level: level) }
+    }
 
     /// A chunk is compressed where it is read, unless it must still be cut: into parts, or off its first comma.
-    var chunkCompressor: FrameCompressor? { options.splitsParts || options.format == .json ? nil : compressor }
+    var chunkCompressor: FrameCompressor? {
+        cutsParts || !(options.splitsParts || options.format == .json) ? compressor : nil
+    }
 
     func encoder() -> any RowEncoder {
-        switch options.format {
-        case .csv, .xlsx: CSVRowEncoder(style: options.csv.style, columns: columns, fields: fields)
-        case .ndjson: JSONRowEncoder(columns: columns, fields: fields, isArray: false)
-        case .json: JSONRowEncoder(columns: columns, fields: fields, isArray: true)
+        if options.lossless != nil { return LosslessRowEncoder(columns: columns, fieldCount: fieldCount) }
+        return switch options.format {
+        case .csv, .xlsx: CSVRowEncoder(style: options.csv.style, columns: columns, fieldCount: fieldCount)
+        case .ndjson: JSONRowEncoder(columns: columns, fieldCount: fieldCount, isArray: false, omitsNulls: omitsNulls)
+        case .json: JSONRowEncoder(columns: columns, fieldCount: fieldCount, isArray: true, omitsNulls: omitsNulls)
         }
     }
 
     /// What stands before the rows of each part.
     var prologue: [UInt8] {
-        switch options.format {
+        if options.lossless != nil { return LosslessRowEncoder.header(columns) }
+        return switch options.format {
         case .csv: CSVRowEncoder.header(columns, style: options.csv.style)
         case .json: Array("[".utf8)
         case .ndjson, .xlsx: []

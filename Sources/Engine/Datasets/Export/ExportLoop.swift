@@ -26,9 +26,10 @@ public struct ExportLoop: Sendable {
         while position.group < sources.count {
             let source = sources[position.group]
             let plan = EncodingPlan(
-                options: options, columns: source.columns, fields: source.fields,
-                needsCRC: sources.count > 1 || options.splitsParts || options.compression == .zip)
-            let group = sources.count > 1 ? source.name : nil
+                options: options, columns: source.columns, fieldCount: source.fieldCount,
+                needsCRC: sources.count > 1 || options.splitsParts || options.compression == .zip || options.lossless != nil,
+                cutsParts: source.cutsParts, omitsNulls: source.omitsNulls)
+            let group = sources.count > 1 || options.lossless != nil ? source.name : nil
             if options.format == .xlsx {
                 try await SheetLoop(source: source, plan: plan, group: group, loop: self).run(&position, &failures)
             } else {
@@ -46,6 +47,7 @@ public struct ExportLoop: Sendable {
         _ failures: inout FailureWriter
     ) async throws {
         var parts = PartWriter(plan: plan, target: target, group: group)
+        if plan.tellsDigest, options.lossless == nil { try await hashAgain(source, plan, &parts, position) }
         // A group has a part also without rows. Where a part has just ended, the next one begins with the next row.
         if position.isPartBegun || position.part == position.firstPart { try await parts.begin(&position) }
         if source.readers > 1 {
@@ -68,7 +70,7 @@ public struct ExportLoop: Sendable {
             guard let last = end.last else { return }
             position.cursor = last
             position.scanned += chunk.rows + Int64(chunk.failures.count)
-            try await commitIfDue(&position)
+            try await commitIfDue(parts, &position)
         }
     }
 
@@ -86,10 +88,11 @@ public struct ExportLoop: Sendable {
                 while started - taken <= source.readers, let (start, end) = try await chunks.next() {
                     let number = started
                     started += 1
+                    let beginsPart = start.map { source.endsPart(at: $0) } ?? true
                     group.addTask { [shelf] in
                         let (read, chunk) = try await source.read(
                             after: start, through: end, reader: number % source.readers
-                        ) { ChunkEncoder(plan, shelf: shelf) }
+                        ) { ChunkEncoder(plan, shelf: shelf, beginsPart: beginsPart) }
                         return ReadChunk(number: number, end: end, read: read, chunk: chunk)
                     }
                 }
@@ -111,8 +114,34 @@ public struct ExportLoop: Sendable {
                 }
                 position.cursor = next.end
                 position.scanned += Int64(source.chunkRows)
-                try await commitIfDue(&position)
+                if source.cutsParts, source.endsPart(at: next.end) {
+                    // Begun here if all of its rows have gone, so that the next ones keep their numbers.
+                    try await parts.begin(&position)
+                    try await parts.end(&position)
+                }
+                try await commitIfDue(parts, &position)
             }
+        }
+    }
+
+    /// Takes the digest of a part that an earlier attempt has begun from its rows again: a hash that is half done can't be kept.
+    private func hashAgain(
+        _ source: any RowSource, _ plan: EncodingPlan, _ parts: inout PartWriter, _ position: ExportPosition
+    ) async throws {
+        guard position.isPartBegun else { return }
+        parts.hash(plan.prologue)
+        guard position.partRows > 0, let end = position.cursor else { return }
+        var last = position.partStart
+        var beginsPart = true
+        while true {
+            let isFirst = beginsPart
+            let (read, chunk) = try await source.read(after: last, through: end, reader: 0) { [shelf] in
+                ChunkEncoder(plan, shelf: shelf, beginsPart: isFirst)
+            }
+            if let raw = chunk.raw { parts.hash(raw[0..<raw.count]) }
+            guard read.isStopped, let next = read.last else { return }
+            last = next
+            beginsPart = false
         }
     }
 
@@ -132,8 +161,9 @@ public struct ExportLoop: Sendable {
         position.count(failed)
     }
 
-    private func commitIfDue(_ position: inout ExportPosition) async throws {
+    private func commitIfDue(_ parts: PartWriter, _ position: inout ExportPosition) async throws {
         guard target.shouldCommit() else { return }
+        try parts.note(&position)
         try await target.commit(position, progress(of: position))
     }
 

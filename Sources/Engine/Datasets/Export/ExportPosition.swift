@@ -17,11 +17,17 @@ public struct ExportPosition: Sendable, Hashable, Codable {
     public var partRows: Int64 = 0
     public var partBytes: Int64 = 0
     public var partCRC: UInt32 = 0
+    /// The rows of the present part come after this one; only where a part's digest is told.
+    public var partStart: KeysetCursor?
+    /// What the present part needs to be gone on with, if it is encrypted; closed.
+    public var unfinished: String?
     /// Of all parts.
     public var scanned: Int64 = 0
     public var exported: Int64 = 0
     public var failed: Int64 = 0
     public var failures: [ItemFailure] = []
+    /// The files of a backup that have been ended.
+    public var archives: [ArchiveFile]?
 
     public init() {}
 
@@ -55,10 +61,36 @@ public struct ExportResult: Sendable, Hashable, Codable {
     }
 }
 
+/// One file of a backup.
+public struct ArchiveFile: Sendable, Hashable, Codable {
+    /// What it holds rows of.
+    public var entity: String
+    public var name: String
+    public var rows: Int64
+    public var bytes: Int64
+    /// In hexadecimal digits.
+    public var sha256: String
+    /// What lies in the store, if that is not the same.
+    public var encrypted: EncryptedFacts?
+
+    public init(
+        entity: String, name: String, rows: Int64, bytes: Int64, sha256: String, encrypted: EncryptedFacts? = nil
+    ) {
+        self.encrypted = encrypted
+        self.entity = entity
+        self.name = name
+        self.rows = rows
+        self.bytes = bytes
+        self.sha256 = sha256
+    }
+}
+
 /// What is stored beside an artifact of an export.
 public struct PartFacts: Sendable, Hashable, Codable {
     public enum Role: String, Sendable, Hashable, Codable {
         case part, errors
+        /// Says what the parts are.
+        case manifest
     }
 
     public var role: Role
@@ -69,8 +101,11 @@ public struct PartFacts: Sendable, Hashable, Codable {
     public var crc32: UInt32?
     /// The stored bytes are a deflate stream that needs a ZIP around it.
     public var isDeflated: Bool
+    /// Of the bytes before compression, where the export tells it.
+    public var sha256: [UInt8]?
 
-    public init(role: Role, rows: Int64, rawLength: Int64, crc32: UInt32?, isDeflated: Bool) {
+    public init(role: Role, rows: Int64, rawLength: Int64, crc32: UInt32?, isDeflated: Bool, sha256: [UInt8]? = nil) {
+        self.sha256 = sha256
         self.role = role
         self.rows = rows
         self.rawLength = rawLength
@@ -80,6 +115,12 @@ public struct PartFacts: Sendable, Hashable, Codable {
 }
 
 extension PartFacts {
+    /// - Returns: nil for an artifact without facts.
+    public init?(of artifact: Artifact) throws {
+        guard let facts = artifact.facts else { return nil }
+        self = try JobCoding.decode(PartFacts.self, facts)
+    }
+
     /// What an artifact of an export is; one without facts is a part.
     public static func role(of artifact: Artifact) -> Role {
         guard let facts = artifact.facts, let known = try? JobCoding.decode(PartFacts.self, facts) else { return .part }

@@ -12,6 +12,8 @@ public struct ExportTarget: Sendable {
     public var createdAt: Timestamp
     /// Names the run, for temporary files.
     public var runName: String
+    /// Of the parts of a backup; nil: they are stored as they are.
+    public var encryption: PartEncryption?
 
     public init(
         artifact: @escaping @Sendable (_ name: String, _ contentType: String) async throws -> ArtifactWriter,

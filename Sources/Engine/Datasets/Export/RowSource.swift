@@ -70,18 +70,25 @@ public protocol RowSource: Sendable {
     /// Its name among several in one export.
     var name: String { get }
     var columns: [ExportColumn] { get }
-    /// The names of the members of its documents, in their order; empty for a table.
-    var fields: [String] { get }
+    /// How many fields its documents have; 0 for a table.
+    var fieldCount: Int { get }
     /// Rows that a full scan looks at, for the percentage; nil if that is not known.
     var rowsToScan: Int64? { get }
     /// How many chunks may be read at once. 1: chunks are read one after the other, and `ends` is not asked.
     var readers: Int { get }
     /// Rows in a chunk.
     var chunkRows: Int { get }
+    /// Its chunks never go over the end of a part, so that each is a piece of one part and is compressed where it is read.
+    var cutsParts: Bool { get }
+    /// A value that is null is left out of a JSON object.
+    var omitsNulls: Bool { get }
 
     /// The ends of the next chunks after `cursor`, at most `count`. Each holds `chunkRows` rows that the scan looks at, the last
     /// one fewer; nothing at the end. The same cursor always gives the same ends.
     func ends(after cursor: KeysetCursor?, count: Int) async throws -> [KeysetCursor]
+
+    /// Whether a part ends with the row at `cursor`; asked only of a source that cuts parts.
+    func endsPart(at cursor: KeysetCursor) -> Bool
 
     /// Hands the rows after `cursor`, up to and with `end` (or `chunkRows` rows where it is nil), to the consumer, on a database
     /// thread.
@@ -89,4 +96,10 @@ public protocol RowSource: Sendable {
         after cursor: KeysetCursor?, through end: KeysetCursor?, reader: Int,
         _ consumer: @escaping @Sendable () throws -> Consumer
     ) async throws -> (ChunkEnd, Consumer.Output)
+}
+
+extension RowSource {
+    public var cutsParts: Bool { false }
+    public var omitsNulls: Bool { false }
+    public func endsPart(at cursor: KeysetCursor) -> Bool { false }
 }

@@ -101,7 +101,7 @@ private final class Sheet: @unchecked Sendable {
     init(path: String, target: ExportTarget, plan: EncodingPlan) throws {
         writer = try XLSXWriter(path: path, temporaryFolder: target.temporaryFolder, createdAt: target.createdAt.microseconds)
         try writer.header(plan.columns.map(\.name))
-        encoder = XLSXRowEncoder(writer: writer, columns: plan.columns, fields: plan.fields)
+        encoder = XLSXRowEncoder(writer: writer, columns: plan.columns, fieldCount: plan.fieldCount)
     }
 
     func close() throws {

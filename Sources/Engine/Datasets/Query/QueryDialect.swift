@@ -47,31 +47,29 @@ public struct QueryDialect: Sendable {
         return String(escaped)
     }
 
-    /// A member of a JSON object in a text column, as a value of its type; NULL where there is none.
-    /// - Parameter member: a checked name of letters, digits and underscores.
-    public func member(_ member: String, of json: String, kind: QueryField.Kind) -> String {
+    /// An element of a JSON array in a text column, as a value of its type; NULL where there is none.
+    /// - Parameter place: from 0.
+    public func element(_ place: Int, of json: String, kind: QueryField.Kind) -> String {
         switch name {
-        case .sqlite: "json_extract(\(json), '$.\(member)')"
-        case .postgres: cast("(\(json))::json ->> '\(member)'", to: kind)
+        case .sqlite: "json_extract(\(json), '$[\(place)]')"
+        case .postgres: cast("(\(json))::json ->> \(place)", to: kind)
         }
     }
 
     /// The text of a JSON number as it is stored.
-    public func numberText(_ member: String, of json: String) -> String {
+    public func numberText(_ place: Int, of json: String) -> String {
         switch name {
-        case .sqlite: "(\(json) -> '$.\(member)')"
-        case .postgres: "((\(json))::json ->> '\(member)') COLLATE \"C\""
+        case .sqlite: "(\(json) -> '$[\(place)]')"
+        case .postgres: "((\(json))::json ->> \(place)) COLLATE \"C\""
         }
     }
 
-    /// What stands after FROM to have a row for each element of a list, and the element as a value.
-    public func elements(_ member: String, of json: String, kind: QueryField.Kind) -> (from: String, value: String) {
+    /// What stands after FROM to have a row for each element of a list that is an array or absent, and the element as a value.
+    public func elements(_ place: Int, of json: String, kind: QueryField.Kind) -> (from: String, value: String) {
         switch name {
-        case .sqlite: ("json_each(\(json), '$.\(member)') AS element", "element.value")
+        case .sqlite: ("json_each(\(json), '$[\(place)]') AS element", "element.value")
         case .postgres:
-            (
-                "json_array_elements_text((\(json))::json -> '\(member)') AS element(value)", cast("element.value", to: kind)
-            )
+            ("json_array_elements_text((\(json))::json -> \(place)) AS element(value)", cast("element.value", to: kind))
         }
     }
 

@@ -11,13 +11,13 @@ final class CSVRowEncoder: RowEncoder {
     private let scratch = OutputBuffer(capacity: 256)
     private let element = OutputBuffer(capacity: 256)
 
-    /// - Parameter fields: the names of a document's members in their order; empty for a table.
-    init(style: CSVStyle, columns: [ExportColumn], fields: [String]) {
+    /// - Parameter fieldCount: how many fields a document's type has; 0 for a table.
+    init(style: CSVStyle, columns: [ExportColumn], fieldCount: Int) {
         writer = CSVWriter(style: style)
         self.columns = columns
         places = columns.map(\.place)
         isJSON = columns.map(\.isJSON)
-        scanner = DocumentScanner(fields: fields)
+        scanner = DocumentScanner(fieldCount: fieldCount)
     }
 
     static func header(_ columns: [ExportColumn], style: CSVStyle) -> [UInt8] {
@@ -78,8 +78,11 @@ final class CSVRowEncoder: RowEncoder {
         _ slot: DocumentScanner.Slot, of body: UnsafeBufferPointer<UInt8>, isJSON: Bool, to out: OutputBuffer
     ) -> Bool {
         switch slot.first {
-        case 1... where isJSON: return writer.text(UnsafeBufferPointer(rebasing: body[Int(slot.start)..<Int(slot.end)]), to: out)
-        case 0, UInt8(ascii: "n"):
+        case 0:
+            writer.null(to: out)
+            return true
+        case _ where isJSON: return writer.text(UnsafeBufferPointer(rebasing: body[Int(slot.start)..<Int(slot.end)]), to: out)
+        case _ where slot.isEmptyList:
             writer.null(to: out)
             return true
         case UInt8(ascii: "\"") where !slot.isEscaped:
@@ -87,7 +90,7 @@ final class CSVRowEncoder: RowEncoder {
         case UInt8(ascii: "\""), UInt8(ascii: "["), UInt8(ascii: "{"):
             return appendSlowly(UnsafeBufferPointer(rebasing: body[Int(slot.start)..<Int(slot.end)]), to: out)
         default:
-            out.append(UnsafeBufferPointer(rebasing: body[Int(slot.start)..<Int(slot.end)]))
+            out.append(body, from: Int(slot.start), to: Int(slot.end))
             out.append(writer.style.delimiter)
             return true
         }

@@ -8,16 +8,21 @@ final class JSONRowEncoder: RowEncoder {
 
     private let columns: [ExportColumn]
     private let isArray: Bool
+    private let omitsNulls: Bool
     private let places: [Int]
+    private let isJSON: [Bool]
     private let scanner: DocumentScanner
     /// `{"id":` or `,"name":` of each column.
     private let labels: RowLabels
 
-    init(columns: [ExportColumn], fields: [String], isArray: Bool) {
+    /// - Parameter omitsNulls: columns without a value are left out, but for the first.
+    init(columns: [ExportColumn], fieldCount: Int, isArray: Bool, omitsNulls: Bool = false) {
+        self.omitsNulls = omitsNulls
         self.columns = columns
         self.isArray = isArray
         places = columns.map(\.place)
-        scanner = DocumentScanner(fields: fields)
+        isJSON = columns.map(\.isJSON)
+        scanner = DocumentScanner(fieldCount: fieldCount)
         labels = RowLabels(
             columns.enumerated().map { index, column in
                 let out = OutputBuffer(capacity: 64)
@@ -53,42 +58,35 @@ final class JSONRowEncoder: RowEncoder {
             return RowError(code: "DAMAGED_ITEM", message: "The stored item can't be read.")
         }
         if isArray { out.append(Self.separator) }
-        var index = 0
-        while index < places.count {
+        for index in 0..<places.count {
             let field = places[index]
-            if field >= 0, index > 0, scanner[field].first != 0 {
-                // Members that stand side by side in the document are copied together, with their names and commas.
-                let start = scanner.memberStart(field)
-                var behind = Int(scanner[field].end)
-                index += 1
-                while index < places.count, places[index] >= 0, scanner[places[index]].first != 0,
-                    scanner.memberStart(places[index]) == behind &+ 1
-                {
-                    behind = Int(scanner[places[index]].end)
-                    index += 1
-                }
-                out.append(UInt8(ascii: ","))
-                out.append(UnsafeBufferPointer(rebasing: document.body[start..<behind]))
-                continue
-            }
+            if omitsNulls, index > 0, field >= 0, scanner[field].first == 0 { continue }
             labels.append(index, to: out)
-            if let error = value(field, of: document, to: out) { return error }
-            index += 1
+            if field >= 0 {
+                let slot = scanner[field]
+                if slot.first == 0 || (slot.isEmptyList && !isJSON[index]) {
+                    JSONWriter.null(to: out)
+                } else {
+                    out.append(document.body, from: Int(slot.start), to: Int(slot.end))
+                }
+            } else if isJSON[index] {
+                // A key that is a number.
+                out.append(document.id)
+            } else if let error = key(field, of: document, to: out) {
+                return error
+            }
         }
         end(out)
         return nil
     }
 
-    private func value(_ field: Int, of document: DocumentRow, to out: OutputBuffer) -> RowError? {
-        switch field {
-        case ExportColumn.idPlace: return JSONWriter.string(document.id, to: out) ? nil : .notUTF8("id")
-        case ExportColumn.languagePlace where !document.language.isNull:
-            return JSONWriter.string(document.language.bytes, to: out) ? nil : .notUTF8("language")
-        case 0... where scanner[field].first != 0:
-            out.append(UnsafeBufferPointer(rebasing: document.body[Int(scanner[field].start)..<Int(scanner[field].end)]))
-        default: JSONWriter.null(to: out)
+    private func key(_ place: Int, of document: DocumentRow, to out: OutputBuffer) -> RowError? {
+        if place == ExportColumn.idPlace { return JSONWriter.string(document.id, to: out) ? nil : .notUTF8("id") }
+        guard !document.language.isNull else {
+            JSONWriter.null(to: out)
+            return nil
         }
-        return nil
+        return JSONWriter.string(document.language.bytes, to: out) ? nil : .notUTF8("language")
     }
 
     @inline(__always) private func end(_ out: OutputBuffer) {

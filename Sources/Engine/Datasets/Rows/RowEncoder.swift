@@ -30,15 +30,21 @@ protocol RowEncoder: AnyObject {
     func document(_ document: DocumentRow, to out: OutputBuffer) -> RowError?
 }
 
-/// A row that is a key, a language and a flat JSON object in canonical form.
+/// A row that is a key, a language and a document: a JSON array with a value for each field (see `DocumentScanner`).
 public struct DocumentRow {
     public var id: UnsafeBufferPointer<UInt8>
     public var language: SQLCell
     public var body: UnsafeBufferPointer<UInt8>
+    /// JSON; nil: those of all rows.
+    public var readers: UnsafeBufferPointer<UInt8>?
 
-    @inlinable public init(id: UnsafeBufferPointer<UInt8>, language: SQLCell, body: UnsafeBufferPointer<UInt8>) {
+    @inlinable public init(
+        id: UnsafeBufferPointer<UInt8>, language: SQLCell, body: UnsafeBufferPointer<UInt8>,
+        readers: UnsafeBufferPointer<UInt8>? = nil
+    ) {
         self.id = id
         self.language = language
         self.body = body
+        self.readers = readers
     }
 }

@@ -11,10 +11,10 @@ final class XLSXRowEncoder: RowEncoder {
     /// Set when the file could not be written; then nothing more is.
     private(set) var broken: XLSXError?
 
-    init(writer: XLSXWriter, columns: [ExportColumn], fields: [String]) {
+    init(writer: XLSXWriter, columns: [ExportColumn], fieldCount: Int) {
         self.writer = writer
         self.columns = columns
-        scanner = DocumentScanner(fields: fields)
+        scanner = DocumentScanner(fieldCount: fieldCount)
     }
 
     func table(_ row: SQLRow, to out: OutputBuffer) -> RowError? {
@@ -46,9 +46,10 @@ final class XLSXRowEncoder: RowEncoder {
             case .id: code = writer.text(document.id)
             case .language:
                 if document.language.isNull { writer.null() } else { code = writer.text(document.language.bytes) }
+            case .readers: writer.null()
             case .field(let field):
                 let slot = scanner[field]
-                if slot.first == 0 {
+                if slot.first == 0 || (slot.isEmptyList && !column.isJSON) {
                     writer.null()
                 } else {
                     let json = UnsafeBufferPointer(rebasing: document.body[Int(slot.start)..<Int(slot.end)])

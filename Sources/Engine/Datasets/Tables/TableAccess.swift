@@ -30,7 +30,7 @@ struct TableAccess: Sendable {
         if access.isTenantIndexed { statement.add(Self.tenant(dataset, principal.tenant, isIndexed: true, &statement)) }
         access.rows =
             try session.first(
-                "SELECT count(*) FROM \(TableDialect.quoted(dataset.table.name))\(statement.filter)",
+                "SELECT count(*) FROM \(dataset.table.reference)\(statement.filter)",
                 arguments: statement.arguments
             ) { $0.int64(0) } ?? 0
         return access
@@ -40,10 +40,10 @@ struct TableAccess: Sendable {
     static func tenant(
         _ dataset: ExternalDataset, _ tenant: TenantID, isIndexed: Bool, _ statement: inout TableStatement
     ) -> String? {
-        guard case .column(let column) = dataset.configuration.tenants else { return nil }
-        let name = TableDialect.quoted(column)
-        let value = statement.bind(.text(tenant.text) as SQLValue)
-        return (isIndexed ? statement.dialect.indexedText(name) : statement.dialect.plainText(name)) + " = \(value)"
+        guard case .column(let name) = dataset.configuration.tenants,
+            let column = dataset.table.columns.first(where: { $0.name == name })
+        else { return nil }
+        return statement.dialect.equals(column, statement.bind(.text(tenant.text) as SQLValue), isIndexed: isIndexed)
     }
 
     /// An index that gives a tenant's rows in the order of the key: the tenant's column, then the key, which may be the row's
@@ -67,7 +67,7 @@ struct TableAccess: Sendable {
         var texts: [String] = []
         try session.scan(
             """
-            SELECT DISTINCT \(dialect.indexedText(TableDialect.quoted(column))) FROM \(TableDialect.quoted(dataset.table.name))\
+            SELECT DISTINCT \(dialect.indexedText(TableDialect.quoted(column))) FROM \(dataset.table.reference)\
             \(statement.filter) LIMIT \(ReaderAccess.valuesMax + 1)
             """, arguments: statement.arguments
         ) { row in

@@ -21,12 +21,47 @@ struct TableDialect: Sendable {
     func indexedText(_ column: String) -> String {
         switch dialect.name {
         case .sqlite: "\(column) COLLATE BINARY"
-        case .postgres: "\(column) COLLATE \"C\""
+        // Two texts are equal there only if their bytes are, whatever the collation, unless that is made to be otherwise; and an
+        // index of another collation would not be used.
+        case .postgres: plainText(column)
         }
     }
 
+    /// Rows whose column holds a text, bytewise, where an index is welcome.
+    func equals(_ column: SQLTableDescription.Column, _ placeholder: String, isIndexed: Bool) -> String {
+        let name = Self.quoted(column.name)
+        switch dialect.name {
+        case .sqlite: return "\(isIndexed ? indexedText(name) : plainText(name)) = \(placeholder)"
+        case .postgres:
+            let bytewise = "\(plainText(name)) = \(placeholder)"
+            // Said twice: the first finds the rows by an index whatever its collation is, the second sees to it that none folds.
+            return isIndexed && isText(column) ? "\(name) = \(placeholder) AND \(bytewise)" : bytewise
+        }
+    }
+
+    private func isText(_ column: SQLTableDescription.Column) -> Bool {
+        column.declaredType == "text" || column.declaredType.hasPrefix("character varying")
+    }
+
+    /// Whether values of a column come before and behind each other.
+    func isOrdered(_ column: SQLTableDescription.Column) -> Bool {
+        let unordered = ["json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"]
+        return dialect.name == .sqlite || !unordered.contains(column.declaredType)
+    }
+
+    /// How the columns of a view compare, which on SQLite depends on what they are made of.
+    func viewed(_ column: String) -> String { dialect.name == .sqlite ? indexedText(column) : column }
+
+    /// Ends a term to sort by: NULL comes first, and last downwards.
+    func nulls(isDescending: Bool, isNullable: Bool) -> String {
+        guard dialect.name == .postgres, isNullable else { return "" }
+        return isDescending ? " NULLS LAST" : " NULLS FIRST"
+    }
+
     /// A text that is not UTF-8, bound as bytes.
-    func brokenText(_ placeholder: String) -> String { "+CAST(\(placeholder) AS TEXT)" }
+    func brokenText(_ placeholder: String) -> String {
+        dialect.name == .sqlite ? "+CAST(\(placeholder) AS TEXT)" : "convert_from(\(placeholder), 'SQL_ASCII')"
+    }
 
     /// What a query compares. A column may hold values of any kind, whatever it was declared, on SQLite; those of another kind
     /// count as absent, since `year:>5` must not find the texts, which come behind all numbers there.

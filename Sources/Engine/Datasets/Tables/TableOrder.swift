@@ -1,7 +1,7 @@
 import WaybillDatabases
 
-/// The order in which the rows of a table are read, which is that of its database: NULL first, then numbers, texts (bytewise
-/// unless the column was declared otherwise), and bytes.
+/// The order in which the rows of a table are read, which is that of its database: NULL first, then numbers, texts (on SQLite
+/// bytewise unless the column was declared otherwise), and bytes.
 struct TableOrder: Sendable {
     struct Term: Sendable {
         /// The column, for the cursor.
@@ -25,7 +25,7 @@ struct TableOrder: Sendable {
             let name = TableDialect.quoted(column)
             return Term(
                 // How the columns of a view compare depends on what they are made of.
-                column: column, sql: table.isView ? dialect.indexedText(name) : name, isDescending: isDescending,
+                column: column, sql: table.isView ? dialect.viewed(name) : name, isDescending: isDescending,
                 isNullable: !table.columns.contains { $0.name == column && $0.isNotNull })
         }
         var terms: [Term] = []
@@ -47,13 +47,22 @@ struct TableOrder: Sendable {
             } else {
                 isTotal = false
                 let used = Set(terms.map(\.column))
-                terms += table.columns.filter { !used.contains($0.name) }.map { term($0.name) }
+                terms += table.columns.filter { !used.contains($0.name) }.map { column in
+                    var term = term(column.name)
+                    if !dialect.isOrdered(column) { term.sql = dialect.plainText(term.sql) }
+                    return term
+                }
             }
         }
         self.terms = terms
     }
 
-    var sql: String { terms.map { $0.sql + ($0.isDescending ? " DESC" : "") }.joined(separator: ", ") }
+    func sql(for dialect: TableDialect) -> String {
+        terms.map { term in
+            term.sql + (term.isDescending ? " DESC" : "")
+                + dialect.nulls(isDescending: term.isDescending, isNullable: term.isNullable)
+        }.joined(separator: ", ")
+    }
 
     /// The rows behind a place. Fewer values than terms stand for all rows that begin with them.
     func behind(_ values: [KeysetCursor.Value], in statement: inout TableStatement) -> String {

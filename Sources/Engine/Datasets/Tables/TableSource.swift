@@ -11,7 +11,7 @@ public struct TableSource: RowSource {
 
     public let name: String
     public let columns: [ExportColumn]
-    public let fields: [String] = []
+    public let fieldCount = 0
     public let rowsToScan: Int64?
     public let readers: Int
     public let chunkRows: Int
@@ -117,7 +117,7 @@ public struct TableSource: RowSource {
         }
         return try session.first(
             """
-            SELECT \(key) FROM \(TableDialect.quoted(dataset.table.name))\(statement.filter) ORDER BY \(key)\(direction) \
+            SELECT \(key) FROM \(dataset.table.reference)\(statement.filter) ORDER BY \(key)\(direction) \
             LIMIT 1 OFFSET \(skipping)
             """, arguments: statement.arguments
         ) { KeysetCursor.Value($0[0]) }
@@ -169,8 +169,8 @@ public struct TableSource: RowSource {
             statement.add("\(dialect.plainText(TableDialect.quoted(column))) IN (\(list))")
         }
         if let query { statement.add(query, by: DatasetResolver(dataset: dataset, dialect: dialect)) }
-        var text = "SELECT \(selected.joined(separator: ", ")) FROM \(TableDialect.quoted(dataset.table.name))"
-        text += "\(statement.filter) ORDER BY \(order.sql)"
+        var text = "SELECT \(selected.joined(separator: ", ")) FROM \(dataset.table.reference)"
+        text += "\(statement.filter) ORDER BY \(order.sql(for: dialect))"
         return (text, statement.arguments)
     }
 }

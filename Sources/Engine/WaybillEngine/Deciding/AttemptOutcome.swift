@@ -9,6 +9,8 @@ enum AttemptOutcome: Sendable {
     case paused
     /// The process is shutting down; its checkpoint is stored.
     case interrupted
+    /// The store of files was away. No fault of the job, which goes on when it is back.
+    case hindered(JobFailure)
     /// The process died, or its lease ran out. `committed`: the attempt had stored a checkpoint since its claim.
     case died(committed: Bool)
 }

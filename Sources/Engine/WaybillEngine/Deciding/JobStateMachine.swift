@@ -2,6 +2,8 @@
 struct JobStateMachine: Sendable {
     /// Barren deaths in a row after which a job is not tried again.
     static let deathsToQuarantine = 3
+    /// The pauses after which what was away is looked for again grow so many times.
+    static let pausesOfOutage = 4
 
     var retry: RetryPolicy
 
@@ -10,6 +12,7 @@ struct JobStateMachine: Sendable {
         var id: JobID
         var attempts: Int
         var maxAttempts: Int
+        var interruptions: Int
         var barrenDeaths: Int
         var cancelRequested: Bool
         var pauseRequested: Bool
@@ -45,6 +48,11 @@ struct JobStateMachine: Sendable {
             return (standBy(job, dueAt: now, suspect: false, nil), Counts(barrenDeaths: 0))
         case .interrupted:
             return (standBy(job, dueAt: now, suspect: job.barrenDeaths > 0, nil), Counts(interruptions: 1))
+        case .hindered(let failure):
+            // Deploys have interrupted it as well, so the pauses grow no further than to seconds.
+            let tries = min(job.interruptions + 1, Self.pausesOfOutage)
+            let dueAt = now.advanced(by: retry.delay(afterAttempt: tries, of: job.id))
+            return (standBy(job, dueAt: dueAt, suspect: job.barrenDeaths > 0, failure), Counts(interruptions: 1))
         case .failed(let failure):
             let counts = Counts(attempts: 1, barrenDeaths: 0)
             if job.cancelRequested { return (.end(.cancelled, nil), counts) }

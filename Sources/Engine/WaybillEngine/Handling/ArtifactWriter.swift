@@ -27,6 +27,9 @@ public actor ArtifactWriter {
     // second one begins, the first is read back.
     private var digest = SHA256()
     private var unhashed: [Segment]
+    private let earlier: [Segment]
+    /// Those of `earlier` that the next commit drops.
+    private var replaced: [Segment] = []
 
     private var isClosed: Bool
     private var closing: (facts: String?, whole: ArtifactChange.Whole?)?
@@ -51,6 +54,7 @@ public actor ArtifactWriter {
         self.isStored = isStored
         self.isClosed = isClosed
         unhashed = segments
+        earlier = segments
         segmentCount = segments.count
         length = segments.reduce(0) { $0 + $1.length }
     }
@@ -71,6 +75,27 @@ public actor ArtifactWriter {
         }
     }
 
+    /// Reads what earlier attempts have committed, from the beginning.
+    /// - Throws: `BlobError`, or what `body` throws.
+    public nonisolated func readCommitted(_ body: (_ bytes: [UInt8]) async throws -> Void) async throws {
+        for segment in earlier {
+            for try await chunk in try await blobs.read(segment.key, range: 0..<segment.length) { try await body(chunk) }
+        }
+    }
+
+    /// Begins the artifact anew: with the next commit, what is appended from here takes the place of what earlier attempts have
+    /// committed, which `readCommitted` still gives.
+    /// - Throws: `EngineError` with code `.invalid` once this attempt has written to it.
+    public func replaceCommitted() throws {
+        guard !isClosed, segment == nil, drafts.isEmpty, segmentCount == earlier.count else {
+            throw EngineError(.invalid, "the artifact \(name) can't be begun anew")
+        }
+        replaced = earlier
+        unhashed = []
+        segmentCount = 0
+        length = 0
+    }
+
     /// Ends the artifact: nothing more is appended. It counts with the next commit.
     /// - Parameter facts: JSON that is stored beside it.
     public func close(facts: String? = nil) {
@@ -79,31 +104,43 @@ public actor ArtifactWriter {
         closing = (facts, nil)
     }
 
+    /// Ends the artifact as `close` does, and makes its bytes durable at once: of many small ones, each would else keep the
+    /// buffer of its file until the next commit.
+    /// - Throws: `BlobError`.
+    public func finish(facts: String? = nil) async throws {
+        close(facts: facts)
+        try await alone { try await sealSegment() }
+    }
+
+    private func sealSegment() async throws {
+        guard let open = segment else { return }
+        let sealed = try await open.writer.finish()
+        segment = nil
+        let done = Segment(key: open.key, length: sealed.length, sha256: sealed.sha256)
+        if segmentCount == 0 { unhashed.append(done) }
+        drafts.append(SegmentDraft(number: segmentCount, segment: done))
+        segmentCount += 1
+    }
+
     /// Makes what was appended since the last time durable in the blob store.
     /// - Returns: all that no commit has stored yet; nil if there is nothing.
     func seal() async throws -> ArtifactChange? {
         try await alone {
-            if let open = segment {
-                let sealed = try await open.writer.finish()
-                segment = nil
-                let done = Segment(key: open.key, length: sealed.length, sha256: sealed.sha256)
-                if segmentCount == 0 { unhashed.append(done) }
-                drafts.append(SegmentDraft(number: segmentCount, segment: done))
-                segmentCount += 1
-            }
+            try await sealSegment()
             if let closing, closing.whole == nil {
                 let whole = ArtifactChange.Whole(length: length, sha256: try await wholeDigest(), facts: closing.facts)
                 self.closing = (closing.facts, whole)
             }
         }
-        guard !drafts.isEmpty || !isStored || closing != nil else { return nil }
+        guard !drafts.isEmpty || !isStored || closing != nil || !replaced.isEmpty else { return nil }
         return ArtifactChange(
-            position: position, name: name, contentType: contentType, segments: drafts, whole: closing?.whole)
+            position: position, name: name, contentType: contentType, replaced: replaced, segments: drafts, whole: closing?.whole)
     }
 
     /// What `seal` returned is stored now.
     func stored() {
         isStored = true
+        replaced = []
         drafts = []
         closing = nil
     }

@@ -21,6 +21,8 @@ final class Attempt: Sendable {
         var length: Int64 = 0
         var artifacts: [ArtifactWriter] = []
         var blobs = 0
+        /// It may have been given the artifacts of another job.
+        var hasAdopted = false
         /// A commit failed and may yet have been stored.
         var isInDoubt = false
         var task: Task<Void, Never>?
@@ -37,13 +39,15 @@ final class Attempt: Sendable {
         state = Mutex(State(lastCommit: node.time.now(), latest: record))
     }
 
+    var now: Timestamp { node.time.now() }
+
     var counters: [String: Int64] { state.withLock { $0.latest.counters } }
 
     /// The job after the last commit.
     var latest: JobRecord { state.withLock { $0.latest } }
 
     /// Whether it knows of any, of this attempt or one before.
-    var hasArtifacts: Bool { state.withLock { !$0.artifacts.isEmpty } }
+    var hasArtifacts: Bool { state.withLock { !$0.artifacts.isEmpty || $0.hasAdopted } }
 
     // MARK: Stopping
 
@@ -155,7 +159,7 @@ final class Attempt: Sendable {
         let store = node.store
         let time = node.time
         do {
-            return try await node.writeAgain(order, until: { [weak self] in self?.stop != nil }) { session in
+            return try await node.writeAgain(order, of: record.tenant, until: { [weak self] in self?.stop != nil }) { session in
                 try store.checkpoint(session, commit, now: time.now(), making: making)
             }
         } catch let error as EngineError where error.code == .leaseLost {
@@ -196,7 +200,7 @@ final class Attempt: Sendable {
     /// Reads what earlier attempts have committed.
     func load() async throws {
         guard record.fence > 1 else { return }
-        let stored = try await node.database.read { [store = node.store, id = record.id] session in
+        let stored = try await node.database.read(of: record.tenant) { [store = node.store, id = record.id] session in
             try store.artifacts.list(session, of: id).map { artifact in
                 (artifact, try store.artifacts.segments(session, of: id, position: artifact.position))
             }
@@ -238,11 +242,30 @@ final class Attempt: Sendable {
         return BlobKey(job: record, serial: serial)
     }
 
+    func storedArtifacts() async throws -> [Artifact] {
+        try await node.database.read(of: record.tenant) { [store = node.store, id = record.id] session in
+            try store.artifacts.list(session, of: id)
+        }
+    }
+
+    func adoptArtifacts(in session: any SQLSession, matching matches: (JobRecord) throws -> Bool) throws -> JobRecord? {
+        state.withLock { $0.hasAdopted = true }
+        let now = node.time.now()
+        for other in try node.store.completed(session, record.tenant, record.kind, limit: Self.candidatesMax)
+        where try matches(other) {
+            if try node.store.artifacts.share(session, of: other.id, with: record.id, now: now) { return other }
+        }
+        return nil
+    }
+
+    /// Completed jobs among which one with the same outputs is looked for.
+    private static let candidatesMax = 100
+
     func dropArtifacts() async throws {
         try checkMayWrite()
         let (store, record, time) = (node.store, record, node.time)
         do {
-            try await node.writeAgain(until: { [weak self] in self?.stop != nil }) { session in
+            try await node.writeAgain(of: record.tenant, until: { [weak self] in self?.stop != nil }) { session in
                 try store.startOver(session, record.id, fence: record.fence, now: time.now())
             }
         } catch let error as EngineError where error.code == .leaseLost {

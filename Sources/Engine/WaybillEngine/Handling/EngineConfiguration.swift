@@ -18,6 +18,11 @@ public struct EngineConfiguration: Sendable {
     public var orphanSeconds: Int
     /// No other process uses the database: a start takes every running job back at once.
     public var isAlone: Bool
+    /// What this node does.
+    public var role: NodeRole
+    /// Where it runs and what it is, for those who look after the nodes.
+    public var host: String
+    public var version: String
     /// Whose clock says that a lease has run out.
     public var leaseClock: LeaseClock
 
@@ -33,7 +38,7 @@ public struct EngineConfiguration: Sendable {
         retry: RetryPolicy = RetryPolicy(),
         retention: RetentionPolicy = RetentionPolicy(), retentions: [JobKind: RetentionPolicy] = [:],
         pacing: CommitPacing = CommitPacing(), stallSeconds: Int = 300, shutdownSeconds: Int = 20, orphanSeconds: Int = 3600,
-        isAlone: Bool = true, leaseClock: LeaseClock = .node
+        isAlone: Bool = true, leaseClock: LeaseClock = .node, role: NodeRole = .all, host: String = "", version: String = ""
     ) {
         self.leaseSeconds = min(300, max(2, leaseSeconds))
         self.workers = max(1, workers)
@@ -47,5 +52,8 @@ public struct EngineConfiguration: Sendable {
         self.orphanSeconds = max(1, orphanSeconds)
         self.isAlone = isAlone
         self.leaseClock = leaseClock
+        self.role = role
+        self.host = host
+        self.version = version
     }
 }

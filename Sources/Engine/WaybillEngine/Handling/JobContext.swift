@@ -11,6 +11,8 @@ public struct JobContext<Checkpoint: Codable & Sendable>: Sendable {
     public var id: JobID { attempt.record.id }
     public var principal: Principal { attempt.record.principal }
     public var createdAt: Timestamp { attempt.record.createdAt }
+    /// The engine's time.
+    public var now: Timestamp { attempt.now }
     /// How many attempts have failed before this one.
     public var failedAttempts: Int { attempt.record.attempts }
     /// Names this run of the job among all of its runs.
@@ -65,6 +67,17 @@ public struct JobContext<Checkpoint: Codable & Sendable>: Sendable {
         }
         guard let checkpoint = made.withLock({ $0 }) else { throw EngineError(.invalid, job: id, "a commit made no checkpoint") }
         return checkpoint
+    }
+
+    /// What the commits so far have made of the outputs, in the order in which they were begun.
+    public func artifacts() async throws -> [Artifact] { try await attempt.storedArtifacts() }
+
+    /// Gives this job the outputs of a completed one of the same tenant and kind, in the transaction of a commit. From then on
+    /// both have the same bytes, which go when the last of both lets go of them.
+    /// - Parameter matches: is asked for completed jobs, the newest first, of which there may be many.
+    /// - Returns: the one whose outputs they are; nil if none matches, or it has no outputs any more.
+    public func adoptArtifacts(in session: any SQLSession, matching matches: (JobRecord) throws -> Bool) throws -> JobRecord? {
+        try attempt.adoptArtifacts(in: session, matching: matches)
     }
 
     /// Shows progress live, without making anything durable.

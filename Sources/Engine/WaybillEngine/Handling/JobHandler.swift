@@ -10,6 +10,8 @@ public protocol JobHandler: Sendable {
     associatedtype Output: Codable & Sendable
 
     static var kind: JobKind { get }
+    /// The unique key of the jobs that schedules of this kind enqueue; nil: one a schedule.
+    static var uniqueKey: String? { get }
 
     /// Does the work, from the beginning or from a checkpoint.
     /// - Throws: `JobFailure` to end the attempt with a reason for the user; what `commit` throws must be let through.
@@ -20,6 +22,8 @@ public protocol JobHandler: Sendable {
 }
 
 extension JobHandler {
+    public static var uniqueKey: String? { nil }
+
     public func ended(_ job: JobRecord, in session: any SQLSession) throws {}
 }
 
@@ -46,6 +50,7 @@ public struct JobHandlers: Sendable {
 
 /// A handler whose types have been put behind JSON.
 struct AnyJobHandler: Sendable {
+    let uniqueKey: String?
     let run: @Sendable (JobRecord, Attempt) async throws -> String
     let ended: JobEndHook
 
@@ -62,6 +67,7 @@ struct AnyJobHandler: Sendable {
             let output = try await handler.run(input, from: checkpoint, in: JobContext(attempt: attempt))
             return try JobCoding.encode(output)
         }
+        uniqueKey = Handler.uniqueKey
         ended = { record, session in try handler.ended(record, in: session) }
     }
 }

@@ -32,11 +32,23 @@ struct AttemptRunner: Sendable {
         if let stop = attempt.stop, stop == .cancelled || stop == .leaseLost { return outcome(of: stop) }
         if attempt.stop == .interrupted, attempt.isTaskCancelled { return .interrupted }
         if let failure = error as? JobFailure { return .failed(failure) }
+        if let outcome = outcome(ofOutage: error) {
+            node.logger.warning(
+                "an attempt was interrupted: the database or the store of files went away",
+                metadata: ["job": "\(attempt.record.id)", "kind": "\(attempt.record.kind)", "error": "\(error)"])
+            return outcome
+        }
         node.logger.error(
             "an attempt ended by an unexpected error",
             metadata: ["job": "\(attempt.record.id)", "kind": "\(attempt.record.kind)", "error": "\(error)"])
         if (error as? SQLError)?.code == .full || (error as? BlobError)?.code == .full { return .failed(.storageFull) }
         return .failed(.unexpected)
+    }
+
+    private func outcome(ofOutage error: any Error) -> AttemptOutcome? {
+        // This end is written once the database is back, so the job can go on at once.
+        if (error as? SQLError)?.code == .unavailable { return .interrupted }
+        return (error as? BlobError)?.code == .unavailable ? .hindered(.storeAway) : nil
     }
 
     private func outcome(of stop: AttemptStop) -> AttemptOutcome? {

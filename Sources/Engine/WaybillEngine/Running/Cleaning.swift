@@ -19,6 +19,9 @@ struct Cleaning: Sendable {
             node.hub.changed(expired)
         }
         try await removeGarbage()
+        if try await node.database.read({ [node] session in try node.store.nodes.hasForgotten(session, now: now) }) {
+            try await node.database.write { [node] session in try node.store.nodes.forgetSilent(session, now: now) }
+        }
     }
 
     private func removeGarbage() async throws {
@@ -72,6 +75,9 @@ struct Cleaning: Sendable {
             do {
                 try await node.blobs.delete(key)
                 deleted.append(key)
+            } catch is CancellationError {
+                // The node stops; the rest goes after its next start.
+                return deleted
             } catch {
                 node.logger.error(
                     "a blob can't be deleted; it is tried again", metadata: ["blob": "\(key)", "error": "\(error)"])

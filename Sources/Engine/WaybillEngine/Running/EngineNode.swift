@@ -33,6 +33,8 @@ final class EngineNode: Sendable {
     let voice: NodeVoice
     let hub: EventHub
     let wake = WakeSignal()
+    /// Something may have been asked of a job that runs here.
+    let stopWake = WakeSignal()
     let logger: Logger
     private let observation: Observation?
 
@@ -68,14 +70,14 @@ final class EngineNode: Sendable {
     /// Writes, and tries again while the database is busy or can't be reached: for as long as a lease lasts, since that is no
     /// fault of the job, and only until `gaveUp`.
     func writeAgain<Result: Sendable>(
-        _ order: SQLWriteOrder = .serial, until gaveUp: @Sendable () -> Bool,
+        _ order: SQLWriteOrder = .serial, of tenant: TenantID, until gaveUp: @Sendable () -> Bool,
         _ body: @escaping @Sendable (any SQLSession) throws -> Result
     ) async throws -> Result {
         let end = time.now().advanced(by: .seconds(configuration.leaseSeconds))
         var pause = Duration.milliseconds(50)
         while true {
             do {
-                return try await database.write(order, body)
+                return try await database.write(order, of: tenant, body)
             } catch let error as SQLError where error.mayPass && error.code != .full {
                 guard time.now() < end, !gaveUp() else { throw error }
             }

@@ -1,4 +1,5 @@
 import Logging
+import SeededBugs
 import ServiceLifecycle
 import WaybillBlobs
 import WaybillDatabases
@@ -44,13 +45,57 @@ public final class JobEngine: Service, Sendable {
     /// On a graceful shutdown handlers have `shutdownSeconds` to reach a commit; when the task is cancelled they are stopped at
     /// once. Either way their jobs are pending again, and the attempt is not counted.
     public func run() async throws {
-        try await recover()
+        guard try await enterOnceReached() else { return }
         await withTaskGroup(of: Void.self) { group in
             let sweeper = SweepService(node: node, attempts: attempts)
             group.addTask { await sweeper.run() }
-            if let signals = node.database.signals { group.addTask { await self.listen(signals) } }
+            if let signals = node.database.signals {
+                group.addTask { await self.listen(signals) }
+                group.addTask { [node, attempts] in await StopRequests(node: node, attempts: attempts).run() }
+            }
             await WorkerService(node, attempts).run()
             group.cancelAll()
+        }
+        await leave()
+    }
+
+    private func enter() async throws {
+        let now = node.time.now()
+        try await node.database.write { [node] session in
+            if node.configuration.isAlone { try node.store.nodes.forgetOthers(session, than: node.name) }
+            try node.store.nodes.beat(session, node.name, node.configuration, now: now)
+        }
+    }
+
+    private func leave() async {
+        do {
+            try await node.database.write { [node] session in try node.store.nodes.leave(session, node.name) }
+        } catch {
+            // It is silent from now on, and goes like one that has died.
+            node.logger.notice("the end of this node can't be stored", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Recovers and enters, and waits for a database that went away between the start and now.
+    /// - Returns: false if the engine is to stop before that.
+    private func enterOnceReached() async throws -> Bool {
+        try await cancelWhenGracefulShutdown { [self] in
+            var pause = Duration.milliseconds(50)
+            do {
+                while true {
+                    do {
+                        try await recover()
+                        try await enter()
+                        return true
+                    } catch let error as SQLError where error.mayPass {
+                        node.logger.error("taking over failed; it is tried again", metadata: ["error": "\(error)"])
+                    }
+                    try await node.time.sleep(until: node.time.now().advanced(by: pause))
+                    pause = min(pause * 2, .seconds(2))
+                }
+            } catch is CancellationError {
+                return false
+            }
         }
     }
 
@@ -59,6 +104,11 @@ public final class JobEngine: Service, Sendable {
         for await text in signals.words() {
             guard let word = NodeWord(text, heardBy: node.voice.mark) else { continue }
             if node.hub.heard(word, now: node.time.now()) { node.wake.wake() }
+            switch word {
+            case .changed(let job): if attempts.attempt(of: job) != nil { node.stopWake.wake() }
+            case .manyChanged: node.stopWake.wake()
+            case .work, .progress: break
+            }
         }
     }
 
@@ -67,7 +117,9 @@ public final class JobEngine: Service, Sendable {
     public func recover() async throws {
         let now = node.time.now()
         let changed = try await Sweeping(node: node).takeFromDead(alone: node.configuration.isAlone, now: now)
-        try await node.database.write { [node] session in try node.store.restand(session) }
+        try await node.database.write { [node] session in
+            try node.store.restand(session, alone: node.configuration.isAlone, now: now)
+        }
         node.hub.changed(changed)
     }
 
@@ -122,10 +174,38 @@ public final class JobEngine: Service, Sendable {
     public func enqueue(
         _ request: JobRequest, writing: @escaping @Sendable (any SQLSession, JobRecord) throws -> Void
     ) async throws -> JobRecord {
-        let job = try await node.database.write { [self] session in
+        let job = try await node.database.write(of: request.principal.tenant) { [self] session in
             let job = try enqueue(request, in: session)
             try writing(session, job)
             return job
+        }
+        announce([job])
+        return job
+    }
+
+    /// Enqueues a job; if an unfinished one has the same unique key, that one starts over as what is asked for now, under its
+    /// own id: what it has made is dropped, and an attempt that runs loses it.
+    /// - Parameter writing: what belongs to it in the same transaction; is told whether it is the one that was there.
+    @discardableResult
+    public func enqueueOrRestart(
+        _ request: JobRequest, writing: @escaping @Sendable (any SQLSession, JobRecord, _ isRestarted: Bool) throws -> Void
+    ) async throws -> JobRecord {
+        let now = node.time.now()
+        let (job, isRestarted) = try await node.database.write(of: request.principal.tenant) { [self] session in
+            do {
+                let job = try enqueue(request, in: session)
+                try writing(session, job, false)
+                return (job, false)
+            } catch let error as EngineError where error.code == .duplicate {
+                guard let other = error.job else { throw error }
+                let job = try node.store.restart(session, other, as: request, now: now)
+                try writing(session, job, true)
+                return (job, true)
+            }
+        }
+        // By its fence it is the one that has lost it.
+        if isRestarted, let attempt = attempts.attempt(of: job.id), attempt.record.fence == job.fence {
+            attempt.request(.leaseLost)
         }
         announce([job])
         return job
@@ -140,41 +220,52 @@ public final class JobEngine: Service, Sendable {
 
     /// Tells watchers and the worker that these jobs have been enqueued.
     public func announce(_ jobs: [JobRecord]) {
-        node.hub.changed(jobs)
-        node.voice.say([.work])
         node.wake.wake()
+        // The word that somebody waits for goes first.
+        node.voice.say([.work])
+        node.hub.changed(jobs)
     }
 
     // MARK: Control
+    //
+    // With a tenant, a job of another one is not found, and the database sees to it where it can.
 
     /// Writes what belongs to a change of a job, in the same transaction.
     public typealias JobWriting = @Sendable (any SQLSession, JobRecord) throws -> Void
 
     /// - Throws: `EngineError` with code `.notFound` or `.alreadyEnded`.
-    public func cancel(_ id: JobID, writing: @escaping JobWriting = { _, _ in }) async throws -> JobRecord {
-        let job = try await control(writing) { store, session, now in try store.cancel(session, id, now: now) }
+    public func cancel(
+        _ id: JobID, of tenant: TenantID? = nil, writing: @escaping JobWriting = { _, _ in }
+    ) async throws -> JobRecord {
+        let job = try await control(tenant, writing) { store, session, now in try store.cancel(session, id, now: now) }
         if job.cancelRequested, job.state == .running { running(job)?.request(.cancelled) }
         return job
     }
 
     /// - Throws: `EngineError` with code `.notFound` or `.alreadyEnded`.
-    public func pause(_ id: JobID, writing: @escaping JobWriting = { _, _ in }) async throws -> JobRecord {
-        let job = try await control(writing) { store, session, now in try store.pause(session, id, now: now) }
+    public func pause(
+        _ id: JobID, of tenant: TenantID? = nil, writing: @escaping JobWriting = { _, _ in }
+    ) async throws -> JobRecord {
+        let job = try await control(tenant, writing) { store, session, now in try store.pause(session, id, now: now) }
         if job.pauseRequested, job.state == .running { running(job)?.request(.paused) }
         return job
     }
 
     /// - Throws: `EngineError` with code `.notFound` or `.alreadyEnded`.
-    public func resume(_ id: JobID, writing: @escaping JobWriting = { _, _ in }) async throws -> JobRecord {
-        let job = try await control(writing) { store, session, now in try store.resume(session, id, now: now) }
+    public func resume(
+        _ id: JobID, of tenant: TenantID? = nil, writing: @escaping JobWriting = { _, _ in }
+    ) async throws -> JobRecord {
+        let job = try await control(tenant, writing) { store, session, now in try store.resume(session, id, now: now) }
         if job.state == .running { running(job)?.withdrawPause() }
         return job
     }
 
     /// Starts a job that failed, expired or was cancelled over.
     /// - Throws: `EngineError` with code `.notFound`, `.notEnded`, `.alreadyEnded` or `.duplicate`.
-    public func retry(_ id: JobID, writing: @escaping JobWriting = { _, _ in }) async throws -> JobRecord {
-        try await control(writing) { store, session, now in try store.retry(session, id, now: now) }
+    public func retry(
+        _ id: JobID, of tenant: TenantID? = nil, writing: @escaping JobWriting = { _, _ in }
+    ) async throws -> JobRecord {
+        try await control(tenant, writing) { store, session, now in try store.retry(session, id, now: now) }
     }
 
     /// The attempt of this node that runs the job, if that is the one the store means.
@@ -186,11 +277,16 @@ public final class JobEngine: Service, Sendable {
 
     /// Deletes an ended job with its events and artifacts.
     /// - Throws: `EngineError` with code `.notFound` or `.notEnded`.
-    public func delete(_ id: JobID) async throws {
+    public func delete(
+        _ id: JobID, of tenant: TenantID? = nil, writing: @escaping JobWriting = { _, _ in }
+    ) async throws {
         let now = node.time.now()
-        try await node.database.write { [node] session in
-            guard let job = try node.store.find(session, id) else { throw EngineError(.notFound, job: id, "no such job") }
+        try await node.database.write(of: tenant) { [node] session in
+            guard let job = try node.store.find(session, id), tenant == nil || job.tenant == tenant else {
+                throw EngineError(.notFound, job: id, "no such job")
+            }
             guard job.state.isFinal else { throw EngineError(.notEnded, job: id, "the job has not ended") }
+            try writing(session, job)
             try node.store.delete(session, id, now: now)
         }
     }
@@ -218,11 +314,15 @@ public final class JobEngine: Service, Sendable {
     }
 
     private func control(
-        _ writing: @escaping JobWriting, _ act: @escaping @Sendable (JobStore, any SQLSession, Timestamp) throws -> JobRecord
+        _ tenant: TenantID?, _ writing: @escaping JobWriting,
+        _ act: @escaping @Sendable (JobStore, any SQLSession, Timestamp) throws -> JobRecord
     ) async throws -> JobRecord {
         let now = node.time.now()
-        let job = try await node.database.write { [node] session in
+        let job = try await node.database.write(of: tenant) { [node] session in
             let job = try act(node.store, session, now)
+            guard tenant == nil || job.tenant == tenant || SeededBug.forgetsOwner else {
+                throw EngineError(.notFound, job: job.id, "no such job")
+            }
             try writing(session, job)
             return job
         }

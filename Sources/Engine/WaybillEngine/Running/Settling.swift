@@ -14,10 +14,12 @@ struct Settling: Sendable {
     ) async throws -> (settled: [JobRecord?], claimed: [JobRecord]) {
         let (node, now) = (node, node.time.now())
         let result = try await node.database.write { session in
-            let settled = try node.store.changing(session, now: now) { changes in
-                try ended.map { try node.store.settle(session, $0.ending, now: now, &changes) }
+            try node.store.changing(session, now: now) { changes in
+                (
+                    try node.store.settle(session, ended.map(\.ending), now: now, &changes),
+                    try node.store.claim(session, count: free, kinds: node.kinds, node: node.name, now: now, &changes)
+                )
             }
-            return (settled, try node.store.claim(session, count: free, kinds: node.kinds, node: node.name, now: now))
         }
         for (end, job) in zip(ended, result.0) where job == nil {
             // Its fence is not the job's any more: it leaves nothing.

@@ -51,23 +51,27 @@ struct SweepService: Sendable {
 
     // MARK: Heartbeat
 
-    /// Renews leases. A node that is alone has none to lose.
+    /// Renews leases, and shows that the node is there. One that is alone has nothing to lose and nobody to show it to.
     func heartbeat() async throws {
         let began = node.time.now()
-        if !node.configuration.isAlone, attempts.count > 0 {
+        if node.configuration.isAlone {
+            pulse.beat(began)
+        } else {
+            let holdsLeases = attempts.count > 0
             do {
                 try await node.database.write(.urgent) { [node] session in
-                    try node.store.heartbeat(session, node: node.name, now: began)
+                    if holdsLeases { try node.store.heartbeat(session, node: node.name, now: began) }
+                    try node.store.nodes.beat(session, node.name, node.configuration, now: began)
                 }
                 pulse.beat(began)
             } catch {
-                if began.since(pulse.last) >= .seconds(node.configuration.leaseSeconds) {
+                if !holdsLeases {
+                    pulse.beat(began)
+                } else if began.since(pulse.last) >= .seconds(node.configuration.leaseSeconds) {
                     for attempt in attempts.all { attempt.request(.leaseLost) }
                 }
                 throw error
             }
-        } else {
-            pulse.beat(began)
         }
         try await reconcile()
     }
@@ -111,16 +115,7 @@ struct SweepService: Sendable {
                 isRunning ? try node.store.running(session, on: node.name) : [:]
             )
         }
-        for attempt in attempts.all {
-            guard let (fence, stop) = mine[attempt.record.id], fence == attempt.record.fence else { continue }
-            if stop.cancel {
-                attempt.request(.cancelled)
-            } else if stop.pause {
-                attempt.request(.paused)
-            } else {
-                attempt.withdrawPause()
-            }
-        }
+        StopRequests(node: node, attempts: attempts).hand(mine)
         if due.ready { node.wake.wake() }
         guard due.sweep else { return }
         let changed = try await Sweeping(node: node).sweep(now: now)

@@ -93,7 +93,8 @@ extension EngineNode {
             guard try schedules.advance(session, schedule, now: now) else { continue }
             let request = JobRequest(
                 kind: schedule.kind, principal: schedule.principal, input: schedule.input, priority: schedule.priority,
-                uniqueKey: "schedule:\(schedule.name)", maxAttempts: schedule.maxAttempts)
+                uniqueKey: handlers.byKind[schedule.kind]?.uniqueKey ?? "schedule:\(schedule.name)",
+                maxAttempts: schedule.maxAttempts)
             do {
                 fired.append(try store.enqueue(session, request, id: ids.next(at: now), now: now))
             } catch let error as EngineError where error.code == .duplicate {

@@ -56,7 +56,8 @@ struct WorkerService: Sendable {
     /// Settles and claims once. What ends or comes meanwhile wakes the next one.
     private func cycle() async {
         let ended = attempts.takeEnded()
-        let free = shutdown.phase == .working ? node.configuration.workers - attempts.count : 0
+        let claims = shutdown.phase == .working && node.configuration.role.claims
+        let free = claims ? node.configuration.workers - attempts.count : 0
         guard !ended.isEmpty || free > 0 else { return }
         let settling = Settling(node: node, attempts: attempts)
         do {

@@ -52,6 +52,8 @@ struct ArtifactChange: Sendable {
     var position: Int
     var name: String
     var contentType: String
+    /// Segments of earlier commits that these take the place of.
+    var replaced: [Segment] = []
     var segments: [SegmentDraft]
     /// nil while it is still being made.
     var whole: Whole?
@@ -61,7 +63,8 @@ struct ArtifactChange: Sendable {
 struct ArtifactStore: Sendable {
     /// Stores what was made of an artifact since the last commit. Each one that was begun has a row, also one without bytes.
     /// - Throws: `SQLError` if the whole is not the sum of its segments.
-    func store(_ session: any SQLSession, _ change: ArtifactChange, of job: JobID) throws {
+    func store(_ session: any SQLSession, _ change: ArtifactChange, of job: JobID, now: Timestamp) throws {
+        for segment in change.replaced { try drop(session, segment, of: job, position: change.position, now: now) }
         let added = change.segments.reduce(0) { $0 + $1.segment.length }
         try session.execute(
             """
@@ -81,6 +84,18 @@ struct ArtifactStore: Sendable {
             "UPDATE engine_artifacts SET sha256 = $1, facts = $2 WHERE job_id = $3 AND position = $4 AND length = $5",
             whole.sha256, whole.facts, job.text, change.position, whole.length)
         guard changed == 1 else { throw SQLError(.other, "artifact \(change.position) of job \(job) is not what was written") }
+    }
+
+    private func drop(_ session: any SQLSession, _ segment: Segment, of job: JobID, position: Int, now: Timestamp) throws {
+        let dropped = try session.execute(
+            "DELETE FROM engine_segments WHERE job_id = $1 AND position = $2 AND blob_key = $3", job.text, position,
+            segment.key.text)
+        guard dropped == 1 else { throw SQLError(.other, "artifact \(position) of job \(job) is not what was read") }
+        try session.execute(
+            "UPDATE engine_artifacts SET length = length - $1 WHERE job_id = $2 AND position = $3", segment.length, job.text,
+            position)
+        try session.execute(
+            "INSERT INTO engine_garbage (blob_key, since) VALUES ($1, $2)", segment.key.text, now.microseconds)
     }
 
     /// Gives blobs that never became part of an artifact to the sweep.
@@ -132,6 +147,24 @@ struct ArtifactStore: Sendable {
         return ended
     }
 
+    /// Gives a job the ready artifacts of another one, whose bytes they share from then on.
+    /// - Returns: false, with nothing written, if the other one has none any more.
+    func share(_ session: any SQLSession, of other: JobID, with job: JobID, now: Timestamp) throws -> Bool {
+        let theirs = try list(session, of: other)
+        guard !theirs.isEmpty, theirs.allSatisfy({ $0.state == .ready && ($0.expiresAt ?? now) > now }) else { return false }
+        try session.execute(
+            """
+            INSERT INTO engine_artifacts (job_id, position, name, content_type, state, length, sha256, facts)
+            SELECT $1, position, name, content_type, 'open', length, sha256, facts FROM engine_artifacts WHERE job_id = $2
+            """, job.text, other.text)
+        try session.execute(
+            """
+            INSERT INTO engine_segments (job_id, position, number, blob_key, length, sha256)
+            SELECT $1, position, number, blob_key, length, sha256 FROM engine_segments WHERE job_id = $2
+            """, job.text, other.text)
+        return true
+    }
+
     /// Deletes all rows of a job's artifacts and gives their blobs to the sweep.
     func forget(_ session: any SQLSession, of job: JobID, now: Timestamp) throws {
         guard try session.count("SELECT count(*) FROM engine_artifacts WHERE job_id = $1", job.text) > 0 else { return }
@@ -141,8 +174,11 @@ struct ArtifactStore: Sendable {
 
     private func discardSegments(_ session: any SQLSession, of job: JobID, now: Timestamp) throws {
         try session.execute(
-            "INSERT INTO engine_garbage (blob_key, since) SELECT blob_key, $1 FROM engine_segments WHERE job_id = $2",
-            now.microseconds, job.text)
+            """
+            INSERT INTO engine_garbage (blob_key, since) SELECT blob_key, $1 FROM engine_segments WHERE job_id = $2
+                AND NOT EXISTS (SELECT 1 FROM engine_segments AS other
+                    WHERE other.blob_key = engine_segments.blob_key AND other.job_id <> $2)
+            """, now.microseconds, job.text)
         try session.execute("DELETE FROM engine_segments WHERE job_id = $1", job.text)
     }
 
@@ -171,7 +207,15 @@ struct ArtifactStore: Sendable {
 
     /// Which of these blobs belong to no artifact, and not to an attempt that may still make them part of one.
     func orphans(_ session: any SQLSession, among keys: [BlobKey], job: JobID) throws -> [BlobKey] {
-        let known = Set(try session.all("SELECT blob_key FROM engine_segments WHERE job_id = $1", job.text) { $0.string(0) })
+        let column: [SQLRowList.Column] = [.init("blob_key", .text)]
+        var rows = SQLRowList(column)
+        for key in keys { try rows.append([.text(key.text)]) }
+        // Another job may share them though the one that made them has gone.
+        let list = session.dialect.eachOf("SELECT given.blob_key FROM \(SQLRowList.table(column, from: 1, session.dialect))")
+        let known = Set(
+            try session.all(
+                "SELECT blob_key FROM engine_segments WHERE blob_key \(list)", arguments: rows.arguments(session.dialect)
+            ) { $0.string(0) })
         let fence = try session.first("SELECT fence FROM engine_jobs WHERE id = $1 AND state = 'running'", job.text) {
             $0.int64(0)
         }

@@ -5,8 +5,52 @@ public enum EngineMigrations {
     public static let all = [
         SQLMigration(room: "engine", number: 1, title: "jobs, lanes, events, artifacts, schedules") { dialect in
             jobTables(dialect) + eventTables(dialect) + artifactTables(dialect) + scheduleTables(dialect)
-        }
+        },
+        SQLMigration(room: "engine", number: 2, title: "nodes") { dialect in
+            let text = dialect.text
+            return [
+                """
+                CREATE TABLE engine_nodes (id \(text) NOT NULL PRIMARY KEY, host \(text) NOT NULL, version \(text) NOT NULL,
+                    role \(text) NOT NULL, workers INTEGER NOT NULL, started_at BIGINT NOT NULL, beat_at BIGINT NOT NULL)
+                """
+            ]
+        },
+        SQLMigration(room: "engine", number: 3, title: "tenants kept apart by the database", statements: tenantPolicies),
+        // By the standing, which no statement about one job names: a planner that believes that nothing runs would else look the
+        // job up among all that do.
+        SQLMigration(room: "engine", number: 4, title: "running jobs by their standing") { _ in
+            [
+                "DROP INDEX engine_jobs_running",
+                "CREATE INDEX engine_jobs_running ON engine_jobs (node) WHERE standing = 5",
+            ]
+        },
+        // Jobs may share the bytes of their artifacts: who lets go of a blob asks who else has it.
+        SQLMigration(room: "engine", number: 5, title: "shared blobs") { _ in
+            ["CREATE INDEX engine_segments_blob ON engine_segments (blob_key)"]
+        },
     ]
+
+    private static func tenantPolicies(_ dialect: SQLDialect) -> [String] {
+        guard dialect.name == .postgres else { return [] }
+        let ownJob = "EXISTS (SELECT 1 FROM engine_jobs AS owner WHERE owner.id = job_id)"
+        return ["engine_jobs", "engine_lanes", "engine_tenants", "engine_events", "engine_schedules"]
+            .flatMap { dialect.tenantRows(of: $0) }
+            + ["engine_artifacts", "engine_segments"].flatMap { dialect.tenantRows(of: $0, where: ownJob) }
+            + dialect.tenantRows(
+                of: "engine_garbage", where: "starts_with(blob_key, 'jobs/' || \(SQLDialect.tenantOfTransaction) || '/')")
+            + [
+                // A tenant that has become ready begins at the time of the others, and learns nothing else of them.
+                """
+                CREATE FUNCTION engine_time_of_others(own text) RETURNS bigint
+                LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+                BEGIN
+                    RETURN coalesce(
+                        (SELECT virtual_time FROM engine_lanes WHERE ready > 0 AND tenant <> own ORDER BY virtual_time LIMIT 1),
+                        (SELECT virtual_time FROM engine_lanes WHERE tenant <> own ORDER BY virtual_time DESC LIMIT 1));
+                END $$
+                """
+            ]
+    }
 
     private static func jobTables(_ dialect: SQLDialect) -> [String] {
         let text = dialect.text

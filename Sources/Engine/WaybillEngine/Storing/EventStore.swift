@@ -3,56 +3,52 @@ import WaybillDatabases
 
 /// The SQL of the event log. On a database with one writer, events are numbered as they are written.
 struct EventStore: Sendable {
-    /// Writes events in the transaction of the change they tell.
+    /// Writes events in the transaction of the change they tell. Nobody waits for it.
     func append(_ session: any SQLSession, _ drafts: [EventDraft], now: Timestamp) throws {
-        guard !drafts.isEmpty else { return }
-        if SeededBug.skipsEvent, drafts.first?.name == .started { return }
-        var next: [TenantID: Int64] = [:]
-        if drafts.count == 1, let only = drafts.first {
-            next[only.tenant] = try reserve(session, only.tenant, count: 1)
-        } else {
-            for (tenant, group) in Dictionary(grouping: drafts, by: \.tenant) {
-                next[tenant] = try reserve(session, tenant, count: group.count)
-            }
+        guard let first = drafts.first else { return }
+        if SeededBug.skipsEvent, first.name == .started { return }
+        if drafts.count == 1 {
+            try reserve(session, first.tenant, count: 1)
+            try session.send(
+                """
+                INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail)
+                SELECT tenant, last_event, $1, $2, $3, $4, $5 FROM engine_tenants WHERE tenant = $6
+                """, first.job.text, first.name.text, now.microseconds, first.progress, first.detail, first.tenant.text)
+            return
         }
-        var rest = drafts[...]
-        while !rest.isEmpty {
-            // Many rows a statement where there are many; few texts, so that all stay prepared.
-            let count = rest.count >= Self.rowsMax ? Self.rowsMax : 1
-            var arguments: [SQLValue] = []
-            arguments.reserveCapacity(count * 7)
-            for draft in rest.prefix(count) {
-                let number = next[draft.tenant, default: 1]
-                next[draft.tenant] = number + 1
-                arguments += [
-                    .text(draft.tenant.text), .integer(number), .text(draft.job.text), .text(draft.name.text),
-                    .integer(now.microseconds), .double(draft.progress), draft.detail.sqlValue,
-                ]
-            }
-            try session.execute(count == 1 ? Self.insertOne : Self.insertMany, arguments: arguments)
-            rest = rest.dropFirst(count)
+        var left = drafts.reduce(into: [TenantID: Int]()) { $0[$1.tenant, default: 0] += 1 }
+        for (tenant, count) in left.sorted(by: { $0.key < $1.key }) { try reserve(session, tenant, count: count) }
+        var rows = SQLRowList(Self.columns)
+        for draft in drafts {
+            let later = left[draft.tenant, default: 1] - 1
+            left[draft.tenant] = later
+            try rows.append([
+                .text(draft.tenant.text), .integer(Int64(later)), .text(draft.job.text), .text(draft.name.text),
+                .double(draft.progress), draft.detail.sqlValue,
+            ])
         }
+        try session.send(
+            """
+            INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail)
+            SELECT given.tenant, last_event - later, job_id, name, CAST($1 AS BIGINT), progress, detail
+            FROM \(SQLRowList.table(Self.columns, from: 2, session.dialect))
+            JOIN engine_tenants ON engine_tenants.tenant = given.tenant
+            """, arguments: [.integer(now.microseconds)] + rows.arguments(session.dialect))
     }
 
-    private static let rowsMax = 16
-    private static let insertOne = insert(rows: 1)
-    private static let insertMany = insert(rows: rowsMax)
+    /// `later`: how many of the same tenant come after it.
+    private static let columns: [SQLRowList.Column] = [
+        .init("tenant", .text), .init("later", .integer), .init("job_id", .text), .init("name", .text),
+        .init("progress", .double), .init("detail", .text),
+    ]
 
-    private static func insert(rows: Int) -> String {
-        let values = (0..<rows).map { "(\(SQLDialect.sqlite.placeholders(7, from: $0 * 7 + 1)))" }.joined(separator: ", ")
-        return "INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail) VALUES \(values)"
-    }
-
-    /// Takes the next `count` numbers of a tenant and returns the first.
-    private func reserve(_ session: any SQLSession, _ tenant: TenantID, count: Int) throws -> Int64 {
-        let last = try session.first(
+    /// Takes the next `count` numbers of a tenant: they end with the tenant's `last_event`.
+    private func reserve(_ session: any SQLSession, _ tenant: TenantID, count: Int) throws {
+        try session.send(
             """
             INSERT INTO engine_tenants (tenant, last_event) VALUES ($1, $2)
-            ON CONFLICT (tenant) DO UPDATE SET last_event = engine_tenants.last_event + excluded.last_event RETURNING last_event
-            """, tenant.text, count
-        ) { $0.int64(0) }
-        guard let last else { throw SQLError(.other, "the tenant's counter gave no number") }
-        return last - Int64(count) + 1
+            ON CONFLICT (tenant) DO UPDATE SET last_event = engine_tenants.last_event + excluded.last_event
+            """, tenant.text, count)
     }
 
     /// The events of a job after a number, in order.

@@ -20,6 +20,11 @@ struct JobChanges: Sendable {
         lanes[LaneKey(tenant: tenant, kind: kind), default: LaneMove()].running += running
     }
 
+    mutating func takeLanes() -> [LaneKey: LaneMove] {
+        defer { lanes = [:] }
+        return lanes
+    }
+
     mutating func tell(_ job: JobRecord, _ name: JobEvent.Name, detail: String? = nil) {
         events.append(EventDraft(tenant: job.tenant, job: job.id, name: name, progress: job.progress, detail: detail))
     }
@@ -32,15 +37,16 @@ extension JobStore {
     ) throws -> Result {
         var changes = JobChanges()
         let result = try body(&changes)
-        try write(session, changes, now: now)
+        try writeLanes(session, &changes)
+        try events.append(session, changes.events, now: now)
         return result
     }
 
-    private func write(_ session: any SQLSession, _ changes: JobChanges, now: Timestamp) throws {
+    /// Writes how lanes have moved so far, for those who read them in the same transaction.
+    func writeLanes(_ session: any SQLSession, _ changes: inout JobChanges) throws {
         // In one order everywhere, so that two transactions on a database with several writers can't wait for each other.
-        for (lane, move) in changes.lanes.sorted(by: { ($0.key.tenant, $0.key.kind) < ($1.key.tenant, $1.key.kind) }) {
+        for (lane, move) in changes.takeLanes().sorted(by: { ($0.key.tenant, $0.key.kind) < ($1.key.tenant, $1.key.kind) }) {
             try moveLane(session, lane.tenant, lane.kind, ready: move.ready, running: move.running)
         }
-        try events.append(session, changes.events, now: now)
     }
 }

@@ -5,18 +5,29 @@ extension JobStore {
     /// Claims up to `count` ready jobs for `node`: tenants by turns, then by priority and age. Each claimed job may be run while
     /// its fence is the row's.
     func claim(_ session: any SQLSession, count: Int, kinds: Set<JobKind>, node: String, now: Timestamp) throws -> [JobRecord] {
-        guard count > 0, !kinds.isEmpty else { return [] }
         try changing(session, now: now) { changes in
-            try promoteDue(session, now: now, &changes)
-            try promoteSuspect(session, kinds: kinds, &changes)
+            try claim(session, count: count, kinds: kinds, node: node, now: now, &changes)
         }
+    }
+
+    func claim(
+        _ session: any SQLSession, count: Int, kinds: Set<JobKind>, node: String, now: Timestamp, _ changes: inout JobChanges
+    ) throws -> [JobRecord] {
+        guard count > 0, !kinds.isEmpty else { return [] }
+        try writeLanes(session, &changes)
         var claimed: [JobRecord] = []
         var blocked: Set<JobChanges.LaneKey> = []
         var policy: ClaimPolicy?
         while claimed.count < count {
             let left = count - claimed.count
-            let ready = try readyLanes(session, kinds: kinds, limit: max(16, left) + blocked.count)
-                .filter { !blocked.contains($0.key) }
+            var outlook = try outlook(session, kinds: kinds, limit: max(16, left) + blocked.count, now: now)
+            if policy == nil, outlook.hasDue || outlook.hasSuspects {
+                if outlook.hasDue { try promoteDue(session, now: now, &changes) }
+                if outlook.hasSuspects || outlook.hasDue { try promoteSuspect(session, kinds: kinds, &changes) }
+                try writeLanes(session, &changes)
+                outlook = try self.outlook(session, kinds: kinds, limit: max(16, left), now: now)
+            }
+            let ready = outlook.ready.filter { !blocked.contains($0.key) }
             guard !ready.isEmpty else { break }
             var present = try policy ?? claimPolicy(session, kinds: kinds)
             let open = ready.filter { present.capacity(of: $0).jobs > 0 }
@@ -32,20 +43,46 @@ extension JobStore {
             }
             policy = present
         }
-        try events.append(
-            session, claimed.map { EventDraft(tenant: $0.tenant, job: $0.id, name: .started, progress: $0.progress) }, now: now)
+        for job in claimed { changes.tell(job, .started) }
         return claimed
     }
 
-    private func readyLanes(_ session: any SQLSession, kinds: Set<JobKind>, limit: Int) throws -> [Lane] {
+    /// What a claim sees first, in one look.
+    private struct Outlook {
+        /// Jobs whose time has come are there.
+        var hasDue = false
+        var hasSuspects = false
+        var ready: [Lane] = []
+    }
+
+    private func outlook(_ session: any SQLSession, kinds: Set<JobKind>, limit: Int, now: Timestamp) throws -> Outlook {
         let names = kinds.sorted().map { SQLValue.text($0.text) }
-        return try session.all(
+        // The bound is part of the text, so that the plan is made for it; few texts, so that all stay prepared.
+        let bound = Self.roundedUp(limit)
+        var outlook = Outlook()
+        try session.scan(
             """
-            SELECT tenant, kind, ready, running, virtual_time FROM engine_lanes
-            WHERE ready > 0 AND kind IN (\(session.dialect.placeholders(names.count)))
-            ORDER BY \(SeededBug.ignoresTurns ? "" : "virtual_time, ")tenant, kind LIMIT $\(names.count + 1)
-            """, arguments: names + [.integer(Int64(limit))], make: Self.lane
-        ).compactMap { $0 }
+            SELECT lane.tenant, lane.kind, lane.ready, lane.running, lane.virtual_time,
+                EXISTS (SELECT 1 FROM engine_jobs WHERE standing = 2 AND due_at <= $1),
+                EXISTS (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing = 4)
+            FROM (SELECT 1 AS one) AS look LEFT JOIN (
+                SELECT tenant, kind, ready, running, virtual_time FROM engine_lanes
+                WHERE ready > 0 AND kind IN (\(session.dialect.placeholders(names.count, from: 2)))
+                ORDER BY \(SeededBug.ignoresTurns ? "" : "virtual_time, ")tenant, kind LIMIT \(bound)) AS lane ON one = 1
+            """, arguments: [.integer(now.microseconds)] + names
+        ) { row in
+            (outlook.hasDue, outlook.hasSuspects) = (row.bool(5), row.bool(6))
+            if !row.isNull(0), let lane = Self.lane(row) { outlook.ready.append(lane) }
+            return .next
+        }
+        return outlook
+    }
+
+    /// The next power of two from 16 on.
+    private static func roundedUp(_ count: Int) -> Int {
+        var bound = 16
+        while bound < count, bound < 1 << 20 { bound *= 2 }
+        return bound
     }
 
     private static func lane(_ row: SQLRow) -> Lane? {
@@ -54,9 +91,17 @@ extension JobStore {
         }
     }
 
+    /// Whether what may run depends on what runs of other tenants or kinds.
+    var hasSharedLimits: Bool { limits.perTenant != nil || !limits.perKind.isEmpty }
+
+    /// The limits while nothing runs.
+    func policy(kinds: Set<JobKind>) -> ClaimPolicy {
+        ClaimPolicy(limits: limits, runningByTenant: [:], runningByKind: [:], kinds: kinds)
+    }
+
     func claimPolicy(_ session: any SQLSession, kinds: Set<JobKind>) throws -> ClaimPolicy {
-        var policy = ClaimPolicy(limits: limits, runningByTenant: [:], runningByKind: [:], kinds: kinds)
-        guard limits.perTenant != nil || !limits.perKind.isEmpty else { return policy }
+        var policy = policy(kinds: kinds)
+        guard hasSharedLimits else { return policy }
         for lane in try session.all(
             "SELECT tenant, kind, ready, running, virtual_time FROM engine_lanes WHERE running > 0", make: Self.lane)
         {
@@ -87,14 +132,16 @@ extension JobStore {
     private func claim(_ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp) throws -> [JobRecord]
     {
         var jobs: [JobRecord] = []
+        // Ready jobs are taken in the serial order only, so that no row of theirs has to be locked or skipped. The inner bound is
+        // part of the text and tells the database to plan for few rows; it reads no more of them than the outer one asks for.
         try session.scan(
             """
-            WITH first AS (SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
-                ORDER BY priority DESC, id LIMIT $3 \(session.dialect.forUpdateSkipLocked))
+            WITH first AS (SELECT id FROM (SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
+                ORDER BY priority DESC, id LIMIT \(Self.roundedUp(count))) AS ready LIMIT $3)
             UPDATE engine_jobs SET state = 'running', standing = 5, fence = fence + 1, node = $4,
                 lease_until = CAST($5 AS BIGINT) + \(leaseNow(session, "$6")), stalled = 0,
                 started_at = coalesce(started_at, $6), updated_at = $6, progressed_at = $6
-            WHERE id IN (SELECT id FROM first)
+            WHERE id \(session.dialect.eachOf("SELECT id FROM first"))
             RETURNING \(JobColumns.list)
             """,
             arguments: [

@@ -106,6 +106,29 @@ extension JobStore {
         return job
     }
 
+    /// Starts an unfinished job over: from the beginning, with all its attempts, and with what is asked for now. An attempt that
+    /// runs loses it, since the job is not running any more and its fence moves with the next claim.
+    /// - Throws: `EngineError` with code `.notFound` or `.alreadyEnded`.
+    func restart(_ session: any SQLSession, _ id: JobID, as request: JobRequest, now: Timestamp) throws -> JobRecord {
+        let before = try unfinished(session, id)
+        try changing(session, now: now) { changes in try leave(session, before, &changes) }
+        try session.execute(
+            """
+            UPDATE engine_jobs SET state = 'pending', standing = 0, updated_at = $1, due_at = $1, deadline_at = $2, node = NULL,
+                lease_until = NULL, attempts = 0, barren_deaths = 0, cancel_requested = 0, pause_requested = 0, progress = 0,
+                counters = '', checkpoint = NULL, stalled = 0, failure_code = NULL, failure_message = NULL, input = $3
+            WHERE id = $4
+            """, now.microseconds, request.deadlineAt?.microseconds, request.input, id.text)
+        try artifacts.forget(session, of: id, now: now)
+        let job = try unfinished(session, id)
+        try changing(session, now: now) { changes in
+            let standing = try standing(session, Place(job), now: now, &changes)
+            try session.execute("UPDATE engine_jobs SET standing = $1 WHERE id = $2", standing.rawValue, id.text)
+            changes.tell(job, .restarted)
+        }
+        return job
+    }
+
     /// Ends a job whose deadline has passed. A running attempt loses its fence.
     func expire(
         _ session: any SQLSession, _ id: JobID, now: Timestamp, _ changes: inout JobChanges, runsHook: Bool = true

@@ -10,29 +10,26 @@ extension JobStore {
             // A duplicate must not have moved others of its limit key, so the place is found once the row is there.
             let isLimited = request.limitKey != nil && limits.perKey[request.kind] != nil
             let standing: Standing = isLimited ? .none : dueAt > now ? .later : .ready
-            let inserted = try session.execute(
-                """
-                INSERT INTO engine_jobs (id, tenant, user_id, roles, api_key, kind, state, priority, created_at, updated_at,
-                    due_at,
-                    deadline_at, fence, attempts, max_attempts, interruptions, deaths, barren_deaths, cancel_requested,
-                    pause_requested, progress, counters, unique_key, limit_key, stalled, input, standing, checkpoint_fence,
-                    progressed_at)
-                VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $8, $9, $10, 0, 0, $11, 0, 0, 0, 0, 0, 0, '', $12, $13, 0,
-                    $14, $15,
-                    -1, $8)
-                ON CONFLICT (tenant, kind, unique_key) WHERE unique_key IS NOT NULL AND ended_at IS NULL DO NOTHING
-                """,
-                id.text, principal.tenant.text, principal.user, JobColumns.text(roles: principal.roles), principal.apiKey,
-                request.kind.text, request.priority, now.microseconds, dueAt.microseconds, request.deadlineAt?.microseconds,
-                request.maxAttempts, request.uniqueKey, request.limitKey, request.input, standing.rawValue)
-            guard inserted == 1 else {
-                let other = try request.uniqueKey.flatMap { try holder(session, principal.tenant, request.kind, uniqueKey: $0) }
-                throw EngineError(.duplicate, job: other, "an unfinished job does the same")
+            let arguments = [
+                id.text.sqlValue, principal.tenant.text.sqlValue, principal.user.sqlValue,
+                JobColumns.text(roles: principal.roles).sqlValue, principal.apiKey.sqlValue, request.kind.text.sqlValue,
+                request.priority.sqlValue, now.microseconds.sqlValue, dueAt.microseconds.sqlValue,
+                (request.deadlineAt?.microseconds).sqlValue, request.maxAttempts.sqlValue, request.uniqueKey.sqlValue,
+                request.limitKey.sqlValue, request.input.sqlValue, standing.rawValue.sqlValue,
+            ]
+            if let key = request.uniqueKey {
+                guard try session.execute(Self.insertion, arguments: arguments) == 1 else {
+                    let other = try holder(session, principal.tenant, request.kind, uniqueKey: key)
+                    throw EngineError(.duplicate, job: other, "an unfinished job does the same")
+                }
+            } else {
+                // Nothing can be in its way.
+                try session.send(Self.insertion, arguments: arguments)
             }
             let job = Self.record(of: request, id: id, now: now)
             if isLimited {
                 let place = try self.standing(session, Place(job), now: now, &changes)
-                try session.execute("UPDATE engine_jobs SET standing = $1 WHERE id = $2", place.rawValue, id.text)
+                try session.send("UPDATE engine_jobs SET standing = $1 WHERE id = $2", place.rawValue, id.text)
             } else if standing == .ready {
                 changes.move(job.tenant, job.kind, ready: 1)
             }
@@ -40,6 +37,15 @@ extension JobStore {
             return job
         }
     }
+
+    private static let insertion = """
+        INSERT INTO engine_jobs (id, tenant, user_id, roles, api_key, kind, state, priority, created_at, updated_at, due_at,
+            deadline_at, fence, attempts, max_attempts, interruptions, deaths, barren_deaths, cancel_requested, pause_requested,
+            progress, counters, unique_key, limit_key, stalled, input, standing, checkpoint_fence, progressed_at)
+        VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $8, $9, $10, 0, 0, $11, 0, 0, 0, 0, 0, 0, '', $12, $13, 0, $14, $15,
+            -1, $8)
+        ON CONFLICT (tenant, kind, unique_key) WHERE unique_key IS NOT NULL AND ended_at IS NULL DO NOTHING
+        """
 
     private static func record(of request: JobRequest, id: JobID, now: Timestamp) -> JobRecord {
         JobRecord(

@@ -5,18 +5,24 @@ extension JobStore {
     /// turns by having been idle nor pays for what it had while nobody else was waiting.
     func moveLane(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, ready: Int = 0, running: Int = 0) throws {
         guard ready != 0 || running != 0 else { return }
+        if ready <= 0, running <= 0 {
+            // One that loses jobs is there.
+            return try session.send(
+                "UPDATE engine_lanes SET ready = ready + $1, running = running + $2 WHERE tenant = $3 AND kind = $4", ready,
+                running, tenant.text, kind.text)
+        }
         let known = try session.first(
             "UPDATE engine_lanes SET ready = ready + $1, running = running + $2 WHERE tenant = $3 AND kind = $4 RETURNING ready",
             ready,
             running, tenant.text, kind.text
         ) { $0.int(0) }
         if known == nil {
-            try session.execute(
+            try session.send(
                 "INSERT INTO engine_lanes (tenant, kind, ready, running, virtual_time) VALUES ($1, $2, $3, $4, 0)", tenant.text,
                 kind.text,
                 ready, running)
         }
-        if ready > 0, (known ?? ready) == ready { try takePlace(session, tenant) }
+        if (known ?? ready) == ready { try takePlace(session, tenant) }
     }
 
     /// Gives all lanes of a tenant one virtual time, after one of them has become ready.
@@ -30,19 +36,28 @@ extension JobStore {
         guard let own else { return }
         var time = own.latest
         if own.ready == 1 {
-            let lowest = "SELECT virtual_time FROM engine_lanes WHERE ready > 0 AND tenant <> $1 ORDER BY virtual_time LIMIT 1"
-            let highest = "SELECT virtual_time FROM engine_lanes WHERE tenant <> $1 ORDER BY virtual_time DESC LIMIT 1"
-            let others =
-                try session.first(lowest, tenant.text) { $0.int64(0) } ?? session.first(highest, tenant.text) { $0.int64(0) }
-            time = max(time, others ?? time)
+            time = max(time, try timeOfOthers(session, tenant) ?? time)
         }
         guard own.earliest != time else { return }
-        try session.execute("UPDATE engine_lanes SET virtual_time = $1 WHERE tenant = $2", time, tenant.text)
+        try session.send("UPDATE engine_lanes SET virtual_time = $1 WHERE tenant = $2", time, tenant.text)
+    }
+
+    /// The virtual time at which other tenants wait, or stopped waiting.
+    private func timeOfOthers(_ session: any SQLSession, _ tenant: TenantID) throws -> Int64? {
+        switch session.dialect.name {
+        case .postgres:
+            // The transaction may be the tenant's own, from which the lanes of others are hidden.
+            return try session.first("SELECT engine_time_of_others($1)", tenant.text) { $0.optionalInt64(0) } ?? nil
+        case .sqlite:
+            let lowest = "SELECT virtual_time FROM engine_lanes WHERE ready > 0 AND tenant <> $1 ORDER BY virtual_time LIMIT 1"
+            let highest = "SELECT virtual_time FROM engine_lanes WHERE tenant <> $1 ORDER BY virtual_time DESC LIMIT 1"
+            return try session.first(lowest, tenant.text) { $0.int64(0) } ?? session.first(highest, tenant.text) { $0.int64(0) }
+        }
     }
 
     /// Takes claimed jobs out of a lane's ready ones, and the tenant's turn.
     func passTurn(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, jobs: Int) throws {
-        try session.execute(
+        try session.send(
             """
             UPDATE engine_lanes SET virtual_time = virtual_time + $1, ready = ready - CASE WHEN kind = $2 THEN $1 ELSE 0 END,
                 running = running + CASE WHEN kind = $2 THEN $1 ELSE 0 END
@@ -57,7 +72,7 @@ extension JobStore {
             SELECT tenant, kind, sum(ready), sum(running) FROM (
                 SELECT tenant, kind, count(*) AS ready, 0 AS running FROM engine_jobs WHERE standing = 1 GROUP BY tenant, kind
                 UNION ALL
-                SELECT tenant, kind, 0, count(*) FROM engine_jobs WHERE state = 'running' GROUP BY tenant, kind
+                SELECT tenant, kind, 0, count(*) FROM engine_jobs WHERE standing = 5 GROUP BY tenant, kind
                 UNION ALL
                 SELECT tenant, kind, 0, 0 FROM engine_lanes) AS counted
             GROUP BY tenant, kind

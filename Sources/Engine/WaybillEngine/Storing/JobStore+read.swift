@@ -9,19 +9,28 @@ public struct JobFilter: Sendable, Hashable {
     /// nil: of every user.
     public var user: String?
     /// nil: in every state.
-    public var state: JobState?
+    public var states: [JobState]?
 
-    public init(tenant: TenantID, kinds: [JobKind]? = nil, user: String? = nil, state: JobState? = nil) {
+    public init(tenant: TenantID, kinds: [JobKind]? = nil, user: String? = nil, states: [JobState]? = nil) {
         self.tenant = tenant
         self.kinds = kinds
         self.user = user
-        self.state = state
+        self.states = states
     }
 }
 
 extension JobStore {
     func find(_ session: any SQLSession, _ id: JobID) throws -> JobRecord? {
         try session.first("SELECT \(JobColumns.list) FROM engine_jobs WHERE id = $1", id.text, make: JobColumns.record)
+    }
+
+    /// The completed jobs of a tenant and kind, the newest first.
+    func completed(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, limit: Int) throws -> [JobRecord] {
+        try session.all(
+            """
+            SELECT \(JobColumns.list) FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND state = 'completed'
+            ORDER BY id DESC LIMIT $3
+            """, tenant.text, kind.text, limit, make: JobColumns.record)
     }
 
     /// A page of the jobs that match, newest first, and how many match in all.
@@ -36,7 +45,9 @@ extension JobStore {
             conditions.append("kind IN (\(kinds.map { bind(.text($0.text)) }.joined(separator: ", ")))")
         }
         if let user = filter.user { conditions.append("user_id = \(bind(.text(user)))") }
-        if let state = filter.state { conditions.append("state = \(bind(.text(state.rawValue)))") }
+        if let states = filter.states {
+            conditions.append("state IN (\(states.map { bind(.text($0.rawValue)) }.joined(separator: ", ")))")
+        }
         let condition = conditions.joined(separator: " AND ")
         let total =
             try session.first("SELECT count(*) FROM engine_jobs WHERE \(condition)", arguments: arguments) { $0.int(0) } ?? 0
@@ -52,9 +63,11 @@ extension JobStore {
     }
 
     /// Why a pending job does not run now: from the same policy that claims.
-    /// - Parameter busyWorkers: the number of this node's workers if all of them are busy.
+    /// - Parameters:
+    ///   - policy: the limits, and what runs.
+    ///   - busyWorkers: the number of this node's workers if all of them are busy.
     func waitReason(
-        _ session: any SQLSession, _ job: JobRecord, kinds: Set<JobKind>, busyWorkers: Int?, now: Timestamp
+        _ session: any SQLSession, _ job: JobRecord, kinds: Set<JobKind>, policy: ClaimPolicy, busyWorkers: Int?, now: Timestamp
     ) throws -> WaitReason? {
         guard let standing = try standing(session, of: job.id) else { return nil }
         guard kinds.contains(job.kind) else { return .noWorker }
@@ -69,7 +82,7 @@ extension JobStore {
             "SELECT ready, running, virtual_time FROM engine_lanes WHERE tenant = $1 AND kind = $2", job.tenant.text,
             job.kind.text
         ) { Lane(tenant: job.tenant, kind: job.kind, ready: $0.int(0), running: $0.int(1), virtualTime: $0.int64(2)) }
-        if let lane, case (0, .some(let stops)) = try claimPolicy(session, kinds: kinds).capacity(of: lane) { return stops }
+        if let lane, case (0, .some(let stops)) = policy.capacity(of: lane) { return stops }
         let ahead = try session.count(
             """
             SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
@@ -86,6 +99,6 @@ extension JobStore {
                 ($0.int(0), $0.int(1))
             }
             ?? (0, 0)
-        return (ready, running, try session.count("SELECT count(*) FROM engine_jobs WHERE state = 'running' AND stalled = 1"))
+        return (ready, running, try session.count("SELECT count(*) FROM engine_jobs WHERE standing = 5 AND stalled = 1"))
     }
 }

@@ -11,14 +11,28 @@ struct Ending: Sendable {
 }
 
 extension JobStore {
+    /// Ends a group of attempts. One whose fence is not the job's any more is refused, and holds up none of the others.
+    /// - Returns: for each the job as it is now, or nil if nothing of it was written.
+    func settle(
+        _ session: any SQLSession, _ endings: [Ending], now: Timestamp, _ changes: inout JobChanges
+    ) throws -> [JobRecord?] {
+        let plan = SettlePlan(endings)
+        var jobs = try completeTogether(session, endings, plan.together, now: now, &changes)
+        // What could not be completed with the others is stale, or was asked to stop.
+        for position in plan.alone + plan.together where jobs[position] == nil {
+            jobs[position] = try settle(session, endings[position], now: now, &changes)
+        }
+        return endings.indices.map { jobs[$0] }
+    }
+
     /// Ends an attempt.
     /// - Returns: the job as it is now; nil if the attempt's fence is not the job's any more, and then nothing was written.
     func settle(_ session: any SQLSession, _ ending: Ending, now: Timestamp, _ changes: inout JobChanges) throws -> JobRecord? {
         if let completed = try complete(session, ending, now: now, &changes) { return completed }
         guard let record = try current(session, ending.job) else { return nil }
         let facts = JobStateMachine.Facts(
-            id: record.id, attempts: record.attempts, maxAttempts: record.maxAttempts, barrenDeaths: record.barrenDeaths,
-            cancelRequested: record.cancelRequested, pauseRequested: record.pauseRequested)
+            id: record.id, attempts: record.attempts, maxAttempts: record.maxAttempts, interruptions: record.interruptions,
+            barrenDeaths: record.barrenDeaths, cancelRequested: record.cancelRequested, pauseRequested: record.pauseRequested)
         let (settlement, counts) = machine.settle(facts, ending.outcome, now: now)
         var after = record
         after.attempts += counts.attempts
@@ -36,7 +50,7 @@ extension JobStore {
             if case .completed(let output, let made) = ending.outcome {
                 if state == .completed {
                     after.output = output
-                    for artifact in made { try artifacts.store(session, artifact, of: record.id) }
+                    for artifact in made { try artifacts.store(session, artifact, of: record.id, now: now) }
                 } else {
                     try artifacts.discard(session, made, now: now)
                 }
@@ -65,17 +79,61 @@ extension JobStore {
     private func complete(
         _ session: any SQLSession, _ ending: Ending, now: Timestamp, _ changes: inout JobChanges
     ) throws -> JobRecord? {
-        guard case .completed(let output, let made) = ending.outcome, made.isEmpty, !ending.mayHaveArtifacts,
-            ending.job.limitKey == nil
-        else { return nil }
+        guard ending.isSimple, case .completed(let output, _) = ending.outcome else { return nil }
         let pruneAt = retention(of: ending.job.kind).pruneAt(.completed, endedAt: now)
         let changed = try session.execute(
             """
-            UPDATE engine_jobs SET state = 'completed', standing = 6, updated_at = $1, ended_at = $1, barren_deaths = 0,
-                pause_requested = 0, progress = 100, stalled = 0, output = $2, prune_at = $3
+            UPDATE engine_jobs SET \(Self.completion), output = $2, prune_at = $3
             WHERE id = $4 AND fence = $5 AND state = 'running' AND cancel_requested = 0
             """, now.microseconds, output, pruneAt.microseconds, ending.job.id.text, ending.job.fence)
-        guard changed == 1 else { return nil }
+        return changed == 1 ? try completed(session, ending, output, now: now, &changes) : nil
+    }
+
+    /// Completes many jobs in one statement.
+    /// - Returns: those whose fence was theirs and whose end nobody had asked for, by their position.
+    private func completeTogether(
+        _ session: any SQLSession, _ endings: [Ending], _ positions: [Int], now: Timestamp, _ changes: inout JobChanges
+    ) throws -> [Int: JobRecord] {
+        guard !positions.isEmpty else { return [:] }
+        var rows = SQLRowList(Self.completionColumns)
+        for position in positions {
+            let job = endings[position].job
+            guard case .completed(let output, _) = endings[position].outcome else { continue }
+            let pruneAt = retention(of: job.kind).pruneAt(.completed, endedAt: now)
+            try rows.append([
+                .text(job.id.text), .integer(job.fence), .text(output), .integer(pruneAt.microseconds),
+            ])
+        }
+        let done = Set(
+            try session.all(
+                """
+                UPDATE engine_jobs SET \(Self.completion), output = given.output, prune_at = given.prune_at
+                FROM \(SQLRowList.table(Self.completionColumns, from: 2, session.dialect))
+                WHERE engine_jobs.id = given.id AND engine_jobs.fence = given.fence AND state = 'running'
+                    AND cancel_requested = 0
+                RETURNING engine_jobs.id
+                """, arguments: [.integer(now.microseconds)] + rows.arguments(session.dialect)
+            ) { $0.string(0) })
+        var jobs: [Int: JobRecord] = [:]
+        for position in positions where done.contains(endings[position].job.id.text) {
+            guard case .completed(let output, _) = endings[position].outcome else { continue }
+            jobs[position] = try completed(session, endings[position], output, now: now, &changes)
+        }
+        return jobs
+    }
+
+    private static let completion = """
+        state = 'completed', standing = 6, updated_at = $1, ended_at = $1, barren_deaths = 0, pause_requested = 0,
+        progress = 100, stalled = 0
+        """
+    private static let completionColumns: [SQLRowList.Column] = [
+        .init("id", .text), .init("fence", .integer), .init("output", .text), .init("prune_at", .integer),
+    ]
+
+    /// The job that has just been completed.
+    private func completed(
+        _ session: any SQLSession, _ ending: Ending, _ output: String, now: Timestamp, _ changes: inout JobChanges
+    ) throws -> JobRecord {
         var job = ending.job
         job.state = .completed
         (job.endedAt, job.updatedAt) = (now, now)
@@ -112,7 +170,7 @@ extension JobStore {
     private static func event(of outcome: AttemptOutcome) -> JobEvent.Name {
         switch outcome {
         case .paused: .resumed
-        case .interrupted: .interrupted
+        case .interrupted, .hindered: .interrupted
         case .died: .died
         default: .retrying
         }

@@ -129,28 +129,56 @@ extension JobStore {
         }
     }
 
-    /// Puts every waiting job where it belongs under the limits of this start, and counts the lanes anew.
-    func restand(_ session: any SQLSession) throws {
-        // A suspect of a kind that is not handled any more must not keep the others waiting.
-        try session.execute(
-            "UPDATE engine_jobs SET standing = 4 WHERE barren_deaths > 0 AND ended_at IS NULL AND standing IN (1, 3)")
+    /// Puts every waiting job where it belongs under the limits of this start.
+    /// - Parameter alone: no other node works on the database. Then the lanes are counted anew as well; among other nodes, which
+    ///   would have to wait for that, each transaction that moves a job keeps them right.
+    func restand(_ session: any SQLSession, alone: Bool, now: Timestamp) throws {
+        try changing(session, now: now) { changes in
+            // A suspect of a kind that is not handled any more must not keep the others waiting.
+            let suspects = try session.all(
+                """
+                SELECT id, tenant, kind, limit_key, standing FROM engine_jobs
+                WHERE barren_deaths > 0 AND ended_at IS NULL AND standing IN (1, 3)
+                """, make: Self.stood)
+            for job in suspects { try stand(session, job, at: .suspect, &changes) }
+            try restandKeyed(session, &changes)
+        }
+        if alone { try recountLanes(session) }
+    }
+
+    private func restandKeyed(_ session: any SQLSession, _ changes: inout JobChanges) throws {
         let keyed = try session.all(
             """
             SELECT id, tenant, kind, limit_key, standing FROM engine_jobs
             WHERE limit_key IS NOT NULL AND ended_at IS NULL AND standing IN (1, 3, 5) ORDER BY standing = 5 DESC, priority
                 DESC, id
-            """
-        ) { (id: $0.string(0), tenant: $0.string(1), kind: $0.string(2), key: $0.string(3), standing: $0.int(4)) }
+            """, make: Self.stood)
         var used: [[String]: Int] = [:]
         for job in keyed {
             let limit = limits.perKey[JobKind(job.kind)] ?? .max
             let before = used[[job.tenant, job.kind, job.key], default: 0]
-            let standing = job.standing == 5 ? 5 : before < limit ? 1 : 3
-            if standing != 3 { used[[job.tenant, job.kind, job.key]] = before + 1 }
-            if standing != job.standing {
-                try session.execute("UPDATE engine_jobs SET standing = $1 WHERE id = $2", standing, job.id)
-            }
+            let standing: Standing = job.standing == .running ? .running : before < limit ? .ready : .heldByKey
+            if standing != .heldByKey { used[[job.tenant, job.kind, job.key]] = before + 1 }
+            try stand(session, job, at: standing, &changes)
         }
-        try recountLanes(session)
+    }
+
+    private typealias Stood = (id: String, tenant: String, kind: String, key: String, standing: Standing)
+
+    private static func stood(_ row: SQLRow) -> Stood {
+        (
+            row.string(0), row.string(1), row.string(2), row.optionalString(3) ?? "", Standing(rawValue: row.int(4)) ?? .ended
+        )
+    }
+
+    private func stand(_ session: any SQLSession, _ job: Stood, at standing: Standing, _ changes: inout JobChanges) throws {
+        guard standing != job.standing, let tenant = TenantID(job.tenant) else { return }
+        // Another node may have moved it since the look.
+        let moved = try session.execute(
+            "UPDATE engine_jobs SET standing = $1 WHERE id = $2 AND standing = $3", standing.rawValue, job.id,
+            job.standing.rawValue)
+        guard moved == 1 else { return }
+        let ready = (standing == .ready ? 1 : 0) - (job.standing == .ready ? 1 : 0)
+        if ready != 0 { changes.move(tenant, JobKind(job.kind), ready: ready) }
     }
 }

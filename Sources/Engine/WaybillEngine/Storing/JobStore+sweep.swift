@@ -27,7 +27,7 @@ extension JobStore {
         let stalledBefore = now.advanced(by: .zero - stall)
         let sweep = try session.count(
             """
-            SELECT (SELECT count(*) FROM engine_jobs WHERE state = 'running'
+            SELECT (SELECT count(*) FROM engine_jobs WHERE standing = 5
                     AND ((node <> $1 AND lease_until < \(leaseNow(session, "$2"))) OR (stalled = 0 AND progressed_at <= $3)))
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE deadline_at IS NOT NULL AND ended_at IS NULL
                     AND deadline_at <= $2 LIMIT 1) AS late)
@@ -42,7 +42,7 @@ extension JobStore {
         try session.all(
             """
             SELECT \(JobColumns.list), checkpoint_fence FROM engine_jobs
-            WHERE state = 'running' AND ($1 = 1 OR (node <> $2 AND lease_until < \(leaseNow(session, "$3")))) ORDER BY id LIMIT $4
+            WHERE standing = 5 AND ($1 = 1 OR (node <> $2 AND lease_until < \(leaseNow(session, "$3")))) ORDER BY id LIMIT $4
             """, alone, node, now.microseconds, limit
         ) { row in
             let job = try JobColumns.record(row)
@@ -74,7 +74,7 @@ extension JobStore {
         let before = now.advanced(by: .zero - stall)
         var stalled = try session.all(
             """
-            SELECT \(JobColumns.list) FROM engine_jobs WHERE state = 'running' AND stalled = 0 AND progressed_at <= $1
+            SELECT \(JobColumns.list) FROM engine_jobs WHERE standing = 5 AND stalled = 0 AND progressed_at <= $1
                 LIMIT 100
             """,
             before.microseconds, make: JobColumns.record)

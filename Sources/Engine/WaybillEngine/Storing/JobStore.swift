@@ -14,17 +14,22 @@ struct JobStore: Sendable {
     var leaseClock: EngineConfiguration.LeaseClock
     var events = EventStore()
     var artifacts = ArtifactStore()
+    var nodes: NodeStore
     /// What a kind does in the transaction in which one of its jobs ends.
     var hooks: [JobKind: JobEndHook]
 
     init(_ configuration: EngineConfiguration, hooks: [JobKind: JobEndHook] = [:]) {
-        self.hooks = hooks
+        // A hook is of the kind's own making, and writes for the job's tenant only.
+        self.hooks = hooks.mapValues { hook in
+            { job, session in try session.isolated(to: job.tenant.text) { try hook(job, session) } }
+        }
         limits = configuration.limits
         machine = JobStateMachine(retry: configuration.retry)
         retentions = configuration.retentions
         retention = configuration.retention
         leaseDuration = .seconds(configuration.leaseSeconds)
         leaseClock = configuration.leaseClock
+        nodes = NodeStore(leaseDuration: leaseDuration, leaseClock: leaseClock)
     }
 
     var leaseMicroseconds: Int64 { Timestamp(microseconds: 0).advanced(by: leaseDuration).microseconds }

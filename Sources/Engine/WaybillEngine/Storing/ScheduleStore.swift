@@ -28,6 +28,23 @@ public struct JobSchedule: Sendable, Hashable {
     }
 }
 
+extension JobSchedule {
+    /// The schedules of a tenant, by name.
+    public static func all(of tenant: TenantID, in session: any SQLSession) throws -> [JobSchedule] {
+        try ScheduleStore().list(session, tenant: tenant)
+    }
+
+    /// Stores it, or replaces the one with its name. Its first tick is the first after now.
+    /// - Throws: `EngineError` with code `.invalid`.
+    public func put(now: Timestamp, in session: any SQLSession) throws {
+        _ = try ScheduleStore().put(session, self, now: now)
+    }
+
+    public static func remove(_ name: String, of tenant: TenantID, in session: any SQLSession) throws {
+        _ = try ScheduleStore().remove(session, tenant: tenant, name: name)
+    }
+}
+
 /// The SQL of schedules.
 struct ScheduleStore: Sendable {
     private static let columns = "tenant, name, kind, cron, user_id, roles, api_key, input, priority, max_attempts, next_at"
@@ -41,7 +58,7 @@ struct ScheduleStore: Sendable {
             throw EngineError(.invalid, "the cron expression never comes true")
         }
         var stored = schedule
-        stored.nextAt = next
+        stored.nextAt = schedule.principal.tenant.isScratch ? Timestamp(microseconds: .max) : next
         try session.execute(
             "DELETE FROM engine_schedules WHERE tenant = $1 AND name = $2", schedule.principal.tenant.text, schedule.name)
         try session.execute(
@@ -51,7 +68,7 @@ struct ScheduleStore: Sendable {
             """,
             schedule.principal.tenant.text, schedule.name, schedule.kind.text, schedule.cron, schedule.principal.user,
             JobColumns.text(roles: schedule.principal.roles), schedule.principal.apiKey, schedule.input, schedule.priority,
-            schedule.maxAttempts, next.microseconds, now.microseconds)
+            schedule.maxAttempts, stored.nextAt.microseconds, now.microseconds)
         return stored
     }
 

@@ -20,6 +20,8 @@ public struct JobFailure: Error, Sendable, Hashable, Codable {
     static let unknownKind = JobFailure(code: "UNKNOWN_KIND", message: "This server has no handler for the job's kind.")
     static let storageFull = JobFailure(
         code: "STORAGE_FULL", message: "There is no space left to store the job's work.", retryable: true)
+    static let storeAway = JobFailure(
+        code: "STORE_UNAVAILABLE", message: "The store of files can't be reached; the job goes on when it can.", retryable: true)
     static let unreadableInput = JobFailure(code: "UNREADABLE_INPUT", message: "The job's input can't be read by this version.")
 
     /// What the user is told of an error that says nothing itself.

@@ -19,6 +19,17 @@ public struct TenantID: Hashable, Sendable, Comparable, CustomStringConvertible 
     public static func < (left: TenantID, right: TenantID) -> Bool { left.text < right.text }
 }
 
+extension TenantID {
+    /// What the names of tenants begin with that a job makes for itself, and that go with it. No credential can name one, and
+    /// nothing is started in them by its time.
+    public static let scratchPrefix = "drill--"
+
+    public var isScratch: Bool { text.hasPrefix(TenantID.scratchPrefix) }
+
+    /// The scratch tenant of a job.
+    public static func scratch(of job: JobID) -> TenantID? { TenantID(scratchPrefix + job.text) }
+}
+
 extension TenantID: Codable {
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
