@@ -1,3 +1,4 @@
+import AuditTrail
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -33,7 +34,8 @@ import Web
     ) async throws -> T {
         let key = try #require(SigningKey(text: "a key for tests, thirty-two bytes or more"))
         let floor = WebFloor(
-            database: fixture.database, key: key, issuers: IssuerPolicy(), time: fixture.time,
+            database: fixture.database, audit: AuditStore(isEnabled: false), key: key, issuers: IssuerPolicy(),
+            time: fixture.time,
             random: { [UInt8](repeating: 7, count: $0) },
             rate: .init(), streams: .init(), logger: fixture.logger)
         let catalog = RouteCatalog(floor)

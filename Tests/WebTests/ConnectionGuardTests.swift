@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test("a head with too many or too large fields is 431, and the connection is closed", .timeLimit(.minutes(1)))
+    @Test("a head with too many or too large fields is 431, and the connection is closed", .timeLimit(.minutes(5)))
     func largeHead() async throws {
         let many = (0..<101).map { "X-\($0): a\r\n" }.joined()
         let large = "X-Large: " + String(repeating: "a", count: 17 * 1024) + "\r\n"
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test("a first line that is too long is 414, and a method that nobody knows 501 with those that are", .timeLimit(.minutes(1)))
+    @Test("a first line that is too long is 414, and a method that nobody knows 501 with those that are", .timeLimit(.minutes(5)))
     func firstLine() async throws {
         let long = try await talk("GET /\(String(repeating: "a", count: 65_536)) HTTP/1.1\r\nHost: x\r\n\r\n")
         #expect(long.hasPrefix("HTTP/1.1 414 ") && long.contains("URI_TOO_LONG"))
@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test(
-        "a head that another server may read in another way is 400 and closes", .timeLimit(.minutes(1)),
+        "a head that another server may read in another way is 400 and closes", .timeLimit(.minutes(5)),
         arguments: [
             "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
             "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test(
-        "bad framing is 400 and closes", .timeLimit(.minutes(1)),
+        "bad framing is 400 and closes", .timeLimit(.minutes(5)),
         arguments: [
             "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", "GET  HTTP/1.1\r\n\r\n",
             "\0\0\0\0\r\n\r\n",
@@ -75,7 +75,7 @@ import Testing
         #expect(answer.contains("application/problem+json"))
     }
 
-    @Test("a head or a body that comes too slowly is 408 and closes", .timeLimit(.minutes(1)))
+    @Test("a head or a body that comes too slowly is 408 and closes", .timeLimit(.minutes(5)))
     func slow() async throws {
         var limits = ServerLimits()
         limits.headTime = .seconds(3)
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test("a body is asked for where the client waits to be asked", .timeLimit(.minutes(1)))
+    @Test("a body is asked for where the client waits to be asked", .timeLimit(.minutes(5)))
     func expect100() async throws {
         try await TestFloor().serve(ConnectionGuardTests.mount, setup: .live) { client async throws in
             let raw = try await RawClient.connect(try #require(client.port))
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test("a body that is cut off never looks like a whole one", .timeLimit(.minutes(1)))
+    @Test("a body that is cut off never looks like a whole one", .timeLimit(.minutes(5)))
     func cutOff() async throws {
         let seen = AsyncStream<String>.makeStream()
         func mount(_ catalog: RouteCatalog) {
@@ -147,7 +147,7 @@ import Testing
         }
     }
 
-    @Test("who goes on sending after his answer is cut off", .timeLimit(.minutes(1)))
+    @Test("who goes on sending after his answer is cut off", .timeLimit(.minutes(5)))
     func drain() async throws {
         var limits = ServerLimits()
         limits.drainTime = .milliseconds(200)
@@ -156,7 +156,7 @@ import Testing
         #expect(answer.hasPrefix("HTTP/1.1 413 "))
     }
 
-    @Test("many requests on one connection are answered in order", .timeLimit(.minutes(1)))
+    @Test("many requests on one connection are answered in order", .timeLimit(.minutes(5)))
     func pipelining() async throws {
         try await TestFloor().serve(ConnectionGuardTests.mount, setup: .live) { client async throws in
             let raw = try await RawClient.connect(try #require(client.port))

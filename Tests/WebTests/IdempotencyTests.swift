@@ -1,3 +1,4 @@
+import AuditTrail
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
@@ -35,7 +36,7 @@ import WaybillEngine
                     let number = try session.count("SELECT MAX(number) FROM notes")
                     let answer = try StoredAnswer.accepted(
                         ["number": .integer(Int64(number))] as JSONValue, location: "/notes/\(number)")
-                    if settles { try ticket.settle(session, answer) }
+                    if settles { try ticket.settle(session, answer, auditing: nil) }
                     if note.text == "fail" { throw SQLError(.full, "x") }
                     return answer
                 }
@@ -49,7 +50,7 @@ import WaybillEngine
                 return try await database.write { session in
                     try session.execute("INSERT INTO notes SELECT coalesce(max(number), 0) + 1, $1 FROM notes", "\(length)")
                     let answer = StoredAnswer(status: 200, body: Array("\(length)".utf8))
-                    if settles { try ticket.settle(session, answer) }
+                    if settles { try ticket.settle(session, answer, auditing: nil) }
                     return answer
                 }
             }
@@ -58,7 +59,7 @@ import WaybillEngine
                 try await database.write { session in
                     try session.execute("INSERT INTO notes SELECT coalesce(max(number), 0) + 1, 'made' FROM notes")
                     let answer = StoredAnswer(status: 201, body: Array("open sesame".utf8))
-                    try ticket.settle(session, answer)
+                    try ticket.settle(session, answer, auditing: nil)
                     return answer
                 }
             }
@@ -224,7 +225,8 @@ import WaybillEngine
     @Test("a settled key of another process wins")
     func race() async throws {
         let test = try await TestFloor()
-        let other = IdempotencyStore(test.database, key: test.key, time: test.time)
+        let other = IdempotencyStore(
+            test.database, key: test.key, time: test.time, audit: AuditStore(isEnabled: false))
         let request = Request(
             head: .init(method: .post, scheme: nil, authority: nil, path: "/x", headerFields: [.idempotencyKey: "k"]),
             body: .init(buffer: .init()))
@@ -236,12 +238,12 @@ import WaybillEngine
         let answer = try await test.floor.idempotency.perform(request, asked, bodyDigest: []) { mine in
             _ = try await other.perform(request, asked, bodyDigest: []) { theirs in
                 try await database.write { session in
-                    try theirs.settle(session, StoredAnswer(status: 202, body: [1]))
+                    try theirs.settle(session, StoredAnswer(status: 202, body: [1]), auditing: nil)
                     return StoredAnswer(status: 202, body: [1])
                 }
             }
             return try await database.write { session in
-                try mine.settle(session, StoredAnswer(status: 202, body: [2]))
+                try mine.settle(session, StoredAnswer(status: 202, body: [2]), auditing: nil)
                 return StoredAnswer(status: 202, body: [2])
             }
         }

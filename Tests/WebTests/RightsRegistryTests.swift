@@ -28,6 +28,18 @@ import WaybillEngine
         #expect(try await restarted.roles(of: principal([])) == [])
     }
 
+    @Test("a newer token that another node has seen counts here as well, and so does that an erasure there took all of them")
+    func otherNode() async throws {
+        let test = try await TestFloor()
+        let here = test.floor.rights
+        let there = RightsRegistry(test.database, keys: test.floor.keys, time: test.time)
+        await here.observe(try principal(["editor"]), issuedAt: time(10))
+        await there.observe(try principal(["reader"]), issuedAt: time(20))
+        #expect(try await here.roles(of: principal([])) == ["reader"])
+        try await test.database.write { try $0.execute("DELETE FROM web_principals") }
+        #expect(try await here.roles(of: principal([])) == nil)
+    }
+
     @Test("a token that is used again costs no write")
     func noWrite() async throws {
         let test = try await TestFloor(wrap: { WatchedDatabase($0) })

@@ -173,7 +173,7 @@ import WaybillEngine
         try await test.serve(RouteTests.mount) { client async throws in
             let none = try await client.get("/mine")
             #expect(none.status == .unauthorized)
-            #expect(none.headers[.wwwAuthenticate] == "Bearer realm=\"waybill\"")
+            #expect(none.headers[.wwwAuthenticate] == "Bearer realm=\"waybill\", ApiSecret")
             #expect(try none.code() == "UNAUTHORIZED")
             let token = try test.token()
             #expect(try await client.get("/mine", [.authorization: "bearer \(token)"]).text == "ann")

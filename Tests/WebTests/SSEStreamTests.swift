@@ -53,6 +53,17 @@ import WaybillEngine
             })
     }
 
+    @Test("streams that are over at once do no harm")
+    func overAtOnce() async throws {
+        let test = try await TestFloor()
+        let (frames, feed) = AsyncStream<SSEFrame>.makeStream()
+        feed.finish()
+        try await test.serve(mount(test, frames)) { client async throws in
+            for _ in 0..<300 { #expect(try await client.get("/watch").text == "retry: 4000\n\n") }
+        }
+        #expect(test.floor.streams.count == 0)
+    }
+
     @Test("a HEAD, or an answer that is dropped, gives its place back")
     func head() async throws {
         let test = try await TestFloor()
@@ -79,7 +90,7 @@ import WaybillEngine
         }
     }
 
-    @Test("silence is broken by heartbeats, and a client that goes frees its place", .timeLimit(.minutes(1)))
+    @Test("silence is broken by heartbeats, and a client that goes frees its place", .timeLimit(.minutes(5)))
     func heartbeat() async throws {
         let test = try await TestFloor()
         let (frames, feed) = AsyncStream<SSEFrame>.makeStream()
@@ -106,7 +117,7 @@ import WaybillEngine
     /// What ends the credentials of who listens.
     enum Ending: CaseIterable { case tokenExpires, keyIsRevoked, keyExpires, tenantIsErased }
 
-    @Test("an open stream ends with the credentials of who listens", .timeLimit(.minutes(1)), arguments: Ending.allCases)
+    @Test("an open stream ends with the credentials of who listens", .timeLimit(.minutes(5)), arguments: Ending.allCases)
     func credentials(ending: Ending) async throws {
         let test = try await TestFloor()
         let (frames, feed) = AsyncStream<SSEFrame>.makeStream()
@@ -147,7 +158,7 @@ import WaybillEngine
         feed.finish()
     }
 
-    @Test("an open stream ends when the server goes down", .timeLimit(.minutes(1)))
+    @Test("an open stream ends when the server goes down", .timeLimit(.minutes(5)))
     func shutdown() async throws {
         let test = try await TestFloor()
         let (frames, feed) = AsyncStream<SSEFrame>.makeStream()

@@ -41,6 +41,7 @@ extension Notice {
         case .cancelled: return "It was cancelled before it ended."
         case .expired: return "Its deadline passed before it ended."
         default:
+            if let nothing = style.nothing, style.counters.allSatisfy({ job.counters[$0.name] == 0 }) { return nothing }
             let told = style.counters.compactMap { counter -> String? in
                 guard let count = job.counters[counter.name], count != 0 || counter.isToldAtZero else { return nil }
                 return "\(count) \(counter.words)"

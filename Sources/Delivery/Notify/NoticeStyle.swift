@@ -23,8 +23,11 @@ public struct NoticeStyle: Sendable, Hashable {
     /// A path in which `{jobId}` stands for the job; nil: no link.
     public var link: String?
     public var counters: [Counter]
+    /// What is told of a completed job whose counters are all 0; nil: the counters.
+    public var nothing: String?
 
-    public init(noun: String, link: String? = nil, counters: [Counter] = []) {
+    public init(noun: String, link: String? = nil, counters: [Counter] = [], nothing: String? = nil) {
+        self.nothing = nothing
         self.noun = noun
         self.link = link
         self.counters = counters

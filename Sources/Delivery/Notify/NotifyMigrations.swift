@@ -18,6 +18,9 @@ public enum NotifyMigrations {
                 "CREATE INDEX notify_entries_unread ON notify_entries (tenant, user_id, number) WHERE read_at IS NULL",
                 "CREATE INDEX notify_entries_age ON notify_entries (created_at)",
             ]
-        }
+        },
+        SQLMigration(room: "notify", number: 2, title: "tenants kept apart by the database") { dialect in
+            ["notify_cursors", "notify_entries"].flatMap { dialect.tenantRows(of: $0) }
+        },
     ]
 }

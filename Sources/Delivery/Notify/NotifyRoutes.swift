@@ -1,3 +1,4 @@
+import AuditTrail
 import HTTPTypes
 import Hummingbird
 import WaybillDatabases
@@ -32,7 +33,7 @@ public struct NotifyRoutes: Sendable {
         let principal = try context.requirePrincipal()
         let paging = try Paging(context.query)
         let isUnreadOnly = try context.query.bool("unread") ?? false
-        let found = try await database.read { [store] session in
+        let found = try await database.read(of: principal.tenant) { [store] session in
             try store.list(
                 tenant: principal.tenant, user: principal.user, isUnreadOnly: isUnreadOnly, offset: paging.offset,
                 limit: paging.size,
@@ -51,13 +52,13 @@ public struct NotifyRoutes: Sendable {
         // Only the one way to write a number names a notice.
         let missing = Problem.notFound("there is no notice \(text)")
         guard let number = Int64(text), "\(number)" == text else { throw missing }
-        return try await database.write { [store] session in
+        return try await database.write(of: principal.tenant) { [store] session in
             guard
                 let notice = try store.read(
                     tenant: principal.tenant, user: principal.user, number: number, now: now, in: session)
             else { throw missing }
             let answer = try StoredAnswer(status: 200, json: NoticeView(notice))
-            try ticket.settle(session, answer)
+            try ticket.settle(session, answer, auditing: AuditEntry(.noticeRead, text))
             return answer
         }
     }

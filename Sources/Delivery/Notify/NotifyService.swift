@@ -97,13 +97,13 @@ public struct NotifyService: Service {
         var notices: [Notice] = []
         for event in events {
             // A job that has been deleted since is nobody's concern any more.
-            guard let outcome = Notice.outcome(of: event), let job = try await engine.find(event.job),
+            guard let outcome = Notice.outcome(of: event), let job = try await engine.find(event.job, of: tenant),
                 let style = styles.style(of: job.kind)
             else { continue }
             if SeededBug.dropsNotice, event.number % 5 == 0 { continue }
             notices.append(Notice(event, outcome, of: job, in: style))
         }
-        let isTold = try await database.write { [store, notices] session in
+        let isTold = try await database.write(of: tenant) { [store, notices] session in
             do {
                 try TenantGate.admit(tenant, since: newest, in: session)
             } catch is Problem {

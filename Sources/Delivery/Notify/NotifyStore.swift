@@ -41,8 +41,12 @@ public struct NotifyStore: Sendable {
     /// - Returns: how many went.
     func prune(before: Timestamp, limit: Int = 500, in session: any SQLSession) throws -> Int {
         let old = try session.all(
-            "SELECT tenant, user_id, number FROM notify_entries WHERE created_at < $1 ORDER BY created_at LIMIT $2",
-            before.microseconds, limit
+            """
+            SELECT tenant, user_id, number FROM notify_entries
+            WHERE created_at < $1 AND NOT (tenant >= $2 AND tenant < $3) ORDER BY created_at LIMIT $4
+            """,
+            // Of a scratch tenant it is compared how many there are.
+            before.microseconds, TenantID.scratchPrefix, TenantID.scratchPrefix + "~", limit
         ) { ($0.string(0), $0.string(1), $0.int64(2)) }
         for (tenant, user, number) in old {
             try session.execute(

@@ -1,3 +1,4 @@
+import AuditTrail
 import HTTPTypes
 import Hummingbird
 import SeededBugs
@@ -17,6 +18,8 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
     public let kinds: [JobKind]?
     /// `/content/export`
     public let path: String
+    /// Whoever of a tenant may use the door sees all of the tenant's jobs, not only his own.
+    public let isShared: Bool
     /// Shows a job as this door does.
     public let view: @Sendable (JobRecord) async throws -> View
     /// Shows a job that was just changed and has made nothing yet, from its record alone.
@@ -24,7 +27,7 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
 
     public init(
         floor: WebFloor, engine: JobEngine, blobs: any BlobStore, kinds: [JobKind]?, path: String,
-        changed: @escaping @Sendable (JobRecord) throws -> View,
+        isShared: Bool = false, changed: @escaping @Sendable (JobRecord) throws -> View,
         view: @escaping @Sendable (JobRecord) async throws -> View
     ) {
         self.floor = floor
@@ -32,6 +35,7 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
         self.blobs = blobs
         self.kinds = kinds
         self.path = path
+        self.isShared = isShared
         self.changed = changed
         self.view = view
     }
@@ -40,7 +44,8 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
     /// - Throws: the same 404 for what is not there and for what belongs to somebody else.
     public func job(_ context: WebContext) async throws -> JobRecord {
         let text = try context.pathID("jobId")
-        guard let id = JobID(text), let job = try await engine.find(id), kinds?.contains(job.kind) ?? true,
+        guard let id = JobID(text), let job = try await engine.find(id, of: behalf(of: context)),
+            kinds?.contains(job.kind) ?? true,
             isVisible(job, context)
         else {
             throw Problem.notFound("there is no job \(text)")
@@ -48,21 +53,30 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
         return job
     }
 
+    /// Whose jobs the database lets a request see: his tenant's; an operator's own ones belong to none.
+    private func behalf(of context: WebContext) -> TenantID? { context.has(.system) ? nil : context.tenant }
+
     private func isVisible(_ job: JobRecord, _ context: WebContext) -> Bool {
         if SeededBug.forgetsOwner { return true }
         guard let principal = context.principal else { return context.tenant == job.tenant }
-        if principal.tenant == job.tenant { return principal.user == job.principal.user || context.has(.tenantAdmin) }
+        if principal.tenant == job.tenant { return isShared || principal.user == job.principal.user || context.has(.tenantAdmin) }
         // What an operator of the installation has asked for belongs to no tenant of his, but to him.
         return context.has(.system) && job.principal.roles.contains("system") && principal.user == job.principal.user
     }
 
-    /// `GET path?page&size&status`
+    /// `GET path?page&size&status`, where the states have their own names.
     public func list(_ context: WebContext) async throws -> JSONAnswer {
+        try await list(context, states: try context.query.choice("status", JobState.self).map { [$0] })
+    }
+
+    /// `GET path?page&size`
+    /// - Parameter states: only jobs in one of these; nil: in any.
+    public func list(_ context: WebContext, states: [JobState]?) async throws -> JSONAnswer {
         guard let principal = context.principal else { throw Problem.unauthorized("sign in first") }
         let paging = try Paging(context.query)
         let filter = JobFilter(
             tenant: principal.tenant, kinds: kinds, user: context.has(.tenantAdmin) ? nil : principal.user,
-            state: try context.query.choice("status", JobState.self))
+            states: states)
         let (jobs, total) = try await engine.list(filter, offset: paging.offset, limit: paging.size)
         var views: [View] = []
         for job in jobs { views.append(try await view(job)) }
@@ -78,27 +92,52 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
     /// What can be asked of a job.
     public enum Action: String, Sendable, CaseIterable {
         case cancel, pause, resume, retry
+
+        var audited: AuditAction {
+            switch self {
+            case .cancel: .jobCancel
+            case .pause: .jobPause
+            case .resume: .jobResume
+            case .retry: .jobRetry
+            }
+        }
     }
 
     /// `POST path/{jobId}/cancel` and its like: 202 with the job; 409 where its state doesn't allow it, and then nothing changes.
     public func control(_ action: Action, _ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
-        let id = try await job(context).id
+        let found = try await job(context)
+        let (id, tenant) = (found.id, found.tenant)
         let answer = { @Sendable [changed, path] (job: JobRecord) in
             try StoredAnswer.accepted(try changed(job), location: "\(path)/\(id)")
         }
-        let settle = { @Sendable (session: any SQLSession, job: JobRecord) in try ticket.settle(session, try answer(job)) }
+        let settle = { @Sendable (session: any SQLSession, job: JobRecord) in
+            try ticket.settle(session, try answer(job), auditing: AuditEntry(action.audited, job))
+        }
         do {
             let job =
                 switch action {
-                case .cancel: try await engine.cancel(id, writing: settle)
-                case .pause: try await engine.pause(id, writing: settle)
-                case .resume: try await engine.resume(id, writing: settle)
-                case .retry: try await engine.retry(id, writing: settle)
+                case .cancel: try await engine.cancel(id, of: tenant, writing: settle)
+                case .pause: try await engine.pause(id, of: tenant, writing: settle)
+                case .resume: try await engine.resume(id, of: tenant, writing: settle)
+                case .retry: try await engine.retry(id, of: tenant, writing: settle)
                 }
             return try answer(job)
         } catch let error as EngineError {
             throw Self.problem(error)
         }
+    }
+
+    /// `DELETE path/{jobId}`: takes back what an ended job has made; its row stays and says so.
+    public func revoke(_ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
+        // Done twice it answers the same, so that its answer may be stored after it.
+        let job = try await job(context)
+        guard job.state.isFinal else {
+            throw Problem(.init(409, "JOB_NOT_ENDED", "The job has not ended"), "cancel it first")
+        }
+        _ = try await engine.revokeArtifacts(of: job) { session, job in
+            try ticket.record(AuditEntry(.jobRevoke, job), in: session)
+        }
+        return try StoredAnswer(status: 200, json: try await view(job))
     }
 
     /// How the engine's refusals are told.
@@ -122,7 +161,12 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
         do {
             let job = try await engine.enqueue(jobRequest) { [path] session, job in
                 try TenantGate.admit(job.tenant, since: context.arrivedAt, in: session)
-                if !SeededBug.keepsKeyOutside { try ticket.settle(session, try Self.accepted(job, path)) }
+                let entry = AuditEntry(.jobStart, job)
+                if SeededBug.keepsKeyOutside {
+                    try ticket.record(entry, in: session)
+                } else {
+                    try ticket.settle(session, try Self.accepted(job, path), auditing: entry)
+                }
                 try writing(session, job)
             }
             return try Self.accepted(job, path)
@@ -136,7 +180,7 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
         guard let wait = Preferences(request).wait, answer.status == 202,
             let id = answer.headers[.location]?.split(separator: "/").last, let job = JobID(String(id))
         else { return try answer.response(from: request, context: context) }
-        guard let ended = try await waitForEnd(of: job, atMost: wait), ended.state.isFinal else {
+        guard let ended = try await waitForEnd(of: job, for: behalf(of: context), atMost: wait), ended.state.isFinal else {
             var answer = answer
             answer.headers[.preferenceApplied] = Preferences.applied(wait: wait)
             return try answer.response(from: request, context: context)
@@ -153,14 +197,14 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
 
     /// Waits for a job's end.
     /// - Returns: the job as it is then, or when the time is over.
-    private func waitForEnd(of id: JobID, atMost wait: Duration) async throws -> JobRecord? {
+    private func waitForEnd(of id: JobID, for tenant: TenantID?, atMost wait: Duration) async throws -> JobRecord? {
         let deadline = floor.time.now().advanced(by: wait)
         return try await withThrowingTaskGroup(of: JobRecord?.self) { group in
             group.addTask {
                 let ticks = engine.watch(id)
-                if let job = try await engine.find(id), job.state.isFinal { return job }
+                if let job = try await engine.find(id, of: tenant), job.state.isFinal { return job }
                 for await _ in ticks {
-                    if let job = try await engine.find(id), job.state.isFinal { return job }
+                    if let job = try await engine.find(id, of: tenant), job.state.isFinal { return job }
                 }
                 return nil
             }
@@ -171,5 +215,12 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
             defer { group.cancelAll() }
             return try await group.next() ?? nil
         }
+    }
+}
+
+extension AuditEntry {
+    /// What somebody has asked of a job.
+    public init(_ action: AuditAction, _ job: JobRecord) {
+        self.init(action, job.id.text, details: [AuditDetail("kind", job.kind.text)], tenant: job.tenant)
     }
 }

@@ -28,28 +28,50 @@ extension JobDoor {
     /// `GET path/{jobId}/download?part=N`: one file as it is; several as a ZIP made on the fly, whose length is known.
     /// - Parameter name: of the whole, without extension.
     public func download(_ request: Request, _ context: WebContext, name: String) async throws -> Response {
-        let job = try await job(context)
+        let files = try await files(of: try await job(context))
+        let download = try choose(files, context, name: name)
+        return try await download.response(request, context, from: blobs)
+    }
+
+    /// One file by its name, as it was before it was compressed.
+    public func download(_ request: Request, _ context: WebContext, file name: String) async throws -> Response {
+        guard let file = try await files(of: try await job(context)).first(where: { $0.artifact.name == name }) else {
+            throw Problem.notFound("there is no file of that name")
+        }
+        guard file.facts.isDeflated else { return try await file.download().response(request, context, from: blobs) }
+        return try InflatedDownload(
+            try file.layout, length: file.facts.rawLength, mediaType: file.artifact.contentType, filename: name,
+            sha256: file.facts.sha256.map { HexText.of($0) }
+        ).response(request, context, from: blobs)
+    }
+
+    private func files(of job: JobRecord) async throws -> [StoredFile] {
         guard job.state == .completed else {
             throw Problem(.init(409, "NO_ARTIFACT", "There is no file"), "the job is \(job.state.rawValue)").with(
                 "state", .string(job.state.rawValue))
         }
-        let stored = try await engine.artifacts(of: job.id)
+        let stored = try await engine.artifacts(of: job)
         switch ArtifactState(stored.map(\.artifact), of: job) {
         case .ready: break
         case .none: throw Problem(.init(409, "NO_ARTIFACT", "There is no file"), "the job has made none")
         case .expired: throw Problem(.init(410, "ARTIFACT_EXPIRED", "The file has expired"), "its retention time has passed")
         case .revoked: throw Problem(.init(410, "ARTIFACT_REVOKED", "The file was revoked"), "it was taken back")
         }
-        let files = try stored.map { try StoredFile($0.artifact, $0.segments) }
-        let download = try choose(files, context, name: name)
-        return try await download.response(request, context, from: blobs)
+        return try stored.map { try StoredFile($0.artifact, $0.segments) }
     }
 
     private func choose(_ files: [StoredFile], _ context: WebContext, name: String) throws -> Download {
         let parts = files.filter { $0.facts.role == .part }
         guard let asked = context.query["part"] else {
-            if parts.count == 1, let only = parts.first, !only.facts.isDeflated { return try only.download() }
-            return try StoredFile.zip(parts, name: name)
+            let manifests = files.filter { $0.facts.role == .manifest }
+            if parts.count == 1, manifests.isEmpty, let only = parts.first, !only.facts.isDeflated { return try only.download() }
+            return try StoredFile.zip(parts + manifests, name: name)
+        }
+        if asked == "manifest" {
+            guard let manifest = files.first(where: { $0.facts.role == .manifest }) else {
+                throw Problem.notFound("there is no manifest")
+            }
+            return try manifest.download()
         }
         if asked == "errors" {
             guard let errors = files.first(where: { $0.facts.role == .errors }) else {
@@ -82,12 +104,18 @@ private struct StoredFile {
 
     private var pieces: [ByteLayout.Piece] { segments.map { .blob($0.key, length: $0.length) } }
 
+    var layout: ByteLayout {
+        get throws {
+            guard let layout = ByteLayout(pieces) else { throw Problem(.artifactDamaged, "the file's length is wrong") }
+            return layout
+        }
+    }
+
     func download() throws -> Download {
-        guard let layout = ByteLayout(pieces) else { throw Problem(.artifactDamaged, "the file's length is wrong") }
         let mediaType =
             artifact.name.hasSuffix(".gz")
             ? "application/gzip" : artifact.name.hasSuffix(".zst") ? "application/zstd" : artifact.contentType
-        return Download(layout, mediaType: mediaType, filename: artifact.name, sha256: artifact.sha256)
+        return Download(try layout, mediaType: mediaType, filename: artifact.name, sha256: artifact.sha256)
     }
 
     /// A ZIP of files whose CRC is known.

@@ -54,14 +54,14 @@ struct JobFrames<View: Encodable & Sendable>: AsyncSequence, Sendable {
         }
 
         private mutating func collect() async throws {
-            guard var job = try await frames.engine.find(frames.job.id) else {
+            guard var job = try await frames.engine.find(frames.job.id, of: frames.job.tenant) else {
                 isOver = true
                 return
             }
-            let events = try await frames.engine.events(of: job.id, after: last, limit: Self.eventsAtOnce)
+            let events = try await frames.engine.events(of: job, after: last, limit: Self.eventsAtOnce)
             if !job.state.isFinal, events.contains(where: \.name.isEnd) {
                 // It may have ended between the two looks: its end is told with the job as it is then, and once.
-                guard let now = try await frames.engine.find(job.id) else {
+                guard let now = try await frames.engine.find(job.id, of: job.tenant) else {
                     isOver = true
                     return
                 }

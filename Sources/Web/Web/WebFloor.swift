@@ -1,3 +1,4 @@
+import AuditTrail
 import Logging
 import WaybillDatabases
 import WaybillEngine
@@ -11,6 +12,7 @@ public struct WebFloor: Sendable {
     public let keys: ApiKeyStore
     public let tenants: TenantGate
     public let rights: RightsRegistry
+    public let audit: AuditStore
     public let links: LinkSigner
     public let codes: SignInCodes
     public let idempotency: IdempotencyStore
@@ -25,10 +27,12 @@ public struct WebFloor: Sendable {
     ///   - issuers: other issuers of tokens.
     ///   - random: gives as many random bytes as asked for.
     public init(
-        database: any SQLDatabase, key: SigningKey, issuers: IssuerPolicy = IssuerPolicy(), time: any TimeSource,
+        database: any SQLDatabase, audit: AuditStore, key: SigningKey, issuers: IssuerPolicy = IssuerPolicy(),
+        time: any TimeSource,
         random: @escaping @Sendable (Int) -> [UInt8], rate: RateLimiter.Configuration = .init(),
         streams: StreamLimits.Configuration = .init(), logger: Logger
     ) {
+        self.audit = audit
         self.time = time
         self.logger = logger
         self.random = random
@@ -39,7 +43,7 @@ public struct WebFloor: Sendable {
         rights = RightsRegistry(database, keys: keys, time: time)
         links = LinkSigner(key)
         codes = SignInCodes()
-        idempotency = IdempotencyStore(database, key: key, time: time)
+        idempotency = IdempotencyStore(database, key: key, time: time, audit: audit)
         limiter = RateLimiter(rate)
         self.streams = StreamLimits(streams)
         metrics = MetricsRegistry()

@@ -36,5 +36,11 @@ public enum WebMigrations {
                 """,
             ]
         },
+        SQLMigration(room: "web", number: 3, title: "tenants kept apart by the database") { dialect in
+            ["web_api_keys", "web_principals", "web_idempotency"].flatMap { dialect.tenantRows(of: $0) }
+                + dialect.tenantRows(
+                    of: "web_erasures",
+                    where: "name_hash = sha256(convert_to('tenant ' || \(SQLDialect.tenantOfTransaction), 'UTF8'))")
+        },
     ]
 }

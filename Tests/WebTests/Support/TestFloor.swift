@@ -1,3 +1,4 @@
+import AuditTrail
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -31,7 +32,7 @@ struct TestFloor: Sendable {
         let counter = Mutex<UInt8>(0)
         let log = log
         floor = WebFloor(
-            database: database, key: key, issuers: issuers, time: time,
+            database: database, audit: AuditStore(isEnabled: false), key: key, issuers: issuers, time: time,
             random: { count in
                 let seed = counter.withLock { counter in
                     counter &+= 1
@@ -59,7 +60,7 @@ struct TestFloor: Sendable {
         let catalog = RouteCatalog(floor)
         mount(catalog)
         let app = Application(
-            responder: catalog.responder(), server: limits.server(),
+            responder: catalog.responder(), server: limits.server(random: floor.random),
             configuration: limits.application(address: .hostname("127.0.0.1", port: 0)),
             logger: floor.logger)
         return try await app.test(setup, test)

@@ -27,17 +27,31 @@ struct AccessMiddleware: RouterMiddleware {
         let tokens = request.headers[values: .authorization]
         let secrets = request.headers[values: .apiSecret]
         switch (tokens.count, secrets.count) {
-        case (0, 0): return .anonymous
+        case (0, 0):
+            if let misplaced = MisplacedSecret.field(of: request) { throw MisplacedSecret.problem(in: misplaced) }
+            return .anonymous
         case (1, 0):
             let (identity, issuedAt) = try await floor.verifier.verify(bearer(tokens[0]), now: context.arrivedAt)
+            try Self.refuseScratch(identity)
             try await floor.tenants.admit(identity.principal.tenant, issuedAt: issuedAt, now: context.arrivedAt)
             await floor.rights.observe(identity.principal, issuedAt: issuedAt)
             return .granted(identity)
         case (0, 1):
+            try MisplacedSecret.check(secrets[0])
             let identity = try await floor.keys.verify(secrets[0], now: context.arrivedAt)
+            try Self.refuseScratch(identity)
             try await floor.tenants.admit(identity.principal.tenant, issuedAt: nil, now: context.arrivedAt)
             return .granted(identity)
         default: throw Problem.unauthorized("credentials were sent more than once", error: "invalid_request")
+        }
+    }
+
+    /// Nobody is of a scratch tenant, whatever another issuer says.
+    private static func refuseScratch(_ identity: Identity) throws {
+        guard !identity.principal.tenant.isScratch else {
+            throw Problem.unauthorized(
+                "names that begin with \(TenantID.scratchPrefix) are no tenants' that anybody signs in to", error: "invalid_token"
+            )
         }
     }
 
@@ -46,6 +60,7 @@ struct AccessMiddleware: RouterMiddleware {
         guard parts.count == 2, parts[0].lowercased() == "bearer", !parts[1].contains(" "), !parts[1].contains(",") else {
             throw Problem.unauthorized("the Authorization field must be a bearer token", error: "invalid_request")
         }
+        if parts[1].hasPrefix(ApiKeyStore.secretPrefix) { throw MisplacedSecret.problem(in: "Authorization") }
         return String(parts[1])
     }
 }

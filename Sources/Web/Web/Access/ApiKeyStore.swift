@@ -21,6 +21,8 @@ public struct ApiKey: Sendable, Equatable {
 
 /// API keys, stored as the SHA-256 of a random secret of 256 bits.
 public final class ApiKeyStore: Sendable {
+    /// What every secret begins with.
+    static let secretPrefix = "wbk_"
     private let database: any SQLDatabase
     /// When the last use of a key was written, so that it is written once a minute at most.
     private let uses = Mutex<[String: Timestamp]>([:])
@@ -49,12 +51,12 @@ public final class ApiKeyStore: Sendable {
         if let bad = roles.first(where: { !RoleTable.isRole($0) || $0 == Scope.system.rawValue }) {
             throw Problem.invalid("roles", "\(bad.prefix(64)) can't be given to a key")
         }
-        let secret = "wbk_" + Base64URL.encode(random)
+        let secret = Self.secretPrefix + Base64URL.encode(random)
         let hash = ApiKeyStore.hash(secret)
         let key = ApiKey(
             id: id, tenant: tenant, user: user, roles: roles, name: name, createdAt: now, expiresAt: expiresAt, lastUsedAt: nil,
             revokedAt: nil)
-        return try await database.write { session in
+        return try await database.write(of: tenant) { session in
             try TenantGate.admit(tenant, since: now, in: session)
             try session.execute(
                 """
@@ -81,7 +83,7 @@ public final class ApiKeyStore: Sendable {
 
     /// The keys of a tenant, of all without one, oldest first.
     public func list(tenant: TenantID?) async throws -> [ApiKey] {
-        try await database.read { session in
+        try await database.read(of: tenant) { session in
             try session.all(
                 "SELECT \(ApiKeyStore.columns) FROM web_api_keys WHERE ($1 = '' OR tenant = $1) ORDER BY created_at, id",
                 tenant?.text ?? "", make: ApiKeyStore.key
@@ -95,7 +97,7 @@ public final class ApiKeyStore: Sendable {
     public func revoke(
         id: String, tenant: TenantID?, now: Timestamp, writing: @escaping @Sendable (any SQLSession) throws -> Void = { _ in }
     ) async throws -> Bool {
-        try await database.write { session in
+        try await database.write(of: tenant) { session in
             let known = try session.count(
                 "SELECT COUNT(*) FROM web_api_keys WHERE id = $1 AND ($2 = '' OR tenant = $2)", id, tenant?.text ?? "")
             try session.execute(
@@ -110,6 +112,7 @@ public final class ApiKeyStore: Sendable {
     /// - Throws: a 401 problem, the same whatever is wrong; `SQLError`.
     func verify(_ secret: String, now: Timestamp) async throws -> Identity {
         let hash = ApiKeyStore.hash(secret)
+        // Whose key it is, is what this asks: it is the one look of a request that is not its tenant's.
         let known =
             secret.utf8.count > 200
             ? nil
@@ -117,7 +120,7 @@ public final class ApiKeyStore: Sendable {
                 try session.first("SELECT \(ApiKeyStore.columns) FROM web_api_keys WHERE hash = $1", hash, make: ApiKeyStore.key)
             }
         guard case .some(.some(let key)) = known, key.isValid(at: now) else {
-            throw Problem.unauthorized("the API key is not valid", error: "invalid_token")
+            throw Problem.unauthorized("the API key ‘\(MisplacedSecret.shown(secret))’ is not valid", error: "invalid_token")
         }
         await noteUse(of: key, now: now)
         let principal = Principal(
@@ -126,8 +129,8 @@ public final class ApiKeyStore: Sendable {
     }
 
     /// The roles a key has now; nil once it is revoked or has expired, or was never there.
-    func roles(ofKey id: String, now: Timestamp) async throws -> Set<String>? {
-        let key = try await database.read { session in
+    func roles(ofKey id: String, of tenant: TenantID, now: Timestamp) async throws -> Set<String>? {
+        let key = try await database.read(of: tenant) { session in
             try session.first("SELECT \(ApiKeyStore.columns) FROM web_api_keys WHERE id = $1", id, make: ApiKeyStore.key)
         }
         guard case .some(.some(let key)) = key, key.isValid(at: now) else { return nil }
@@ -144,7 +147,7 @@ public final class ApiKeyStore: Sendable {
         guard isDue else { return }
         // A key must go on working while nothing can be written, so that this may fail.
         do {
-            try await database.write { session in
+            try await database.write(of: key.tenant) { session in
                 _ = try session.execute("UPDATE web_api_keys SET last_used_at = $1 WHERE id = $2", now.microseconds, key.id)
             }
         } catch {

@@ -32,14 +32,18 @@ public final class RightsRegistry: Sendable {
     /// - Returns: nil if his API key is revoked or expired, or no token of his was ever seen.
     /// - Throws: `SQLError`.
     public func roles(of principal: Principal) async throws -> Set<String>? {
-        if let key = principal.apiKey { return try await keys.roles(ofKey: key, now: time.now()) }
+        if let key = principal.apiKey { return try await keys.roles(ofKey: key, of: principal.tenant, now: time.now()) }
         let user = User(tenant: principal.tenant, name: principal.user)
-        if let known = seen.withLock({ $0[user] }) { return known.roles }
-        return try await database.read { session in
+        // Another node may have stored a newer token; this one may have seen one that could not be stored.
+        let stored = try await database.read(of: user.tenant) { session in
             try session.first(
-                "SELECT roles FROM web_principals WHERE tenant = $1 AND user_name = $2", user.tenant.text, user.name
-            ) { RightsRegistry.split($0.string(0)) }
+                "SELECT roles, issued_at FROM web_principals WHERE tenant = $1 AND user_name = $2", user.tenant.text, user.name
+            ) { Seen(roles: RightsRegistry.split($0.string(0)), issuedAt: Timestamp(microseconds: $0.int64(1)), isStored: true) }
         }
+        if let known = seen.withLock({ $0[user] }), !known.isStored, stored.map({ known.issuedAt >= $0.issuedAt }) ?? true {
+            return known.roles
+        }
+        return stored?.roles
     }
 
     /// Takes note of a valid token. Costs a write only when the token is newer than what is known, or as new and different.
@@ -58,7 +62,7 @@ public final class RightsRegistry: Sendable {
         }
         guard isNews else { return }
         do {
-            let stored = try await database.write { session in
+            let stored = try await database.write(of: user.tenant) { session in
                 try TenantGate.admit(user.tenant, since: issuedAt, in: session)
                 return try RightsRegistry.store(roles, issuedAt, of: user.tenant.text, user.name, in: session)
             }

@@ -44,6 +44,9 @@ public struct SigningKey: Sendable, CustomStringConvertible {
             outputByteCount: 32)
     }
 
+    /// A key of 32 bytes for one purpose of a door's own.
+    public func bytes(for purpose: Purpose) -> [UInt8] { derived(purpose).withUnsafeBytes { Array($0) } }
+
     /// Eight characters that tell one key from another and say nothing about it.
     var id: String {
         let code = HMAC<SHA256>.authenticationCode(for: Array("id".utf8), using: derived(Purpose("id")))

@@ -54,24 +54,29 @@ public final class TenantGate: Sendable {
 
     /// Closes the gate: to be called in the transaction that makes the erasure's job. Call `forget` after it.
     public func close(_ tenant: TenantID, now: Timestamp, in session: any SQLSession) throws {
-        try session.execute(
-            """
-            INSERT INTO web_erasures (name_hash, began_at, erased_at) VALUES ($1, $2, NULL)
-            ON CONFLICT (name_hash) DO UPDATE SET began_at = $2
-            """,
-            TenantGate.hash(tenant), now.microseconds)
+        try session.isolated(to: tenant.text) {
+            _ = try session.execute(
+                """
+                INSERT INTO web_erasures (name_hash, began_at, erased_at) VALUES ($1, $2, NULL)
+                ON CONFLICT (name_hash) DO UPDATE SET began_at = $2
+                """,
+                TenantGate.hash(tenant), now.microseconds)
+        }
     }
 
     /// Opens the gate for a new tenant of that name, in the transaction in which the erasure ends.
     /// - Parameter erasedAt: nil if the erasure was given up.
     public static func open(_ tenant: TenantID, erasedAt: Timestamp?, in session: any SQLSession) throws {
-        guard let erasedAt else {
-            try session.execute("DELETE FROM web_erasures WHERE name_hash = $1 AND erased_at IS NULL", hash(tenant))
-            try session.execute("UPDATE web_erasures SET began_at = NULL WHERE name_hash = $1", hash(tenant))
-            return
+        try session.isolated(to: tenant.text) {
+            guard let erasedAt else {
+                try session.execute("DELETE FROM web_erasures WHERE name_hash = $1 AND erased_at IS NULL", hash(tenant))
+                try session.execute("UPDATE web_erasures SET began_at = NULL WHERE name_hash = $1", hash(tenant))
+                return
+            }
+            try session.execute(
+                "UPDATE web_erasures SET began_at = NULL, erased_at = $1 WHERE name_hash = $2", erasedAt.microseconds,
+                hash(tenant))
         }
-        try session.execute(
-            "UPDATE web_erasures SET began_at = NULL, erased_at = $1 WHERE name_hash = $2", erasedAt.microseconds, hash(tenant))
     }
 
     /// Forgets what was seen of a tenant, so that the next request looks anew.
@@ -83,7 +88,7 @@ public final class TenantGate: Sendable {
         let last = looks.withLock { $0[tenant] }
         if let last, now.since(last.at) < TenantGate.lookLifetime { return last.standing }
         do {
-            let standing = try await database.read { try TenantGate.standing(of: tenant, in: $0) }
+            let standing = try await database.read(of: tenant) { try TenantGate.standing(of: tenant, in: $0) }
             looks.withLock { looks in
                 if looks.count >= TenantGate.tenantsMax, looks[tenant] == nil { looks.removeAll() }
                 looks[tenant] = Look(standing: standing, at: now)
@@ -96,10 +101,12 @@ public final class TenantGate: Sendable {
     }
 
     private static func standing(of tenant: TenantID, in session: any SQLSession) throws -> Standing {
-        try session.first("SELECT began_at, erased_at FROM web_erasures WHERE name_hash = $1", hash(tenant)) { row in
-            if row.optionalInt64(0) != nil { return Standing.erasing }
-            return row.optionalInt64(1).map { .erased(at: Timestamp(microseconds: $0)) } ?? .open
-        } ?? .open
+        try session.isolated(to: tenant.text) {
+            try session.first("SELECT began_at, erased_at FROM web_erasures WHERE name_hash = $1", hash(tenant)) { row in
+                if row.optionalInt64(0) != nil { return Standing.erasing }
+                return row.optionalInt64(1).map { .erased(at: Timestamp(microseconds: $0)) } ?? .open
+            } ?? .open
+        }
     }
 
     private static func hash(_ tenant: TenantID) -> [UInt8] { Array(SHA256.hash(data: Array("tenant \(tenant)".utf8))) }

@@ -27,17 +27,33 @@ public struct SystemRoutes: Sendable {
     }
 
     public func mount(_ catalog: RouteCatalog) {
-        let status = Schema.object(["status": .string])
-        catalog.route(
-            .get, "/livez",
-            RouteDoc("isAlive", "Whether the process answers", tag: "system", access: .open).answer(200, "it does", status)
-        ) { _, _ in try JSONAnswer(["status": "ok"] as JSONValue) }
+        mountLiveness(catalog)
         mountReadiness(catalog)
         catalog.route(
             .get, "/version",
             RouteDoc("getVersion", "What runs here", tag: "system", access: .open)
                 .answer(200, "name and version", .object(["name": .string, "version": .string, "commit": .string.optional]))
         ) { [version] _, _ in try JSONAnswer(version) }
+        mountMetrics(catalog)
+        mountDocument(catalog)
+    }
+
+    /// Of them, what a node has to answer that takes no requests: `/livez`, `/readyz` and `/metrics`.
+    public func mountHealth(_ catalog: RouteCatalog) {
+        mountLiveness(catalog)
+        mountReadiness(catalog)
+        mountMetrics(catalog)
+    }
+
+    private func mountLiveness(_ catalog: RouteCatalog) {
+        let status = Schema.object(["status": .string])
+        catalog.route(
+            .get, "/livez",
+            RouteDoc("isAlive", "Whether the process answers", tag: "system", access: .open).answer(200, "it does", status)
+        ) { _, _ in try JSONAnswer(["status": "ok"] as JSONValue) }
+    }
+
+    private func mountMetrics(_ catalog: RouteCatalog) {
         catalog.route(
             .get, "/metrics",
             RouteDoc("getMetrics", "Numbers for Prometheus", tag: "system", access: .scope(.system))
@@ -47,7 +63,6 @@ public struct SystemRoutes: Sendable {
                 status: 200, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                 body: Array(await floor.metrics.text().utf8))
         }
-        mountDocument(catalog)
     }
 
     private func mountReadiness(_ catalog: RouteCatalog) {

@@ -1,3 +1,4 @@
+import AuditTrail
 import Crypto
 import HTTPTypes
 import Hummingbird
@@ -13,11 +14,13 @@ public final class IdempotencyStore: Sendable {
     private let database: any SQLDatabase
     private let time: any TimeSource
     private let seal: AnswerSeal
+    private let audit: AuditStore
     /// What this process works on; nil where the body is still coming. It ends with the process, and so never blocks a key for
     /// longer.
     private let inFlight = Mutex<[IdempotencyTicket.Claim: [UInt8]?]>([:])
 
-    public init(_ database: any SQLDatabase, key: SigningKey, time: any TimeSource) {
+    public init(_ database: any SQLDatabase, key: SigningKey, time: any TimeSource, audit: AuditStore) {
+        self.audit = audit
         self.database = database
         self.time = time
         seal = AnswerSeal(key)
@@ -27,14 +30,15 @@ public final class IdempotencyStore: Sendable {
     /// - Parameters:
     ///   - body: what of the body makes two requests the same.
     ///   - holdsSecret: the answer is not stored in clear.
+    ///   - takesSecret: of the body a digest is stored that takes the installation's key to make.
     ///   - work: does it, and calls the ticket's `settle` inside its write. What it throws is not stored.
     /// - Throws: a 400 problem for a malformed key, 409 while the same is in flight, 422 if the key was used for another request;
     ///   what `work` throws; `SQLError`.
     func perform(
         _ request: Request, _ context: WebContext, body: RouteDoc.BodyUse, holdsSecret: Bool = false,
-        _ work: (Request, IdempotencyTicket) async throws -> StoredAnswer
+        takesSecret: Bool = false, _ work: (Request, IdempotencyTicket) async throws -> StoredAnswer
     ) async throws -> StoredAnswer {
-        guard try IdempotencyStore.key(of: request) != nil else { return try await work(request, .none(now: time.now())) }
+        guard try IdempotencyStore.key(of: request) != nil else { return try await work(request, keyless(context)) }
         var request = request
         switch body {
         case .none:
@@ -43,7 +47,8 @@ public final class IdempotencyStore: Sendable {
             let bytes = try await request.bytes()
             request.body = RequestBody(buffer: ByteBuffer(bytes: bytes))
             return try await perform(
-                request, context, bodyDigest: Array(SHA256.hash(data: bytes)), holdsSecret: holdsSecret
+                request, context, bodyDigest: takesSecret ? seal.digest(bytes) : Array(SHA256.hash(data: bytes)),
+                holdsSecret: holdsSecret
             ) { try await work(request, $0) }
         case .stream: return try await performStream(request, context, work)
         }
@@ -55,13 +60,14 @@ public final class IdempotencyStore: Sendable {
         _ work: (IdempotencyTicket) async throws -> StoredAnswer
     ) async throws -> StoredAnswer {
         let now = time.now()
-        guard let claim = try claim(of: request, context) else { return try await work(.none(now: now)) }
+        guard let claim = try claim(of: request, context) else { return try await work(keyless(context)) }
         let fingerprint = IdempotencyStore.fingerprint(request, bodyDigest: bodyDigest)
         try begin(claim, fingerprint)
         defer { inFlight.withLock { $0[claim] = nil } }
         if let kept = try await kept(claim, now: now) { return try kept.answer(to: fingerprint) }
         let ticket = IdempotencyTicket(
-            claim: claim, fingerprint: { fingerprint }, now: now, seal: holdsSecret ? seal : nil)
+            claim: claim, fingerprint: { fingerprint }, now: now, audit: RequestAudit(audit, context, at: now),
+            seal: holdsSecret ? seal : nil)
         return try await settling(ticket, claim, work)
     }
 
@@ -70,7 +76,7 @@ public final class IdempotencyStore: Sendable {
         _ request: Request, _ context: WebContext, _ work: (Request, IdempotencyTicket) async throws -> StoredAnswer
     ) async throws -> StoredAnswer {
         let now = time.now()
-        guard let claim = try claim(of: request, context) else { return try await work(request, .none(now: now)) }
+        guard let claim = try claim(of: request, context) else { return try await work(request, keyless(context)) }
         try begin(claim, nil)
         defer { inFlight.withLock { $0[claim] = nil } }
         if let kept = try await kept(claim, now: now) {
@@ -82,9 +88,15 @@ public final class IdempotencyStore: Sendable {
         watched.body = digest.watching(request.body)
         let target = IdempotencyStore.target(of: request)
         let ticket = IdempotencyTicket(
-            claim: claim, fingerprint: { IdempotencyStore.fingerprint(target: target, digest.value) }, now: now)
+            claim: claim, fingerprint: { IdempotencyStore.fingerprint(target: target, digest.value) }, now: now,
+            audit: RequestAudit(audit, context, at: now))
         let asked = watched
         return try await settling(ticket, claim) { try await work(asked, $0) }
+    }
+
+    private func keyless(_ context: WebContext) -> IdempotencyTicket {
+        let now = time.now()
+        return .none(now: now, audit: RequestAudit(audit, context, at: now))
     }
 
     /// Does the work, and stores the answer unless the work has done it.
@@ -94,7 +106,9 @@ public final class IdempotencyStore: Sendable {
     ) async throws -> StoredAnswer {
         do {
             let answer = try await work(ticket)
-            if !ticket.mark.isSet { try await database.write { try ticket.settle($0, answer) } }
+            if !ticket.mark.isSet {
+                try await database.write(of: claim.tenant) { try ticket.settle($0, answer, auditing: nil) }
+            }
             return answer
         } catch is IdempotencyRace {
             if let kept = try await kept(claim, now: ticket.now) { return try kept.answer(to: ticket.fingerprint()) }
@@ -166,7 +180,7 @@ public final class IdempotencyStore: Sendable {
     }
 
     private func kept(_ claim: IdempotencyTicket.Claim, now: Timestamp) async throws -> Kept? {
-        try await database.read { [seal] session in
+        try await database.read(of: claim.tenant) { [seal] session in
             try session.first(
                 """
                 SELECT fingerprint, status, headers, body, sealed FROM web_idempotency

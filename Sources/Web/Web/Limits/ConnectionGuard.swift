@@ -28,7 +28,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Of this handler, for what the handler of the raw bytes tells.
     private var context: ChannelHandlerContext?
 
-    init(_ limits: ServerLimits) { watch = ConnectionWatch(limits: limits) }
+    private let random: @Sendable (Int) -> [UInt8]
+
+    init(_ limits: ServerLimits, random: @escaping @Sendable (Int) -> [UInt8]) {
+        watch = ConnectionWatch(limits: limits)
+        self.random = random
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -162,8 +167,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         isAnswering = true
         isRefused = true
         if watch.isReadingBody { context.fireErrorCaught(BodyBroken()) }
-        let body = ByteBuffer(bytes: problem.json(instance: "", requestID: "").utf8)
+        // No request has come out of it that could have an id.
+        let id = Base64URL.encode(random(12))
+        let body = ByteBuffer(bytes: problem.json(instance: "", requestID: id).utf8)
         var fields = problem.headers
+        fields[.requestID] = id
         fields[.contentType] = "application/problem+json"
         fields[.contentLength] = "\(body.readableBytes)"
         fields[.connection] = "close"

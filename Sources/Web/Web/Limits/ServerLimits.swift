@@ -26,11 +26,16 @@ public struct ServerLimits: Sendable {
     public init() {}
 
     /// The server that keeps these limits, for `Application`.
-    /// - Parameter handlers: further channel handlers, behind the limits.
-    public func server(_ handlers: @escaping @Sendable () -> [any RemovableChannelHandler] = { [] }) -> HTTPServerBuilder {
+    /// - Parameters:
+    ///   - random: makes that many random bytes, for the ids of refusals.
+    ///   - handlers: further channel handlers, behind the limits.
+    public func server(
+        random: @escaping @Sendable (Int) -> [UInt8],
+        _ handlers: @escaping @Sendable () -> [any RemovableChannelHandler] = { [] }
+    ) -> HTTPServerBuilder {
         .http1(
             configuration: .init(
-                additionalChannelHandlers: [ConnectionGuard(self)] + handlers(), idleTimeout: idle,
+                additionalChannelHandlers: [ConnectionGuard(self, random: random)] + handlers(), idleTimeout: idle,
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: headerBytes, maxHeaderListSize: headerBytes, maxHeaderFieldCount: headerFields)))
     }

@@ -68,7 +68,7 @@ public final class RouteCatalog {
         let doc = doc.idempotent()
         route(method, template, doc) { [floor] request, context in
             let answer = try await floor.idempotency.perform(
-                request, context, body: doc.bodyUse, holdsSecret: doc.holdsSecret
+                request, context, body: doc.bodyUse, holdsSecret: doc.holdsSecret, takesSecret: doc.takesSecret
             ) { request, ticket in try await handler(request, context, ticket) }
             return try await then(answer, request, context)
         }

@@ -48,6 +48,7 @@ public struct RouteDoc: Sendable {
     private(set) var isStreamBody = false
     private(set) var isIdempotent = false
     private(set) var holdsSecret = false
+    private(set) var takesSecret = false
 
     /// - Parameters:
     ///   - operationID: camelCase, unique.
@@ -99,6 +100,9 @@ public struct RouteDoc: Sendable {
 
     /// The answer holds a secret, and is closed before it is kept for a retry.
     public func holdingSecret() -> RouteDoc { changed { $0.holdsSecret = true } }
+
+    /// The body may hold a secret, so that no plain digest of it is kept: it could be guessed from it.
+    public func takingSecret() -> RouteDoc { changed { $0.takesSecret = true } }
 
     /// Honours `Prefer: wait=N`.
     public func waits() -> RouteDoc {

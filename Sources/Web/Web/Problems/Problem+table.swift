@@ -57,7 +57,7 @@ extension Problem {
 
     /// 401. `error` is an error code of RFC 6750, left out where no credentials were sent.
     public static func unauthorized(_ detail: String, error: String? = nil) -> Problem {
-        let challenge = error.map { "Bearer realm=\"waybill\", error=\"\($0)\"" } ?? "Bearer realm=\"waybill\""
+        let challenge = "Bearer realm=\"waybill\"" + (error.map { ", error=\"\($0)\"" } ?? "") + ", ApiSecret"
         return Problem(.unauthorized, detail).header(.wwwAuthenticate, challenge)
     }
 

@@ -132,7 +132,9 @@ extension RequestBody {
         _ operation: (AsyncStream<Void>) async throws -> Void
     ) async throws {
         let (ended, signal) = AsyncStream<Void>.makeStream()
-        try await consumeWithInboundCloseHandler { _ in
+        try await consumeWithInboundCloseHandler { body in
+            // A stream that is over before the end of its request has been read would trap in the library.
+            for try await _ in body {}
             try await operation(ended)
         } onInboundClosed: {
             signal.finish()

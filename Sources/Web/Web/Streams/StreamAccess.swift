@@ -33,7 +33,7 @@ extension WebFloor {
             do {
                 try await tenants.admit(principal.tenant, issuedAt: identity.issuedAt, now: now)
                 guard let key = principal.apiKey else { return true }
-                return try await keys.roles(ofKey: key, now: now) != nil
+                return try await keys.roles(ofKey: key, of: principal.tenant, now: now) != nil
             } catch is Problem {
                 return false
             } catch {
