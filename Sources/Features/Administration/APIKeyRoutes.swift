@@ -1,3 +1,4 @@
+import AuditTrail
 import Hummingbird
 import WaybillEngine
 import Web
@@ -84,7 +85,7 @@ struct APIKeyRoutes: Sendable {
                 random: feature.floor.random(32), now: context.arrivedAt
             ) { session, key, secret in
                 let answer = try StoredAnswer(status: 201, json: View(key, secret: secret))
-                try ticket.settle(session, answer)
+                try ticket.settle(session, answer, auditing: AuditEntry(creationOf: key))
                 return answer
             }
         }
@@ -105,7 +106,7 @@ struct APIKeyRoutes: Sendable {
             let id = try context.pathID("keyId")
             let answer = StoredAnswer(status: 204)
             let isKnown = try await feature.floor.keys.revoke(id: id, tenant: principal.tenant, now: context.arrivedAt) {
-                try ticket.settle($0, answer)
+                try ticket.settle($0, answer, auditing: AuditEntry(.keyRevoke, id))
             }
             guard isKnown else { throw Problem.notFound("there is no such key") }
             return answer
@@ -116,5 +117,17 @@ struct APIKeyRoutes: Sendable {
         guard let asked, asked != principal.tenant else { return principal.tenant }
         guard context.has(.system) else { throw Problem.forbidden("another tenant's keys take the role system") }
         return asked
+    }
+}
+
+extension AuditEntry {
+    /// Everything of a key but its secret.
+    fileprivate init(creationOf key: ApiKey) {
+        self.init(
+            .keyCreate, key.id,
+            details: [
+                AuditDetail("user", key.user), AuditDetail("name", key.name),
+                AuditDetail("roles", key.roles.sorted().joined(separator: " ")),
+            ], tenant: key.tenant)
     }
 }

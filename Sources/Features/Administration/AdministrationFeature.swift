@@ -23,5 +23,6 @@ public struct AdministrationFeature: Sendable {
     public func mount(_ catalog: RouteCatalog) {
         APIKeyRoutes(feature: self).mount(catalog)
         TenantRoutes(feature: self).mount(catalog)
+        NodeRoutes(feature: self).mount(catalog)
     }
 }

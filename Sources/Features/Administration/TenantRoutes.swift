@@ -1,3 +1,4 @@
+import AuditTrail
 import Hummingbird
 import JobDoors
 import WaybillEngine
@@ -36,7 +37,9 @@ struct TenantRoutes: Sendable {
         .answer(202, "the job that erases it", .ref("Job"), headers: ["Location", "Retry-After"])
         catalog.change(.delete, "/tenants/{tenant}", erase) { _, context, ticket in
             let principal = try context.require(.system)
-            guard let tenant = TenantID(try context.path("tenant")) else { throw Problem.notFound("there is no such tenant") }
+            guard let tenant = TenantID(try context.path("tenant")), !tenant.isScratch else {
+                throw Problem.notFound("there is no such tenant")
+            }
             guard tenant.text != TenantEraseJob.owner, let owner = TenantID(TenantEraseJob.owner) else {
                 throw Problem.conflict("this tenant owns the erasures")
             }
@@ -46,7 +49,10 @@ struct TenantRoutes: Sendable {
             do {
                 let gate = feature.floor.tenants
                 let job = try await feature.engine.enqueue(request) { session, job in
-                    try ticket.settle(session, try Self.accepted(job))
+                    // In the log of the erasures' owner: the tenant's own goes with the tenant.
+                    let entry = AuditEntry(
+                        .tenantErase, tenant.text, details: [AuditDetail("jobId", job.id.text)], tenant: owner)
+                    try ticket.settle(session, try Self.accepted(job), auditing: entry)
                     try gate.close(tenant, now: job.createdAt, in: session)
                 }
                 gate.forget(tenant)

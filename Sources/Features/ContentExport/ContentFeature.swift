@@ -1,4 +1,6 @@
+import AuditTrail
 import Datasets
+import JobDoors
 import Logging
 import ServiceLifecycle
 import WaybillBlobs
@@ -49,11 +51,11 @@ public struct ContentFeature: Sendable {
     /// The kinds of job of this door.
     public static func handlers(
         database: any SQLDatabase, blobs: any BlobStore, rights: any RightsSource, datasets: any DatasetOpener,
-        temporaryFolder: String
+        audit: AuditStore, temporaryFolder: String
     ) -> [any JobHandler] {
         [
             ContentExportJob(database: database, rights: rights, datasets: datasets, temporaryFolder: temporaryFolder),
-            ContentImportJob(database: database, blobs: blobs, rights: rights),
+            ContentImportJob(database: database, blobs: blobs, rights: rights, audit: audit),
         ]
     }
 
@@ -71,6 +73,7 @@ public struct ContentFeature: Sendable {
     /// - Returns: whether there may be more.
     public static func eraseSlice(of tenant: TenantID, in session: any SQLSession) throws -> Bool {
         let store = ContentStore()
+        try store.dropSpaces(of: tenant, in: session)
         if let space = try store.space(of: tenant, in: session) {
             try store.deleteTenant(space, in: session)
             return true
@@ -96,7 +99,7 @@ public struct ContentFeature: Sendable {
     ) async throws -> T {
         let tenant = try context.requirePrincipal().tenant
         do {
-            return try await database.write { session in
+            return try await database.write(of: tenant) { session in
                 try TenantGate.admit(tenant, since: context.arrivedAt, in: session)
                 return try body(session)
             }

@@ -35,6 +35,10 @@ public struct ContentSweepService: Service {
     }
 
     private func sweep() async throws {
+        let now = time.now()
+        if try await database.read({ try ContentStore().hasKeptSpaces(now: now, in: $0) }) {
+            try await database.write { try ContentStore().dropKeptSpaces(now: now, in: $0) }
+        }
         while try await database.read({ try ContentStore().hasChores(in: $0) }) {
             guard case .worked = try await database.write({ try ContentStore().sweep(in: $0) }) else { return }
         }

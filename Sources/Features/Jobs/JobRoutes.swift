@@ -60,7 +60,7 @@ public struct JobRoutes: Sendable {
             let job = try await door.job(context)
             let limit = try context.query.integer("limit", in: 1...1000) ?? 100
             let after = try context.query.integer("after", in: 0...Int.max) ?? 0
-            let events = try await engine.events(of: job.id, after: Int64(after), limit: limit)
+            let events = try await engine.events(of: job, after: Int64(after), limit: limit)
             let answer = EventsView(events: events.map(EventView.init), next: events.count == limit ? events.last?.number : nil)
             return try JSONAnswer(answer).response(from: request, context: context)
         }

@@ -51,7 +51,7 @@ struct ContentFixture {
 
     @discardableResult
     func delete(_ id: String, _ type: ContentType) async throws -> Bool {
-        try await write { try ContentStore().delete(id: id, of: type, by: $0, in: $1) }
+        try await write { try ContentStore().delete(id: id, of: type, by: $0, at: Self.at, in: $1) }
     }
 
     func takeCut(_ job: String) async throws -> ContentCut {

@@ -133,7 +133,7 @@ func expectIndexIsRight(_ fixture: ContentFixture, _ type: ContentType, _ commen
         let stored = try session.all("SELECT field_id, value, id FROM content_index WHERE type_id = $1", type.id) {
             "\($0.int64(0)) \($0.string(1)) \($0.string(2))"
         }
-        let indexer = ItemIndexer(fields: type.indexedFields)
+        let indexer = ItemIndexer(type, fields: type.indexedFields)
         let expected = try session.all("SELECT id, body FROM content_items WHERE type_id = $1", type.id) { row in
             try indexer.entries(of: row[1].bytes).map { "\($0.index) \($0.value) \(row.string(0))" }
         }

@@ -1,5 +1,6 @@
 import Datasets
 import Formats
+import JobDoors
 import WaybillDatabases
 import WaybillEngine
 import Web
@@ -37,25 +38,16 @@ struct ContentExportJob: JobHandler {
     private func export(
         _ input: ContentExportRequest, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>
     ) async throws -> ExportResult {
-        let principal = try await currentPrincipal(of: job)
+        let principal = try await rights.current(job.principal, needing: .contentExport)
         if let dataset = input.dataset { return try await export(dataset, input, for: principal, checkpoint, in: job) }
+        try await database.refreshStatistics(of: ContentStore.scannedTables)
         let start: Checkpoint
         if let checkpoint { start = checkpoint } else { start = try await takeCut(input, for: principal, in: job) }
         guard let cut = start.cut else { throw JobFailure.damagedCheckpoint }
         let sources = try start.plans.map {
-            try ItemSource($0, cut: cut, typeIDs: start.typeIDs, request: input, database: database)
+            try ItemSource($0, cut: cut, typeIDs: start.typeIDs, request: input, tenant: principal.tenant, database: database)
         }
         return try await export(sources, input, from: start, consistency: "cut", in: job)
-    }
-
-    /// The one who asked, with the rights he has now.
-    private func currentPrincipal(of job: JobContext<Checkpoint>) async throws -> Principal {
-        var principal = job.principal
-        principal.roles = try await rights.roles(of: principal) ?? []
-        guard RoleTable.scopes(of: principal.roles).contains(.contentExport) else {
-            throw JobFailure(code: "RIGHTS_LOST", message: "The user who asked for the export may not export content any more.")
-        }
-        return principal
     }
 
     /// Takes the cut, and fixes with it what is exported and what the user may read of it.
@@ -126,18 +118,6 @@ struct ContentExportJob: JobHandler {
         try ContentStore().releaseCuts(of: job.id.text, in: session)
     }
 }
-
-extension JobFailure {
-    static let damagedCheckpoint = JobFailure(code: "DAMAGED_CHECKPOINT", message: "The job's checkpoint can't be read.")
-}
-
-/// Tells the rights that a user has now.
-public protocol RightsSource: Sendable {
-    /// - Returns: nil if he has none any more.
-    func roles(of principal: Principal) async throws -> Set<String>?
-}
-
-extension RightsRegistry: RightsSource {}
 
 /// Opens external data sets for an export.
 public protocol DatasetOpener: Sendable {

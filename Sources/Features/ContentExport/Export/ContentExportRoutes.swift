@@ -76,7 +76,7 @@ struct ContentExportRoutes: Sendable {
     /// Refuses what can be seen to be wrong before a job is made.
     private func check(_ request: ContentExportRequest, for principal: Principal) async throws {
         if let dataset = request.dataset { return try await feature.datasets.check(dataset, request, for: principal) }
-        try await feature.database.read { session in
+        try await feature.database.read(of: principal.tenant) { session in
             let store = ContentStore()
             let space = try store.space(of: principal.tenant, in: session)
             for name in request.types {
@@ -128,15 +128,7 @@ struct ContentExportRoutes: Sendable {
 
         let revoke = doc("revokeExport", "Removes the file of an ended export").path("jobId", .uuid).problems(409)
             .answer(200, "the export without its file", .ref("Export"))
-        catalog.change(.delete, "\(Self.path)/{jobId}", revoke) { _, context, _ in
-            // Done twice it answers the same, so that its answer may be stored after it.
-            let job = try await door.job(context)
-            guard job.state.isFinal else {
-                throw Problem(.init(409, "JOB_NOT_ENDED", "The job has not ended"), "cancel it first")
-            }
-            _ = try await feature.engine.revokeArtifacts(of: job)
-            return try StoredAnswer(status: 200, json: try await door.view(job))
-        }
+        catalog.change(.delete, "\(Self.path)/{jobId}", revoke) { _, context, ticket in try await door.revoke(context, ticket) }
     }
 }
 

@@ -44,22 +44,18 @@ struct ContentExportViewer: Sendable {
     let publicURL: String
 
     func view(_ job: JobRecord) async throws -> ContentExportView {
-        let artifacts = job.state == .completed ? try await engine.artifacts(of: job.id).map(\.artifact) : []
+        let artifacts = job.state == .completed ? try await engine.artifacts(of: job).map(\.artifact) : []
         return try view(job, artifacts: artifacts, waiting: try await engine.waitReason(job))
     }
 
     func view(_ job: JobRecord, artifacts: [Artifact], waiting: WaitReason? = nil) throws -> ContentExportView {
-        let state = ArtifactState(artifacts, of: job)
-        var additions = ContentExportView.Additions(artifactState: state)
+        var additions = ContentExportView.Additions(artifactState: ArtifactState(artifacts, of: job))
         additions.format = try? JobCoding.decode(ContentExportRequest.self, job.input).options.format.rawValue
         additions.result = try job.output.map { try JobCoding.decode(ExportResult.self, $0) }
-        if state == .ready {
-            let expires = floor.time.now().advanced(by: linkLifetime)
-            let until = artifacts.compactMap(\.expiresAt).min().map { min($0, expires) } ?? expires
-            let download = "\(path)/\(job.id)/download"
-            additions.downloadUrl =
-                "\(publicURL)\(download)?\(floor.links.sign(path: download, tenant: job.tenant, expires: until))"
-            additions.downloadExpiresAt = WireTime(until)
+        let link = DownloadLink(to: job, artifacts, path: path, publicURL: publicURL, lifetime: linkLifetime, floor: floor)
+        if let link {
+            additions.downloadUrl = link.url
+            additions.downloadExpiresAt = WireTime(link.expiresAt)
             additions.parts = artifacts.count { PartFacts.role(of: $0) == .part }
         }
         return ContentExportView(job: JobView(job, statusPath: path, waiting: waiting), additions: additions)

@@ -17,9 +17,10 @@ struct ItemSource: RowSource {
     }
 
     let database: any SQLDatabase
+    let tenant: TenantID
     let scan: ItemScan
     let columns: [ExportColumn]
-    let fields: [String]
+    let fieldCount: Int
     let rowsToScan: Int64?
     let readers = 2
     let chunkRows = 4096
@@ -29,11 +30,13 @@ struct ItemSource: RowSource {
     var name: String { scan.type.name }
 
     init(
-        _ plan: Plan, cut: ContentCut, typeIDs: [String: Int64], request: ContentExportRequest, database: any SQLDatabase
+        _ plan: Plan, cut: ContentCut, typeIDs: [String: Int64], request: ContentExportRequest,
+        tenant: TenantID, database: any SQLDatabase
     ) throws {
         self.database = database
+        self.tenant = tenant
         let stored = plan.type.storedFields
-        fields = stored.map(\.name)
+        fieldCount = stored.count
         columns = try Self.columns(plan, stored, chosen: request.fields)
         let query = try request.query.map { try Query.parse($0, schema: plan.type.querySchema) }
         scan = try ItemScan(
@@ -57,14 +60,8 @@ struct ItemSource: RowSource {
     }
 
     func ends(after cursor: KeysetCursor?, count: Int) async throws -> [KeysetCursor] {
-        try await database.read { [scan, chunkRows] session in
-            var ends: [KeysetCursor] = []
-            var last = try cursor.map(ScanPosition.init)
-            while ends.count < count, let end = try scan.boundary(after: last, rows: chunkRows, in: session) {
-                ends.append(try KeysetCursor(end))
-                last = end
-            }
-            return ends
+        try await database.read(of: tenant) { [scan, chunkRows] session in
+            try scan.ends(after: cursor, count: count, rows: chunkRows, in: session)
         }
     }
 
@@ -72,7 +69,7 @@ struct ItemSource: RowSource {
         after cursor: KeysetCursor?, through end: KeysetCursor?, reader: Int,
         _ consumer: @escaping @Sendable () throws -> Consumer
     ) async throws -> (ChunkEnd, Consumer.Output) {
-        try await database.read { [scan, references, chunkRows] session in
+        try await database.read(of: tenant) { [scan, references, chunkRows] session in
             let consumer = try consumer()
             let start = try cursor.map(ScanPosition.init)
             let stop = try end.map(ScanPosition.init) ?? scan.boundary(after: start, rows: chunkRows, in: session)
@@ -93,6 +90,19 @@ struct ItemSource: RowSource {
             }
             return (result, try consumer.finish())
         }
+    }
+}
+
+extension ItemScan {
+    /// The ends of the next chunks, as the export loop keeps them.
+    func ends(after cursor: KeysetCursor?, count: Int, rows: Int, in session: any SQLSession) throws -> [KeysetCursor] {
+        var ends: [KeysetCursor] = []
+        var last = try cursor.map(ScanPosition.init)
+        while ends.count < count, let end = try boundary(after: last, rows: rows, in: session) {
+            ends.append(try KeysetCursor(end))
+            last = end
+        }
+        return ends
     }
 }
 

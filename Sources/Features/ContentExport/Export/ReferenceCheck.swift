@@ -4,15 +4,18 @@ import WaybillDatabases
 
 /// Finds the items of a stretch whose references point at nothing at the cut.
 struct ReferenceCheck: Sendable {
-    private let fields: [ContentField]
+    private let stored: [ContentField]
+    /// Of each stored field, whether it is checked.
+    private let isChecked: [Bool]
     private let cut: ContentCut
     private let typeIDs: [String: Int64]
 
     /// - Returns: nil if no exported column is a reference.
     init?(_ stored: [ContentField], columns: [ExportColumn], cut: ContentCut, typeIDs: [String: Int64]) {
         let names = Set(columns.map(\.name))
-        fields = stored.filter { $0.kind == .reference && names.contains($0.name) }
-        guard !fields.isEmpty else { return nil }
+        isChecked = stored.map { $0.kind == .reference && names.contains($0.name) }
+        guard isChecked.contains(true) else { return nil }
+        self.stored = stored
         self.cut = cut
         self.typeIDs = typeIDs
     }
@@ -23,14 +26,12 @@ struct ReferenceCheck: Sendable {
     ) throws -> [Int: RowError] {
         var references: [ItemReference] = []
         var owners: [(index: Int, field: String)] = []
-        let scanner = JSONObjectScanner()
-        let byName = Dictionary(uniqueKeysWithValues: fields.map { ($0.name, $0) })
         var index = 0
         try scan.read(after: start, through: end, in: session) { item in
-            try scanner.scan(item.body)
-            for member in 0..<scanner.count {
-                guard let name = scanner[member].name.string(in: item.body), let field = byName[name] else { continue }
-                for value in Self.values(scanner[member].value, in: item.body) {
+            var body = try StoredBody(item.body)
+            for (place, field) in stored.enumerated() {
+                guard let value = body.next(field), isChecked[place] else { continue }
+                for value in Self.values(value, in: item.body) {
                     guard let reference = ItemReference(value, of: field) else { continue }
                     references.append(reference)
                     owners.append((index, field.name))

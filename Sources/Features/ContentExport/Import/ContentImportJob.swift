@@ -1,6 +1,9 @@
+import AuditTrail
 import Datasets
 import Formats
+import JobDoors
 import SeededBugs
+import Synchronization
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
@@ -52,14 +55,12 @@ struct ContentImportJob: JobHandler {
     let database: any SQLDatabase
     let blobs: any BlobStore
     let rights: any RightsSource
+    let audit: AuditStore
 
     func run(_ input: ContentImportInput, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>) async throws
         -> ContentImportResult
     {
-        let roles = try await rights.roles(of: job.principal) ?? []
-        guard RoleTable.scopes(of: roles).contains(.contentImport) else {
-            throw JobFailure(code: "RIGHTS_LOST", message: "The user who asked for the import may not import content any more.")
-        }
+        _ = try await rights.current(job.principal, needing: .contentImport)
         guard let key = BlobKey(input.blob) else { throw JobFailure.damagedCheckpoint }
         do {
             let type = try await type(input, job)
@@ -67,7 +68,7 @@ struct ContentImportJob: JobHandler {
             let reader = ImportReader(
                 try await blobs.read(key, range: 0..<input.length), input, type: type,
                 skip: SeededBug.repeatsImport ? 0 : start.rows)
-            return try await ImportRun(input: input, type: type, job: job).run(reader, from: start)
+            return try await ImportRun(input: input, type: type, job: job, audit: audit).run(reader, from: start)
         } catch let error as ContentError where error.code == .typeChanged {
             // The rows were encoded for a definition that has changed meanwhile: the next attempt reads it anew.
             throw JobFailure(code: error.code.description, message: error.message, retryable: true)
@@ -76,7 +77,7 @@ struct ContentImportJob: JobHandler {
 
     private func type(_ input: ContentImportInput, _ job: JobContext<Checkpoint>) async throws -> ContentType {
         let tenant = job.principal.tenant
-        let found = try await database.read { session -> ContentType? in
+        let found = try await database.read(of: tenant) { session -> ContentType? in
             let store = ContentStore()
             guard let space = try store.space(of: tenant, in: session) else { return nil }
             return try store.type(input.contentType, space: space.id, in: session)
@@ -89,34 +90,37 @@ struct ContentImportJob: JobHandler {
     }
 }
 
-/// One pass over the file: while a batch is being written, the next one is read and encoded.
+/// One pass over the file: while a batch is being written, the next ones are read and encoded.
 private struct ImportRun: Sendable {
     let input: ContentImportInput
     let type: ContentType
     let job: JobContext<ContentImportJob.Checkpoint>
+    let audit: AuditStore
 
-    func run(_ reader: ImportReader, from start: ContentImportJob.Checkpoint) async throws -> ContentImportResult {
+    func run(_ reader: sending ImportReader, from start: ContentImportJob.Checkpoint) async throws -> ContentImportResult {
         var checkpoint = start
         checkpoint.result.dryRun = input.dryRun
-        var limit = BatchLimit(rows: min(input.commitEvery, BatchLimit.replacingRowsMax))
-        var waiting = try await reader.next(limit)
-        while let batch = waiting {
+        var limit = BatchLimit(rows: min(input.commitEvery, WritePace.firstRows))
+        try await WriteAhead.run(first: limit) {
+            try await reader.make($0)
+        } write: { batch in
             let before = checkpoint
-            async let committing = commit(batch, after: before)
-            waiting = try await reader.next(limit)
-            checkpoint = try await committing
+            let took: Duration
+            (checkpoint, took) = try await commit(batch, after: before)
             if let stop = batch.stop { throw JobFailure(code: stop.code, message: "Line \(stop.line): \(stop.message)") }
             let outcome = UpsertOutcome(
                 inserted: Int(checkpoint.result.inserted - before.result.inserted),
                 updated: Int(checkpoint.result.updated - before.result.updated))
-            limit = limit.after(outcome, rowsMax: input.commitEvery)
+            limit = limit.after(outcome, took: took, rowsMax: input.commitEvery)
+            return limit
         }
         return checkpoint.result
     }
 
+    /// - Returns: what is stored now, and how long the transaction took.
     private func commit(
         _ batch: ImportReader.Batch, after checkpoint: ContentImportJob.Checkpoint
-    ) async throws -> ContentImportJob.Checkpoint {
+    ) async throws -> (ContentImportJob.Checkpoint, took: Duration) {
         var next = checkpoint
         next.rows += batch.rows
         next.result.total += Int64(batch.rows)
@@ -129,13 +133,21 @@ private struct ImportRun: Sendable {
         let progress = input.length > 0 ? min(99.9, Double(batch.bytesRead) / Double(input.length) * 100) : 0
         let tenant = job.principal.tenant
         let isWriting = !input.dryRun && !items.items.isEmpty
-        return try await job.commit(progress: progress) { [next] session in
+        let event = AuditEvent(
+            at: job.now, user: job.principal.user, action: .contentItemsStore, target: type.name, outcome: AuditEvent.success,
+            details: [AuditDetail("jobId", job.id.text)])
+        let began = Mutex(job.now)
+        let committed = try await job.commit(progress: progress) { [next, audit] session in
+            began.withLock { $0 = job.now }
             var made = next
             if isWriting {
                 let store = ContentStore()
                 let outcome = try store.upsert(items, by: try store.writing(for: tenant, in: session), in: session)
                 made.result.inserted += Int64(outcome.inserted)
                 made.result.updated += Int64(outcome.updated)
+                var event = event
+                event.details += items.auditDetails(outcome)
+                try audit.record(event, of: tenant, in: session)
             }
             let counters = [
                 "inserted": made.result.inserted, "updated": made.result.updated, "failed": made.result.failed,
@@ -143,6 +155,7 @@ private struct ImportRun: Sendable {
             ]
             return (made, counters)
         }
+        return (committed, job.now.since(began.withLock { $0 }))
     }
 
     /// Lists failed rows, to be mended and sent again.

@@ -28,7 +28,7 @@ struct ContentImportRoutes: Sendable {
             changed: { ContentImportView(job: JobView($0, statusPath: Self.path), additions: .init()) }
         ) { job in
             let result = try job.output.map { try JobCoding.decode(ContentImportResult.self, $0) }
-            let artifacts = job.state == .completed ? try await engine.artifacts(of: job.id).map(\.artifact) : []
+            let artifacts = job.state == .completed ? try await engine.artifacts(of: job).map(\.artifact) : []
             let hasRows = artifacts.contains { $0.state == .ready }
             return ContentImportView(
                 job: JobView(job, statusPath: Self.path, waiting: try await engine.waitReason(job)),
@@ -84,7 +84,7 @@ struct ContentImportRoutes: Sendable {
             throw Problem(.init(409, "NO_ARTIFACT", "There is no file"), "the job is \(job.state.rawValue)")
         }
         guard
-            let (artifact, segments) = try await feature.engine.artifacts(of: job.id).first(where: {
+            let (artifact, segments) = try await feature.engine.artifacts(of: job).first(where: {
                 $0.artifact.name.hasPrefix(prefix)
             })
         else { throw Problem.notFound("no row has failed") }
@@ -144,7 +144,7 @@ struct ContentImportRoutes: Sendable {
     }
 
     private func check(_ input: ContentImportInput, for principal: Principal) async throws {
-        try await feature.database.read { session in
+        try await feature.database.read(of: principal.tenant) { session in
             let store = ContentStore()
             guard let space = try store.space(of: principal.tenant, in: session),
                 try store.type(input.contentType, space: space.id, in: session) != nil

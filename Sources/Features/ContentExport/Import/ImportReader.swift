@@ -34,8 +34,13 @@ final class ImportReader {
         intake = ItemIntake(format: input.format, type: type)
     }
 
+    /// Makes a batch each time that one is asked for, until all is read.
+    func make(_ demand: WriteDemand<BatchLimit, Batch>) async throws {
+        while let limit = await demand.next(), let batch = try await next(limit) { demand.give(batch) }
+    }
+
     /// The next batch; nil when all is read, or after one that stops the import.
-    func next(_ limit: BatchLimit) async throws -> Batch? {
+    private func next(_ limit: BatchLimit) async throws -> Batch? {
         while !hasStopped {
             if skip > 0 {
                 let passed = intake.batch(BatchLimit(rows: min(skip, BatchLimit.newRowsMax)), throughFailures: true).rows

@@ -66,9 +66,10 @@ final class ItemIntake {
     private let encoder: ItemEncoder
     private let lines: LineSplitter?
     private let parser: CSVParser?
-    private var columns: ItemColumns?
-    private var waiting = Batch()
-    private(set) var isBroken = false
+    // Not checked at run time: there is one owner, and no closure of a caller runs while a property is being changed.
+    @exclusivity(unchecked) private var columns: ItemColumns?
+    @exclusivity(unchecked) private var waiting = Batch()
+    @exclusivity(unchecked) private(set) var isBroken = false
     /// The CSV header as it came in.
     private(set) var header: [UInt8] = []
 

@@ -3,8 +3,61 @@ import WaybillDatabases
 /// The tables of content: types, items, their index, and what cuts hold.
 public enum ContentMigrations {
     public static let all: [SQLMigration] = [
-        SQLMigration(room: "content", number: 1, title: "types, items and cuts", statements: first)
+        SQLMigration(room: "content", number: 1, title: "types, items and cuts", statements: first),
+        SQLMigration(room: "content", number: 2, title: "tenants kept apart by the database") { dialect in
+            let own = "SELECT own.space FROM content_tenants AS own WHERE own.tenant = \(SQLDialect.tenantOfTransaction)"
+            return dialect.tenantRows(of: "content_tenants")
+                // Numbers that are given once, and tell nothing of anybody.
+                + dialect.tenantRows(of: "content_sequences", where: "true")
+                + [
+                    "content_types", "content_acls", "content_items", "content_versions", "content_index",
+                    "content_version_index", "content_counts", "content_languages", "content_cuts", "content_chores",
+                ].flatMap { dialect.tenantRows(of: $0, where: "space = (\(own))") }
+        },
+        SQLMigration(room: "content", number: 3, title: "spaces beside the live one", statements: spaces),
+        SQLMigration(room: "content", number: 4, title: "what was deleted", statements: tombstones),
     ]
+
+    /// Of each deleted item, in which epoch it went: also when it was made anew and deleted again.
+    private static func tombstones(_ dialect: SQLDialect) -> [String] {
+        let text = dialect.text
+        return [
+            """
+            CREATE TABLE content_tombstones (
+                space BIGINT NOT NULL, type_id BIGINT NOT NULL, id \(text) NOT NULL, epoch BIGINT NOT NULL,
+                deleted_at BIGINT NOT NULL, PRIMARY KEY (space, type_id, id, epoch)) \(dialect.clustered)
+            """,
+            "CREATE INDEX content_tombstones_age ON content_tombstones (deleted_at)",
+        ] + dialect.tenantRows(of: "content_tombstones", where: ownSpaces)
+    }
+
+    /// True of rows in the live space of the transaction's tenant, and in his further ones.
+    private static var ownSpaces: String {
+        let tenant = SQLDialect.tenantOfTransaction
+        return """
+            space = (SELECT own.space FROM content_tenants AS own WHERE own.tenant = \(tenant))
+            OR space IN (SELECT more.space FROM content_spaces AS more WHERE more.tenant = \(tenant))
+            """
+    }
+
+    /// A tenant's further spaces: one that is being made, and those that were live and are kept for a time.
+    private static func spaces(_ dialect: SQLDialect) -> [String] {
+        let text = dialect.text
+        let table = """
+            CREATE TABLE content_spaces (
+                space BIGINT NOT NULL PRIMARY KEY, tenant \(text) NOT NULL, owner \(text) NOT NULL, kept_until BIGINT)
+                \(dialect.clustered)
+            """
+        let index = "CREATE INDEX content_spaces_tenant ON content_spaces (tenant)"
+        guard dialect.name == .postgres else { return [table, index] }
+        return [table, index] + dialect.tenantRows(of: "content_spaces")
+            + [
+                "content_types", "content_acls", "content_items", "content_versions", "content_index", "content_version_index",
+                "content_counts", "content_languages", "content_cuts", "content_chores",
+            ].flatMap {
+                ["DROP POLICY \(SQLDialect.tenantPolicy) ON \($0)"] + dialect.tenantRows(of: $0, where: ownSpaces)
+            }
+    }
 
     private static func first(_ dialect: SQLDialect) -> [String] {
         let text = dialect.text

@@ -128,7 +128,7 @@ extension ContentStore {
             ("content_index", ["field_id", "value", "id"]),
             ("content_version_index", ["field_id", "value", "id", "until_epoch"]),
             ("content_items", ["id"]), ("content_versions", ["id", "until_epoch"]),
-            ("content_counts", ["acl"]), ("content_languages", ["language"]),
+            ("content_counts", ["acl"]), ("content_languages", ["language"]), ("content_tombstones", ["id", "epoch"]),
         ]
         for (table, columns) in chore.kind == .index ? Array(tables.prefix(2)) : tables {
             var condition = "space = $1"
@@ -172,7 +172,7 @@ extension ContentStore {
         guard var type = try type(id: chore.type, space: chore.space, in: session),
             let place = type.fields.firstIndex(where: { $0.indexID == chore.field }), type.fields[place].isIndexed
         else { return .idle }
-        let indexer = ItemIndexer(fields: [type.fields[place]])
+        let indexer = ItemIndexer(type, fields: [type.fields[place]])
         // The position is the last id, with a letter before it, so that the start differs from every id.
         let after = chore.position.isEmpty ? "" : String(chore.position.unicodeScalars.dropFirst())
         let items = try session.all(

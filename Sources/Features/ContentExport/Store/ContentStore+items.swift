@@ -7,7 +7,7 @@ public struct StoredItem: Sendable {
     public let language: String?
     /// nil: those of the type.
     public let readers: ContentReaders?
-    /// The canonical body.
+    /// The fields that have a value, as a JSON object in canonical form, in stored order.
     public let body: String
 
     /// Appends the item as one JSON object: `id`, the fields, and `language` and `readers` where it has them.
@@ -41,7 +41,8 @@ extension ContentStore {
         ) { (id: $0.string(0), language: $0.optionalString(1), acl: $0.int64(2), body: $0.string(3)) }
         guard let found, readable.admits(found.acl) else { return nil }
         return StoredItem(
-            id: found.id, language: found.language, readers: try readers(ofACL: found.acl, in: session), body: found.body)
+            id: found.id, language: found.language, readers: try readers(ofACL: found.acl, in: session),
+            body: try StoredBody.object(found.body, of: type))
     }
 
     /// A page of items by id, after a given one: what is there now, not at a cut.
@@ -61,7 +62,9 @@ extension ContentStore {
             return found.count < limit ? .next : .stop
         }
         return try found.map {
-            StoredItem(id: $0.id, language: $0.language, readers: try readers(ofACL: $0.acl, in: session), body: $0.body)
+            StoredItem(
+                id: $0.id, language: $0.language, readers: try readers(ofACL: $0.acl, in: session),
+                body: try StoredBody.object($0.body, of: type))
         }
     }
 }

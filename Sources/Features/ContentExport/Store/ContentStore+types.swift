@@ -77,6 +77,22 @@ extension ContentStore {
         return (type, false)
     }
 
+    /// Makes a type of a space that nobody uses yet, with the times that it had.
+    func restoreType(
+        _ name: String, fields: [ContentField], readers: ContentReaders, createdAt: Timestamp, updatedAt: Timestamp,
+        space: Int64, in session: any SQLSession
+    ) throws {
+        guard ContentNames.isTypeName(name) else { throw ContentError(.badTypeName, "‘\(name)’ is no type's name") }
+        try ContentField.check(fields)
+        var type = ContentType(
+            id: try next("type", in: session), name: name, fields: [], readers: readers, revision: 1, createdAt: createdAt,
+            updatedAt: updatedAt)
+        type.fields = try merge(fields, into: type, hasItems: false, space: space, in: session)
+        try session.execute(
+            "INSERT INTO content_types (space, type_id, name, revision, definition) VALUES ($1, $2, $3, $4, $5)", space, type.id,
+            name, type.revision, try definition(of: type))
+    }
+
     /// Deletes a type at once; its rows go with the next sweeps, after the cuts that need them.
     /// - Returns: false if there is none.
     public func deleteType(_ name: String, by writing: ContentWriting, in session: any SQLSession) throws -> Bool {

@@ -1,5 +1,6 @@
 import SeededBugs
 import WaybillDatabases
+import WaybillEngine
 
 /// What a batch did.
 public struct UpsertOutcome: Hashable, Sendable {
@@ -22,15 +23,15 @@ extension ContentStore {
         return try upsert.run()
     }
 
-    /// Deletes one item.
+    /// Deletes one item. A tombstone stays for backups that tell what has changed.
     /// - Returns: false if there is none.
     public func delete(
-        id: String, of type: ContentType, by writing: ContentWriting, in session: any SQLSession
+        id: String, of type: ContentType, by writing: ContentWriting, at now: Timestamp, in session: any SQLSession
     ) throws -> Bool {
         let space = writing.space.id
         let rows = try storedRows(ids: [id], of: type, space: space, in: session)
         guard let row = rows.first else { return false }
-        let entries = try ItemIndexer(fields: type.indexedFields).entries(of: row.body ?? "{}")
+        let entries = try ItemIndexer(type, fields: type.indexedFields).entries(of: row.body ?? "[]")
         if writing.keepsVersion(of: row.epoch) {
             try keepVersions(of: [id], type: type.id, by: writing, in: session)
             try keepEntries(entries, of: id, type: type.id, by: writing, in: session)
@@ -38,6 +39,7 @@ extension ContentStore {
         for entry in entries { try deleteEntry(entry, id: id, type: type.id, space: space, in: session) }
         try session.execute("DELETE FROM content_items WHERE space = $1 AND type_id = $2 AND id = $3", space, type.id, id)
         try addCounts([row.acl: -1], type: type.id, space: space, in: session)
+        try bury(id, of: type.id, by: writing, at: now, in: session)
         return true
     }
 

@@ -4,6 +4,9 @@ import WaybillEngine
 
 /// The content of all tenants. It keeps nothing itself: every function works in the transaction of the session it is given.
 public struct ContentStore: Sendable {
+    /// What long reads go through.
+    static let scannedTables = ["content_items", "content_index"]
+
     public init() {}
 }
 

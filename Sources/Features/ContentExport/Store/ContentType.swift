@@ -17,7 +17,8 @@ public struct ContentType: Hashable, Sendable, Codable {
 
     public func field(_ name: String) -> ContentField? { fields.first { $0.name == name } }
 
-    /// The fields in the order in which a stored body has their members.
+    /// The fields in the order in which a stored body has their values. While there are items, fields are only added, behind all
+    /// others, so a field's place in it is fixed.
     public var storedFields: [ContentField] { fields.sorted { $0.slot < $1.slot } }
 
     /// What a query may name.

@@ -5,7 +5,7 @@ public struct EncodedItem: Sendable {
     public var language: String?
     /// nil: those of the type.
     public var readers: ContentReaders?
-    /// The canonical JSON text: members in the order of `ContentType.storedFields`, without `id`, `language` and `readers`.
+    /// The canonical JSON text: an array of the values in the order of `ContentType.storedFields` (see `ItemEncoder`).
     public var body: String
     /// The index rows, sorted.
     var entries: [IndexEntry] = []

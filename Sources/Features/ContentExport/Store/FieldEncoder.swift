@@ -1,30 +1,52 @@
 import Datasets
 import Formats
 
-/// Writes the values of one field in canonical form, as a member that ends with a comma.
-final class FieldEncoder {
-    let field: ContentField
-    let kind: QueryField.Kind
-    let isList: Bool
-    /// `"name":`
-    private let start: [UInt8]
+/// Writes the values of one field in canonical form, each with a comma behind it.
+///
+/// It holds nothing that is counted: there is one for each cell of each row, and counting would take longer than writing.
+struct FieldEncoder {
+    /// What is looked at for few cells only. Who has the encoder keeps it.
+    final class State {
+        let field: ContentField
+        /// The time that was written last, as it came and as it was written: in a file many rows in a row have the same.
+        fileprivate let lastInstant = OutputBuffer(capacity: 64)
+        fileprivate let lastWritten = OutputBuffer(capacity: 64)
 
-    init(_ field: ContentField) {
-        self.field = field
-        kind = field.kind
-        isList = field.isList
-        start = Array("\"\(field.name)\":".utf8)
+        init(_ field: ContentField) {
+            self.field = field
+        }
     }
 
-    func checkAbsence() throws(ItemError) {
-        if field.isRequired { throw ItemError(.missingField, "\(field.name) is required", field: field.name) }
+    let kind: QueryField.Kind
+    let isList: Bool
+    private let isRequired: Bool
+    private unowned(unsafe) let state: State
+
+    init(_ state: State) {
+        self.state = state
+        kind = state.field.kind
+        isList = state.field.isList
+        isRequired = state.field.isRequired
+    }
+
+    var field: ContentField { state.field }
+
+    /// Writes that there is no value. A list is empty then, as SQL can't take the elements of null.
+    func appendAbsence(to out: OutputBuffer) throws(ItemError) {
+        if isRequired { throw ItemError(.missingField, "\(field.name) is required", field: field.name) }
+        out.append(isList ? "[]," : "null,")
+    }
+
+    /// Whether a value that was written is none.
+    func isAbsent(_ written: UnsafeBufferPointer<UInt8>) -> Bool {
+        isList ? written.count == 2 : written.first == UInt8(ascii: "n")
     }
 
     private func wrongType(_ what: String) -> ItemError {
         ItemError(.wrongType, "\(field.name) must be \(what)", field: field.name)
     }
 
-    /// Appends the member; nothing for an empty list.
+    /// Appends the value. An empty list is absent.
     func append(
         _ value: JSONValue, in bytes: UnsafeBufferPointer<UInt8>, to out: OutputBuffer, scratch: OutputBuffer
     ) throws(ItemError) {
@@ -42,24 +64,14 @@ final class FieldEncoder {
         if value.kind == .array, kind != .json {
             throw ItemError(.listNotAllowed, "\(field.name) holds one value, not a list", field: field.name)
         }
-        beginMember(out)
         try appendScalar(value, in: bytes, to: out, scratch: scratch)
         out.append(UInt8(ascii: ","))
     }
 
-    func beginMember(_ out: OutputBuffer) { out.append(start) }
-
-    func beginElement(_ index: Int, _ out: OutputBuffer) {
-        if index == 0 {
-            out.append(start)
-            out.append(UInt8(ascii: "["))
-        } else {
-            out.append(UInt8(ascii: ","))
-        }
-    }
+    func beginElement(_ index: Int, _ out: OutputBuffer) { out.append(UInt8(ascii: index == 0 ? "[" : ",")) }
 
     func endList(_ count: Int, _ out: OutputBuffer) throws(ItemError) {
-        guard count > 0 else { return try checkAbsence() }
+        guard count > 0 else { return try appendAbsence(to: out) }
         out.append("],")
     }
 
@@ -99,16 +111,29 @@ final class FieldEncoder {
     }
 
     func appendInteger(_ bytes: UnsafeBufferPointer<UInt8>, _ out: OutputBuffer) throws(ItemError) {
+        if DecimalText.isCanonical(bytes) { return out.append(bytes, from: 0, to: bytes.count) }
         guard let digits = DecimalText.integer(bytes) else { throw wrongType("an integer") }
         guard let integer = digits else { throw outOfRange("64 bits") }
         out.appendDecimal(integer)
     }
 
     func appendInstant(_ bytes: UnsafeBufferPointer<UInt8>, _ out: OutputBuffer) throws(ItemError) {
+        let (lastInstant, lastWritten) = (state.lastInstant, state.lastWritten)
+        guard !Self.equal(bytes, lastInstant.bytes) else { return out.append(lastWritten.bytes) }
         guard let instant = RFC3339.parse(bytes) ?? RFC3339.parseDate(bytes) else { throw wrongType(Self.datetime) }
-        out.append(UInt8(ascii: "\""))
-        RFC3339.append(instant, to: out)
-        out.append(UInt8(ascii: "\""))
+        lastInstant.clear()
+        lastInstant.append(bytes)
+        lastWritten.clear()
+        lastWritten.append(UInt8(ascii: "\""))
+        RFC3339.append(instant, to: lastWritten)
+        lastWritten.append(UInt8(ascii: "\""))
+        out.append(lastWritten.bytes)
+    }
+
+    private static func equal(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard left.count == right.count else { return false }
+        for at in 0..<left.count where left[at] != right[at] { return false }
+        return true
     }
 
     /// A text that needs no escapes and has been checked to be UTF-8.
@@ -152,6 +177,16 @@ final class FieldEncoder {
 
 /// Integers as CSV has them: leading zeros and a plus sign are taken, which JSON doesn't.
 enum DecimalText {
+    /// Whether they are just what the integer is written as, of up to 18 digits.
+    static func isCanonical(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard let first = bytes.first else { return false }
+        let start = first == UInt8(ascii: "-") ? 1 : 0
+        guard start < bytes.count, bytes.count - start <= 18 else { return false }
+        guard bytes[start] != UInt8(ascii: "0") else { return bytes.count == 1 }
+        for at in start..<bytes.count where bytes[at] &- 0x30 > 9 { return false }
+        return true
+    }
+
     /// The integer of a run of digits with a sign; nil inside if it does not fit, nil outside if it is none.
     static func integer(_ bytes: UnsafeBufferPointer<UInt8>) -> Int64?? {
         var at = 0

@@ -53,10 +53,10 @@ extension ItemEncoder {
         }
         beginBody()
         for index in values.indices {
-            memberStarts[index] = out.count
+            valueStarts[index] = out.count
             let column = columns.columns[Self.reservedCount + index]
             guard column >= 0, !record[column].isNull else {
-                try values[index].checkAbsence()
+                try values[index].appendAbsence(to: out)
                 continue
             }
             try values[index].append(record[column], to: out, scratch: scratch)
@@ -72,13 +72,12 @@ extension ItemEncoder {
 }
 
 extension FieldEncoder {
-    /// Appends the member; nothing for an empty text in a field that holds no text.
+    /// Appends the value. An empty text is absent in a field that holds no text.
     func append(_ value: CSVField, to out: OutputBuffer, scratch: OutputBuffer) throws(ItemError) {
         let bytes = value.bytes
         if isList { return try appendList(bytes, to: out, scratch: scratch) }
-        if bytes.isEmpty, kind != .text { return try checkAbsence() }
-        if kind == .json, (try? JSONValue.scan(bytes))?.kind == .null { return try checkAbsence() }
-        beginMember(out)
+        if bytes.isEmpty, kind != .text { return try appendAbsence(to: out) }
+        if kind == .json, (try? JSONValue.scan(bytes))?.kind == .null { return try appendAbsence(to: out) }
         try appendScalar(bytes, to: out)
         out.append(UInt8(ascii: ","))
     }

@@ -4,8 +4,9 @@ import Formats
 /// Turns what comes in, a JSON object or a CSV record, into items as they are stored. It has one owner and is not shared
 /// between tasks; several of one type may work side by side.
 ///
-/// The body is canonical: members in stored order; null, absent and empty lists left out; datetimes in UTC as `InstantText`
-/// (a date alone is its midnight); integers of 64 bits; numbers in their shortest form.
+/// The body is a JSON array with the value of each field in stored order, in canonical form: `null` where there is none, and `[]`
+/// for a list, but nothing behind the last value that there is; datetimes in UTC as `InstantText` (a date alone is its midnight);
+/// integers of 64 bits; numbers in their shortest form. Names would make the largest part of most bodies.
 public final class ItemEncoder {
     public static let bodyBytesMax = 1 << 20
     public static let idBytesMax = 255
@@ -13,6 +14,9 @@ public final class ItemEncoder {
 
     public let type: ContentType
     let values: [FieldEncoder]
+    /// What the encoders of the fields refer to.
+    private let states: [FieldEncoder.State]
+    // Not checked at run time below: there is one owner, and no closure of a caller runs while a property is being changed.
     /// Names, by the bytes of which members and columns are found; first the reserved ones.
     let names: [[UInt8]]
     let out = OutputBuffer(capacity: 1024)
@@ -20,11 +24,11 @@ public final class ItemEncoder {
     private let indexer: ItemIndexer
     private let scanner = JSONObjectScanner()
     /// Which name the members of the last object had: lines of one file are mostly alike.
-    private var lastOrder: [Int] = []
+    @exclusivity(unchecked) private var lastOrder: [Int] = []
     /// For each name, the member that has it.
-    private var members: [Int]
-    /// Where each value's member begins in the body, and where the last one ends.
-    var memberStarts: [Int]
+    @exclusivity(unchecked) private var members: [Int]
+    /// Where each value begins in the body, and where the next would.
+    @exclusivity(unchecked) var valueStarts: [Int]
 
     static let idName = 0
     static let languageName = 1
@@ -33,11 +37,12 @@ public final class ItemEncoder {
 
     public init(type: ContentType) {
         self.type = type
-        values = type.storedFields.map { FieldEncoder($0) }
-        names = ["id", "language", "readers"].map { Array($0.utf8) } + values.map { Array($0.field.name.utf8) }
+        states = type.storedFields.map { FieldEncoder.State($0) }
+        values = states.map { FieldEncoder($0) }
+        names = ["id", "language", "readers"].map { Array($0.utf8) } + states.map { Array($0.field.name.utf8) }
         members = Array(repeating: -1, count: names.count)
-        memberStarts = Array(repeating: 0, count: values.count + 1)
-        indexer = ItemIndexer(fields: type.indexedFields)
+        valueStarts = Array(repeating: 0, count: values.count + 1)
+        indexer = ItemIndexer(type, fields: type.indexedFields)
     }
 
     /// Encodes one JSON object.
@@ -55,9 +60,9 @@ public final class ItemEncoder {
         if let value = value(Self.readersName) { item.readers = try readers(value, in: bytes) }
         beginBody()
         for index in values.indices {
-            memberStarts[index] = out.count
+            valueStarts[index] = out.count
             guard let value = value(Self.reservedCount + index) else {
-                try values[index].checkAbsence()
+                try values[index].appendAbsence(to: out)
                 continue
             }
             try values[index].append(value, in: bytes, to: out, scratch: scratch)
@@ -161,24 +166,28 @@ public final class ItemEncoder {
 
     func beginBody() {
         out.clear()
-        out.append(UInt8(ascii: "{"))
+        out.append(UInt8(ascii: "["))
     }
 
     /// Closes the body and takes it out.
     func finish(_ item: EncodedItem) throws(ItemError) -> EncodedItem {
         var item = item
-        memberStarts[values.count] = out.count
-        // Each member ends with a comma; the last one's becomes the bracket.
-        if out.count > 1 { out.truncate(to: out.count - 1) }
-        out.append(UInt8(ascii: "}"))
+        valueStarts[values.count] = out.count
+        var present = values.count
+        while present > 0, values[present - 1].isAbsent(value(at: present - 1)) { present -= 1 }
+        // Each value ends with a comma; that of the last one becomes the bracket.
+        out.truncate(to: present > 0 ? valueStarts[present] - 1 : 1)
+        out.append(UInt8(ascii: "]"))
         guard out.count <= Self.bodyBytesMax else {
             throw ItemError(.tooLarge, "the item is larger than \(Self.bodyBytesMax) bytes")
         }
         item.body = out.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
         guard !indexer.isEmpty else { return item }
         do {
-            item.entries = try out.withUnsafeBytes { body in
-                try indexer.entries { UnsafeBufferPointer(rebasing: body[valueRange(of: $0)]) }
+            item.entries = try indexer.entries { place in
+                guard place < present else { return UnsafeBufferPointer(start: nil, count: 0) }
+                let text = value(at: place)
+                return values[place].isAbsent(text) ? UnsafeBufferPointer(start: nil, count: 0) : text
             }
         } catch {
             throw ItemError(.badJSON, "the item can't be indexed")
@@ -186,11 +195,8 @@ public final class ItemEncoder {
         return item
     }
 
-    /// Where the value of a field stands in the body that was just written; empty if the field has none.
-    private func valueRange(of field: ContentField) -> Range<Int> {
-        guard let index = values.firstIndex(where: { $0.field.slot == field.slot }) else { return 0..<0 }
-        let (start, end) = (memberStarts[index], memberStarts[index + 1])
-        // `"name":` before it, and a comma behind it.
-        return start == end ? 0..<0 : (start + values[index].field.name.utf8.count + 3)..<(end - 1)
+    /// A value of the body that is being written, without the comma behind it.
+    private func value(at place: Int) -> UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(rebasing: out.bytes[valueStarts[place]..<(valueStarts[place + 1] - 1)])
     }
 }

@@ -1,15 +1,18 @@
 import Datasets
 import Formats
 
-/// Reads an item's index rows and references out of its stored body. It has one owner and is not shared between tasks.
+/// Reads an item's index rows out of its stored body. It has one owner and is not shared between tasks.
 final class ItemIndexer {
-    private let fields: [ContentField]
-    private let scanner = JSONObjectScanner()
+    /// Those to look at, each with the place of its value in a body, rising.
+    private let fields: [(place: Int, field: ContentField)]
+    private let stored: [ContentField]
     private let scratch = OutputBuffer(capacity: 256)
 
-    /// - Parameter fields: those to look at; of them, indexed ones and references are.
-    init(fields: [ContentField]) {
-        self.fields = fields.sorted { $0.slot < $1.slot }
+    /// - Parameter fields: those of the type whose index rows are wanted.
+    init(_ type: ContentType, fields: [ContentField]) {
+        stored = type.storedFields
+        let names = Set(fields.map(\.name))
+        self.fields = stored.enumerated().filter { names.contains($1.name) }.map { ($0, $1) }
     }
 
     var isEmpty: Bool { fields.isEmpty }
@@ -17,20 +20,29 @@ final class ItemIndexer {
     /// The index rows, sorted, each once: one for each element of a list, and one that says so for a missing value.
     func entries(of body: UnsafeBufferPointer<UInt8>) throws -> [IndexEntry] {
         var entries: [IndexEntry] = []
-        try visit(body) { field, value in try append(field, value, in: body, to: &entries) }
+        var values = try StoredBody(body)
+        var place = 0
+        for wanted in fields {
+            while place < wanted.place {
+                _ = values.next(stored[place])
+                place += 1
+            }
+            try append(wanted.field, values.next(wanted.field), in: body, to: &entries)
+            place += 1
+        }
         return Self.sorted(entries)
     }
 
     /// The same where it is known already where the values stand.
-    /// - Parameter bytes: a field's value as it stands in the body; empty if there is none.
-    func entries(_ bytes: (ContentField) -> UnsafeBufferPointer<UInt8>) throws -> [IndexEntry] {
+    /// - Parameter bytes: the value at a place of the body; empty if there is none.
+    func entries(_ bytes: (Int) -> UnsafeBufferPointer<UInt8>) throws -> [IndexEntry] {
         var entries: [IndexEntry] = []
-        for field in fields {
-            let text = bytes(field)
+        for (place, field) in fields {
+            let text = bytes(place)
             do {
                 try append(field, text.isEmpty ? nil : JSONValue.scan(text), in: text, to: &entries)
             } catch {
-                throw Self.damaged
+                throw StoredBody.damaged
             }
         }
         return Self.sorted(entries)
@@ -42,7 +54,7 @@ final class ItemIndexer {
         guard let index = field.indexID else { return }
         guard let value else { return entries.append(IndexEntry(index: index, value: IndexKey.missing)) }
         try each(of: value, in: body) { element in
-            guard let key = key(of: element, kind: field.kind, in: body) else { throw Self.damaged }
+            guard let key = key(of: element, kind: field.kind, in: body) else { throw StoredBody.damaged }
             entries.append(IndexEntry(index: index, value: key))
         }
     }
@@ -60,33 +72,6 @@ final class ItemIndexer {
     func entries(of body: String) throws -> [IndexEntry] {
         var body = body
         return try body.withUTF8 { try entries(of: $0) }
-    }
-
-    /// Calls `visit` once a field, in the order of bodies, with the member's value or nil.
-    func visit(
-        _ body: UnsafeBufferPointer<UInt8>, _ visit: (ContentField, JSONValue?) throws -> Void
-    ) throws {
-        do {
-            try scanner.scan(body)
-        } catch {
-            throw Self.damaged
-        }
-        var member = 0
-        for field in fields {
-            var found: JSONValue?
-            var at = member
-            while at < scanner.count {
-                var name = field.name
-                let isField = name.withUTF8 { $0.elementsEqual(scanner[at].name.content(in: body)) }
-                at += 1
-                if isField {
-                    found = scanner[at - 1].value
-                    member = at
-                    break
-                }
-            }
-            try visit(field, found)
-        }
     }
 
     private func each(of value: JSONValue, in body: UnsafeBufferPointer<UInt8>, _ visit: (JSONValue) throws -> Void) throws {
@@ -110,6 +95,4 @@ final class ItemIndexer {
         case .json: return nil
         }
     }
-
-    private static var damaged: ContentError { ContentError(.damaged, "a stored body is not what its type says") }
 }

@@ -3,13 +3,14 @@ import WaybillDatabases
 
 /// How fields are read out of stored items.
 struct ItemResolver: QueryColumnResolver {
-    private let type: ContentType
+    /// Where each field's value stands in a body.
+    private let places: [String: Int]
     private let pieces: QueryDialect
     /// The name of the rows in the statement.
     private let rows: String
 
     init(type: ContentType, rows: String, dialect: SQLDialect) {
-        self.type = type
+        places = Dictionary(uniqueKeysWithValues: type.storedFields.enumerated().map { ($1.name, $0) })
         self.rows = rows
         pieces = QueryDialect(dialect)
     }
@@ -20,14 +21,14 @@ struct ItemResolver: QueryColumnResolver {
         case "language": return .value(QueryColumn(sql: "\(rows).language"))
         default: break
         }
-        guard type.field(field.name) != nil else { return .absent }
+        guard let place = places[field.name] else { return .absent }
         let body = "\(rows).body"
         if field.isList {
-            let (from, value) = pieces.elements(field.name, of: body, kind: field.kind)
+            let (from, value) = pieces.elements(place, of: body, kind: field.kind)
             return .elements(from: from, column(value, of: field))
         }
-        var column = column(pieces.member(field.name, of: body, kind: field.kind), of: field)
-        if field.kind == .number { column.numberText = pieces.numberText(field.name, of: body) }
+        var column = column(pieces.element(place, of: body, kind: field.kind), of: field)
+        if field.kind == .number { column.numberText = pieces.numberText(place, of: body) }
         return .value(column)
     }
 
@@ -37,7 +38,8 @@ struct ItemResolver: QueryColumnResolver {
 
     /// Expressions that sort by a field, each without NULL; items without the value come last.
     func sortKeys(of field: ContentField) -> [String] {
-        let member = pieces.member(field.name, of: "\(rows).body", kind: field.kind)
+        guard let place = places[field.name] else { return [] }
+        let member = pieces.element(place, of: "\(rows).body", kind: field.kind)
         switch field.kind {
         case .integer, .number, .boolean:
             return ["CASE WHEN \(member) IS NULL THEN 1 ELSE 0 END", "COALESCE(\(member), 0)"]

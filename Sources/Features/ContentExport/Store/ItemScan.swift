@@ -15,12 +15,15 @@ public struct ItemScan: Sendable {
     public let readable: ACLFilter
     /// Empty for all, also for items without a language.
     public let languages: [String]
+    /// Only rows that were written in a later epoch than this one; nil for all.
+    public let changedAfter: Int64?
 
     /// - Throws: `ContentError` with code `.badSort` if the plan sorts by what can't be sorted by.
     public init(
         cut: ContentCut, type: ContentType, plan: ScanPlan = .clustered, query: QueryExpression? = nil, readable: ACLFilter,
-        languages: [String] = []
+        languages: [String] = [], changedAfter: Int64? = nil
     ) throws(ContentError) {
+        self.changedAfter = changedAfter
         self.cut = cut
         self.type = type
         self.plan = plan
@@ -35,6 +38,7 @@ public struct ItemScan: Sendable {
     /// Rows are counted before query and rights are looked at, except on an index plan, where the matching ones are.
     public func boundary(after position: ScanPosition?, rows: Int, in session: any SQLSession) throws -> ScanPosition? {
         let last = max(1, rows) - 1
+        if changedAfter != nil { return try lastPlace(after: position, rows: last + 1, in: session) }
         if let position = try place(after: position, skipping: last, in: session) { return position }
         // Fewer are left: the end is the last of all.
         guard last > 0 else { return nil }
@@ -82,6 +86,22 @@ public struct ItemScan: Sendable {
         return try session.first(statement.text, arguments: statement.arguments) { row in
             ScanPosition(keys: (0..<keys).map { ScanPosition.Key(row[$0]) }, id: row.string(keys))
         }
+    }
+
+    /// Where few of the rows are looked for, the way to them is what costs: it is gone once, and not again from the other end.
+    private func lastPlace(after position: ScanPosition?, rows: Int, in session: any SQLSession) throws -> ScanPosition? {
+        try checkCut(in: session)
+        var statement = ScanStatement(scan: self, dialect: session.dialect)
+        statement.build(
+            after: position, through: nil, isFiltered: false, isBackwards: false, hasBody: false,
+            hasVersions: try hasVersions(in: session), limit: rows, offset: nil)
+        let keys = statement.keyCount
+        var last: ScanPosition?
+        try session.scan(statement.text, arguments: statement.arguments) { row in
+            last = ScanPosition(keys: (0..<keys).map { ScanPosition.Key(row[$0]) }, id: row.string(keys))
+            return .next
+        }
+        return last
     }
 
     private func checkCut(in session: any SQLSession) throws {

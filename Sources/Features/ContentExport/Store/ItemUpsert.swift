@@ -43,7 +43,7 @@ struct ItemUpsert {
                 try store.storedRows(ids: batch.items.map(\.id), of: batch.type, space: space, in: session))
         }
         var outcome = UpsertOutcome(updated: batch.replaced)
-        let indexer = ItemIndexer(fields: batch.type.indexedFields)
+        let indexer = ItemIndexer(batch.type, fields: batch.type.indexedFields)
         var rowACLs: [Int64] = []
         rowACLs.reserveCapacity(batch.items.count)
         var lastLanguage: String?
@@ -91,7 +91,7 @@ struct ItemUpsert {
             counts[row.acl, default: 0] -= 1
             counts[acl, default: 0] += 1
         }
-        let entries = indexer.isEmpty ? [] : try indexer.entries(of: row.body ?? "{}")
+        let entries = indexer.isEmpty ? [] : try indexer.entries(of: row.body ?? "[]")
         if writing.keepsVersion(of: row.epoch) {
             kept.append(row.id)
             try store.keepEntries(entries, of: row.id, type: type, by: writing, in: session)

@@ -44,7 +44,7 @@ extension ScanPlan {
         }
         let statement = """
             SELECT COUNT(*) FROM (SELECT 1 FROM content_index WHERE space = $1 AND type_id = $2 AND field_id = $3 AND \(condition)
-                LIMIT $\(4 + values.count)) AS some
+                LIMIT $\(4 + values.count)) AS seen
             """
         let fixed: [SQLValue] = [.integer(cut.space), .integer(type.id), .integer(index)]
         return try session.first(statement, arguments: fixed + values + [.integer(Int64(most) + 1)]) { $0.int(0) } ?? 0

@@ -82,6 +82,6 @@ public struct ItemRow {
     public var language: SQLCell { row[first + 1] }
     /// 0 for items that have the readers of their type.
     public var acl: Int64 { row[first + 2].int64 }
-    /// The canonical body: members in the order of `ContentType.storedFields`.
+    /// The canonical body: the values in the order of `ContentType.storedFields`.
     public var body: UnsafeBufferPointer<UInt8> { row[first + 3].bytes }
 }

@@ -77,6 +77,7 @@ struct ScanStatement {
         let epoch = bind(.integer(scan.cut.epoch))
         conditions.append("\(rows).epoch <= \(epoch)")
         if branch == .versions { conditions.append("v.until_epoch > \(epoch)") }
+        if let since = scan.changedAfter { conditions.append("\(rows).epoch > \(bind(.integer(since)))") }
         if let after { conditions.append(beyond(after, order)) }
         if let through {
             let isWithin = isIDDescending ? ">=" : "<="

@@ -1,7 +1,9 @@
+import AuditTrail
 import Datasets
 import Formats
 import Hummingbird
 import SeededBugs
+import Synchronization
 import WaybillDatabases
 import WaybillEngine
 import Web
@@ -22,7 +24,9 @@ struct ContentItemRoutes: Sendable {
             let principal = try context.require(.contentWrite)
             let format = try IntakeFormat(request.headers[.contentType], delimiter: context.query["delimiter"])
             let name = try context.path("type")
-            let (type, _) = try await feature.database.read { try feature.type(name, of: principal.tenant, in: $0) }
+            let (type, _) = try await feature.database.read(of: principal.tenant) {
+                try feature.type(name, of: principal.tenant, in: $0)
+            }
             return try await store(request.body, format, type, context, ticket)
         }
     }
@@ -42,9 +46,10 @@ struct ContentItemRoutes: Sendable {
         func add(_ items: [EncodedItem]) async throws {
             guard !items.isEmpty else { return }
             let before = stored
-            stored = try await write(ItemBatch(items, of: type), behind: before, context).0
+            let written = try await write(ItemBatch(items, of: type), behind: before, context, ticket, isLast: false)
+            stored = written.stored
             let outcome = UpsertOutcome(inserted: stored.inserted - before.inserted, updated: stored.updated - before.updated)
-            limit = limit.after(outcome, rowsMax: BatchLimit.newRowsMax)
+            limit = limit.after(outcome, took: written.took, rowsMax: BatchLimit.newRowsMax)
         }
         func drain() async throws -> ItemIntake.Batch {
             while true {
@@ -65,24 +70,34 @@ struct ContentItemRoutes: Sendable {
             intake.putBack(try await drain())
         }
         intake.finish()
-        return try await write(ItemBatch(try await drain().items, of: type), behind: stored, context, settling: ticket).1
+        return try await write(ItemBatch(try await drain().items, of: type), behind: stored, context, ticket, isLast: true).answer
     }
 
     /// Stores a batch, and counts it to what was stored before.
     private func write(
-        _ batch: ItemBatch, behind before: Stored, _ context: WebContext, settling ticket: IdempotencyTicket? = nil
-    ) async throws -> (Stored, StoredAnswer) {
+        _ batch: ItemBatch, behind before: Stored, _ context: WebContext, _ ticket: IdempotencyTicket, isLast: Bool
+    ) async throws -> (stored: Stored, answer: StoredAnswer, took: Duration) {
         let tenant = try context.requirePrincipal().tenant
-        return try await feature.writing(for: context) { session in
+        let time = feature.floor.time
+        let began = Mutex(time.now())
+        let (stored, answer) = try await feature.writing(for: context) { session in
+            began.withLock { $0 = time.now() }
             let store = ContentStore()
             var stored = before
             let outcome = try store.upsert(batch, by: try store.writing(for: tenant, in: session), in: session)
             stored.inserted += outcome.inserted
             stored.updated += outcome.updated
             let answer = try StoredAnswer(status: 200, json: stored)
-            try ticket?.settle(session, answer)
+            let isNews = !batch.items.isEmpty || before.inserted + before.updated == 0
+            let entry = isNews ? AuditEntry(.contentItemsStore, batch.type.name, details: batch.auditDetails(outcome)) : nil
+            if isLast {
+                try ticket.settle(session, answer, auditing: entry)
+            } else if let entry {
+                try ticket.record(entry, in: session)
+            }
             return (stored, answer)
         }
+        return (stored, answer, time.now().since(began.withLock { $0 }))
     }
 
     private static func problem(_ failure: RowFailure, stored: Int) -> Problem {
@@ -114,7 +129,7 @@ struct ContentItemRoutes: Sendable {
                 let outcome = try store.upsert(ItemBatch([encoded], of: type), by: writing, in: session)
                 let item = try store.item(id, of: type, space: space, in: session)
                 let answer = try Self.answer(item, status: outcome.inserted > 0 ? 201 : 200)
-                try ticket.settle(session, answer)
+                try ticket.settle(session, answer, auditing: AuditEntry(.contentItemStore, "\(name)/\(id)"))
                 return answer
             }
         }
@@ -124,7 +139,7 @@ struct ContentItemRoutes: Sendable {
         catalog.route(.get, path, show) { _, context in
             let principal = try context.require(.contentRead)
             let (name, id) = (try context.path("type"), try context.path("id"))
-            let item = try await feature.database.read { session in
+            let item = try await feature.database.read(of: principal.tenant) { session in
                 let (type, space) = try feature.type(name, of: principal.tenant, in: session)
                 let store = ContentStore()
                 let readable = try store.readable(by: principal, of: type, space: space, in: session)
@@ -142,10 +157,10 @@ struct ContentItemRoutes: Sendable {
                 let (type, _) = try feature.type(name, of: principal.tenant, in: session)
                 let store = ContentStore()
                 let writing = try store.writing(for: principal.tenant, in: session)
-                guard try store.delete(id: id, of: type, by: writing, in: session) else {
+                guard try store.delete(id: id, of: type, by: writing, at: context.arrivedAt, in: session) else {
                     throw Problem.notFound("there is no such item")
                 }
-                try ticket.settle(session, .noContent)
+                try ticket.settle(session, .noContent, auditing: AuditEntry(.contentItemDelete, "\(name)/\(id)"))
                 return .noContent
             }
         }
@@ -156,5 +171,14 @@ struct ContentItemRoutes: Sendable {
         let out = OutputBuffer(capacity: item.body.utf8.count + 256)
         item.append(to: out)
         return StoredAnswer(status: status, headers: [.contentType: "application/json"], body: out.takeBytes())
+    }
+}
+
+extension ItemBatch {
+    /// What the audit log says of a batch: how many items, the first of them and the last.
+    func auditDetails(_ outcome: UpsertOutcome) -> [AuditDetail] {
+        let counts = [AuditDetail("inserted", outcome.inserted), AuditDetail("updated", outcome.updated)]
+        guard let first = items.first, let last = items.last else { return counts }
+        return counts + [AuditDetail("first", first.id), AuditDetail("last", last.id)]
     }
 }

@@ -1,3 +1,4 @@
+import AuditTrail
 import Datasets
 import Hummingbird
 import WaybillDatabases
@@ -27,7 +28,7 @@ struct ContentTypeRoutes: Sendable {
                 let (type, isNew) = try store.putType(name, fields: fields, readers: readers, by: writing, at: now, in: session)
                 let items = try store.itemCount(type: type.id, space: writing.space.id, in: session)
                 let answer = try StoredAnswer(status: isNew ? 201 : 200, json: ContentTypeView(type, items: items))
-                try ticket.settle(session, answer)
+                try ticket.settle(session, answer, auditing: AuditEntry(.contentTypeStore, name))
                 return answer
             }
         }
@@ -36,7 +37,7 @@ struct ContentTypeRoutes: Sendable {
             .answer(200, "all types, by name", .object(["types": .array(of: .ref("ContentType"))]))
         catalog.route(.get, "/content/types", list) { _, context in
             let principal = try context.require(.contentRead)
-            let views = try await feature.database.read { session in
+            let views = try await feature.database.read(of: principal.tenant) { session in
                 let store = ContentStore()
                 guard let space = try store.space(of: principal.tenant, in: session) else { return [ContentTypeView]() }
                 return try store.types(space: space.id, in: session).map { type in
@@ -52,7 +53,7 @@ struct ContentTypeRoutes: Sendable {
         catalog.route(.get, "/content/types/{type}", show) { _, context in
             let principal = try context.require(.contentRead)
             let name = try context.path("type")
-            let view = try await feature.database.read { session -> ContentTypeView in
+            let view = try await feature.database.read(of: principal.tenant) { session -> ContentTypeView in
                 let (type, space) = try feature.type(name, of: principal.tenant, in: session)
                 let store = ContentStore()
                 let readable = try store.readable(by: principal, of: type, space: space, in: session)
@@ -74,7 +75,7 @@ struct ContentTypeRoutes: Sendable {
                 guard try store.deleteType(name, by: writing, in: session) else {
                     throw Problem.notFound("there is no such content type")
                 }
-                try ticket.settle(session, .noContent)
+                try ticket.settle(session, .noContent, auditing: AuditEntry(.contentTypeDelete, name))
                 return .noContent
             }
         }

@@ -1,0 +1,78 @@
+import Formats
+import Hummingbird
+import Logging
+import NIOCore
+import TenantData
+import WaybillBlobs
+import WaybillEngine
+import Web
+
+/// Takes one document of a restore: streamed into the blob store, then a row.
+struct RestoreUpload: Sendable {
+    /// A manifest is read into memory.
+    static let manifestBytesMax = 64 << 20
+
+    let feature: BackupFeature
+    let restore: RestoreSession
+    /// In its backup.
+    let name: String
+    /// Which backup it is of: 0 is the full one.
+    var backup = 0
+
+    /// Receives the body.
+    /// - Throws: a problem: 422 for a manifest that can't be used.
+    func receive(_ request: Request) async throws -> (document: RestoreDocument, manifest: String?) {
+        if name == BackupManifest.fileName {
+            let bytes = try await request.bytes(limit: Self.manifestBytesMax)
+            do {
+                _ = try BackupManifest.open(bytes)
+            } catch let error as BackupManifest.Refusal {
+                throw Problem.unprocessable(error.description)
+            }
+            return (try await store { $0 == 0 ? bytes : nil }, String(decoding: bytes, as: UTF8.self))
+        }
+        var iterator = request.body.makeAsyncIterator()
+        return (try await store { _ in try await iterator.next().map { Array(buffer: $0) } }, nil)
+    }
+
+    private func store(_ next: (_ piece: Int) async throws -> [UInt8]?) async throws -> RestoreDocument {
+        let serial = HexText.of(feature.floor.random(12))
+        guard let key = BlobKey("\(Self.prefix(of: restore))\(serial)") else { throw Problem.notFound() }
+        let writer = try await feature.blobs.writer(key)
+        do {
+            var piece = 0
+            while let bytes = try await next(piece) {
+                try await writer.append(bytes)
+                piece += 1
+            }
+            let digest = try await writer.finish()
+            return RestoreDocument(
+                name: BackupChain.label(name, of: backup), pieces: [.init(key: key.text, length: digest.length)],
+                isDeflated: false, length: digest.length,
+                sha256: HexText.of(digest.sha256))
+        } catch {
+            await writer.abandon()
+            throw error
+        }
+    }
+
+    static func prefix(of restore: RestoreSession) -> String { "restores/\(restore.tenant)/\(restore.id)/" }
+
+    /// Whether a name can be one of a backup's files.
+    static func isName(_ name: String) -> Bool {
+        (1...255).contains(name.utf8.count) && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "/") }
+            && (name == BackupManifest.fileName || name.hasSuffix(".csv") || name.hasSuffix(BackupEncryption.suffix))
+    }
+
+    /// Removes the bytes of documents that were uploaded; what can't be removed now goes with the sweep.
+    static func remove(_ documents: [RestoreDocument], from feature: BackupFeature) async {
+        for piece in documents.flatMap(\.pieces) where piece.key.hasPrefix("restores/") {
+            guard let key = BlobKey(piece.key) else { continue }
+            do {
+                try await feature.blobs.delete(key)
+            } catch {
+                feature.floor.logger.warning("a document could not be removed", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+import Administration
+import AuditLog
+import AuditTrail
+import Backups
+import ContentExport
+import Datasets
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Jobs
+import Logging
+import NIOCore
+import Notify
+import PostgresFixture
+import Synchronization
+import Testing
+import WaybillBlobs
+import WaybillDatabases
+import WaybillEngine
+import Web
+
+@testable import Assembly
+
+/// All doors on PostgreSQL, with a record of what they ask of it. Jobs are run by another engine, whose statements are not in it.
+struct Doors: Sendable {
+    let database: LeasedDatabase
+    let record: RecordingDatabase
+    private let mount: @Sendable (RouteCatalog) -> Void
+    let floor: WebFloor
+    let notify: NotifyService
+    private let worker: JobEngine
+
+    init() async throws {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let time = SystemTime()
+        database = try await LeasedDatabase()
+        try await Migrations.migrator.migrate(database, now: time.now().microseconds)
+        let isolation = database.tenantIsolation
+        try #require(isolation == .enforced(role: "waybill_tenant"))
+        record = RecordingDatabase(database)
+        let blobs = MemoryBlobs()
+        let audit = AuditStore(isEnabled: true)
+        let key = try #require(SigningKey(text: "a key for tests, thirty-two bytes or more"))
+        floor = WebFloor(
+            database: record, audit: audit, key: key, time: time, random: SystemRandom.bytes, logger: logger)
+        let own = WebFloor(
+            database: database, audit: audit, key: key, time: time, random: SystemRandom.bytes, logger: logger)
+        let folder = NSTemporaryDirectory()
+        let backups = BackupFeature.Configuration(
+            archiveBytes: 1 << 20, maxAttempts: 3, jobDeadline: .seconds(600), version: "test")
+        let scratch = DrillScratch(
+            database: database, registry: Entities.registry,
+            erasers: [
+                { [database] tenant in try await database.write { try ContentFeature.eraseSlice(of: tenant, in: $0) } },
+                { [database] tenant in try await database.write { try BackupFeature.eraseSlice(of: tenant, in: $0) } },
+                { [database] tenant in try await database.write { try NotifyStore().erase(tenant, in: $0) } },
+                { [database] tenant in try await database.write { try audit.eraseSlice(of: tenant, in: $0) } },
+                { [database] tenant in try await database.write { try own.eraseSlice(of: tenant, in: $0) } },
+            ])
+        let backupHandlers = BackupFeature.handlers(
+            database: database, registry: Entities.registry, datasets: try await DatasetCatalog([], logger: logger),
+            rights: own.rights, blobs: blobs, audit: audit, keys: BackupKeys(key), time: time, random: SystemRandom.bytes,
+            scratch: scratch, configuration: backups)
+        let handlers =
+            ContentFeature.handlers(
+                database: database, blobs: blobs, rights: own.rights, datasets: NoDatasets(), audit: audit,
+                temporaryFolder: folder)
+            + AuditLogFeature.handlers(database: database, rights: own.rights, time: time) + backupHandlers
+        func engine(_ database: any SQLDatabase) -> JobEngine {
+            JobEngine(
+                database: database, blobs: blobs, handlers: JobHandlers(handlers), name: "test", time: time, logger: logger)
+        }
+        worker = engine(database)
+        let asked = engine(record)
+        let content = ContentFeature(
+            floor: floor, engine: asked, database: record, blobs: blobs, datasets: NoDatasets(),
+            configuration: .init(
+                linkLifetime: .seconds(60), publicURL: "", maxAttempts: 3, jobDeadline: .seconds(600), temporaryFolder: folder))
+        let auditLog = AuditLogFeature(
+            floor: floor, engine: asked, database: record, blobs: blobs,
+            configuration: .init(
+                linkLifetime: .seconds(60), publicURL: "", maxAttempts: 3, jobDeadline: .seconds(600), rowsPerFile: 50))
+        notify = NotifyService(
+            database: database, engine: worker,
+            styles: NoticeStyles([
+                ContentFeature.exportKind: NoticeStyle(noun: "Export", link: "/content/export/{jobId}", counters: [])
+            ]),
+            time: time, logger: logger)
+        mount = { [floor, record] catalog in
+            JobRoutes(floor: floor, engine: asked, blobs: blobs).mount(catalog)
+            content.mount(catalog)
+            auditLog.mount(catalog)
+            BackupFeature(
+                floor: floor, engine: asked, database: record, blobs: blobs, registry: Entities.registry,
+                keys: BackupKeys(key), configuration: backups
+            ).mount(catalog)
+            AdministrationFeature(floor: floor, engine: asked) { UUID().uuidString.lowercased() }.mount(catalog)
+            NotifyRoutes(floor: floor, database: record).mount(catalog)
+        }
+    }
+
+    func catalog() -> RouteCatalog {
+        let catalog = RouteCatalog(floor)
+        mount(catalog)
+        return catalog
+    }
+
+    /// Runs the jobs that wait.
+    func work() async throws {
+        while try await worker.runNext() != nil {}
+        try await notify.catchUp()
+    }
+
+    func serve(_ test: @Sendable (any TestClientProtocol) async throws -> Void) async throws {
+        try await Application(responder: catalog().responder(), logger: floor.logger).test(.router, test)
+    }
+
+    func token(_ tenant: String, roles: Set<String> = ["admin"]) throws -> HTTPFields {
+        let tenant = try #require(TenantID(tenant))
+        let token = floor.tokens.sign(tenant: tenant, user: "ann", roles: roles, lifetime: .seconds(600), now: floor.time.now())
+        return [.authorization: "Bearer \(token.token)"]
+    }
+}
+
+private struct NoDatasets: DatasetOpener {
+    func check(_ name: String, _ request: ContentExportRequest, for principal: Principal) async throws {
+        throw Problem.notFound()
+    }
+
+    func open(_ name: String, _ request: ContentExportRequest, for principal: Principal) async throws -> OpenDataset {
+        throw Problem.notFound()
+    }
+}
+
+/// Goes through every door of a tenant, once.
+struct Visit: Sendable {
+    let client: any TestClientProtocol
+    let doors: Doors
+    let headers: HTTPFields
+    /// Hears of each request before and after.
+    let watching: @Sendable (_ operation: String) async throws -> Void
+
+    /// Sends a request, and expects it to be answered well.
+    @discardableResult
+    func send(
+        _ method: HTTPRequest.Method, _ template: String, _ values: [String: String] = [:], query: String = "",
+        body: String? = nil, media: String = "application/json"
+    ) async throws -> JSONValue? {
+        var path = template
+        for (name, value) in values { path = path.replacing("{\(name)}", with: value) }
+        var headers = headers
+        headers[.idempotencyKey] = method == .get ? nil : UUID().uuidString
+        if body != nil { headers[.contentType] = media }
+        let answer = try await client.execute(
+            uri: path + query, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) })
+        #expect((200..<300).contains(answer.status.code), "\(method) \(path): \(String(buffer: answer.body))")
+        try await watching("\(method) \(template)")
+        return try? JSONValue.parse(Array(answer.body.readableBytesView))
+    }
+
+    func all() async throws {
+        let export = try await content()
+        try await exports(export)
+        try await imports()
+        try await jobs()
+        try await auditLog()
+        try await backups()
+        let keys = try await send(.post, "/apikeys", body: #"{"user": "bot", "roles": ["reader"]}"#)
+        try await send(.get, "/apikeys")
+        try await send(.delete, "/apikeys/{keyId}", ["keyId": text(keys, "id")])
+        let notices = try await send(.get, "/notifications")
+        let first = try #require(notices?["notifications"]?.array?.first)
+        try await send(.post, "/notifications/{id}/read", ["id": text(first, "id")])
+        try await send(.delete, "/content/types/{type}/items/{id}", ["type": "note", "id": "n1"])
+        try await send(.delete, "/content/types/{type}", ["type": "spare"])
+    }
+
+    private func text(_ json: JSONValue?, _ name: String) throws -> String { try #require(json?[name]?.string) }
+
+    /// - Returns: the id of an export of it that has completed.
+    private func content() async throws -> String {
+        let fields = #"{"fields": [{"name": "title", "type": "text", "indexed": true}], "readers": ["everyone"]}"#
+        for type in ["note", "spare"] { try await send(.put, "/content/types/{type}", ["type": type], body: fields) }
+        try await send(.get, "/content/types")
+        try await send(.get, "/content/types/{type}", ["type": "note"])
+        try await send(
+            .put, "/content/types/{type}/items/{id}", ["type": "note", "id": "n1"],
+            body: #"{"title": "one", "readers": ["role:admin"]}"#)
+        try await send(.get, "/content/types/{type}/items/{id}", ["type": "note", "id": "n1"])
+        let lines = (2...9).map { #"{"id": "n\#($0)", "title": "t\#($0)", "language": "en"}"# }.joined(separator: "\n")
+        try await send(
+            .post, "/content/types/{type}/items", ["type": "note"], body: lines, media: "application/x-ndjson")
+        let id = try await start()
+        try await doors.work()
+        return id
+    }
+
+    private func start() async throws -> String {
+        try text(await send(.post, "/content/export", body: #"{"contentType": "note", "format": "csv"}"#), "jobId")
+    }
+
+    private func exports(_ id: String) async throws {
+        try await send(.get, "/content/export")
+        try await send(.get, "/content/export/{jobId}", ["jobId": id])
+        try await send(.get, "/content/export/{jobId}/monitor", ["jobId": id])
+        try await send(.get, "/content/export/{jobId}/download", ["jobId": id])
+        try await send(.delete, "/content/export/{jobId}", ["jobId": id])
+        try await send(.post, "/content/export/{jobId}/cancel", ["jobId": try await start()])
+    }
+
+    private func imports() async throws {
+        func start() async throws -> String {
+            try text(
+                await send(
+                    .post, "/content/import", query: "?contentType=note&onError=continue",
+                    body: "id,title\ni1,one\ni2\n", media: "text/csv"), "jobId")
+        }
+        let id = try await start()
+        try await doors.work()
+        try await send(.get, "/content/import")
+        try await send(.get, "/content/import/{jobId}", ["jobId": id])
+        try await send(.get, "/content/import/{jobId}/monitor", ["jobId": id])
+        try await send(.get, "/content/import/{jobId}/failed", ["jobId": id])
+        try await send(.get, "/content/import/{jobId}/ledger", ["jobId": id])
+        try await send(.post, "/content/import/{jobId}/cancel", ["jobId": try await start()])
+    }
+
+    private func auditLog() async throws {
+        let path = "/_api/v3/audit-log-bulk-export"
+        func start() async throws -> String {
+            try text(await send(.post, path, body: #"{"filters": {"actions": ["LOGIN"]}}"#), "jobId")
+        }
+        try await send(
+            .post, "/audit-log/events",
+            body: #"[{"id": "1", "user": "bob", "action": "LOGIN", "at": "2026-11-22T09:30:00Z", "target": "app"}]"#)
+        try await send(.get, "/audit-log/events")
+        let id = try await start()
+        try await doors.work()
+        try await send(.get, path)
+        try await send(.get, "\(path)/{jobId}", ["jobId": id])
+        try await send(.get, "\(path)/{jobId}/monitor", ["jobId": id])
+        try await send(.get, "\(path)/{jobId}/download", ["jobId": id])
+        try await send(.delete, "\(path)/{jobId}", ["jobId": id])
+        try await send(.post, "\(path)/{jobId}/cancel", ["jobId": try await start()])
+        // One that is left to be run.
+        _ = try await start()
+    }
+
+    private func backups() async throws {
+        func start(_ body: String? = nil) async throws -> String {
+            try text(await send(.post, "/backup/schedule", body: body), "jobId")
+        }
+        let passphrase = #"{"passphrase": "correct horse battery"}"#
+        let id = try await start()
+        try await doors.work()
+        try await send(.get, "/backup/jobs")
+        try await send(.get, "/backup/jobs/{jobId}", ["jobId": id])
+        try await send(.get, "/backup/jobs/{jobId}/download", ["jobId": id])
+        try await send(.get, "/backup/jobs/{jobId}/archives/{name}", ["jobId": id, "name": "notices.csv"])
+        try await send(.delete, "/backup/jobs/{jobId}", ["jobId": id])
+        try await send(.post, "/backup/jobs/{jobId}/cancel", ["jobId": try await start()])
+        // A drill has no passphrase.
+        let plain = try await start()
+        try await doors.work()
+        let kept = try await start(passphrase)
+        try await doors.work()
+        let drill = try text(await send(.post, "/backup/drills", body: #"{"jobId": "\#(plain)"}"#), "jobId")
+        try await doors.work()
+        try await send(.get, "/backup/drills")
+        try await send(.get, "/backup/drills/{jobId}", ["jobId": drill])
+        let opened = try text(await send(.post, "/backup/restores", body: #"{"mode": "replace"}"#), "id")
+        let document = ["id": opened, "name": "notices.csv"]
+        try await send(.put, "/backup/restores/{id}/documents/{name}", document, body: "a\n", media: "text/csv")
+        let since = #"{"since": "\#(kept)"}"#
+        let increment = try text(await send(.post, "/backup/schedule", body: since), "jobId")
+        try await doors.work()
+        let body = #"{"mode": "replace", "from": "\#(increment)"}"#
+        let restore = try text(await send(.post, "/backup/restores", body: body), "id")
+        try await send(.get, "/backup/restores")
+        try await send(.get, "/backup/restores/{id}", ["id": restore])
+        try await send(.post, "/backup/restores/{id}/start", ["id": restore], body: passphrase)
+        try await doors.work()
+        try await send(.post, "/backup/restores/{id}/undo", ["id": restore])
+        try await send(.delete, "/backup/restores/{id}", ["id": restore])
+        // One that waits to be started.
+        _ = try await send(.post, "/backup/restores", body: body)
+        let schedule = try text(await send(.post, "/backup/schedule", body: #"{"cron": "0 3 * * *"}"#), "scheduleId")
+        try await send(.get, "/backup/schedules")
+        try await send(.delete, "/backup/schedules/{scheduleId}", ["scheduleId": schedule])
+        // One that waits, with its passphrase.
+        try await send(.post, "/jobs/{jobId}/pause", ["jobId": try await start(passphrase)])
+    }
+
+    private func jobs() async throws {
+        let id = try await start()
+        try await send(.get, "/jobs")
+        try await send(.get, "/jobs/{jobId}", ["jobId": id])
+        try await send(.get, "/jobs/{jobId}/events", ["jobId": id])
+        for action in ["pause", "resume", "cancel", "retry"] {
+            try await send(.post, "/jobs/{jobId}/\(action)", ["jobId": id])
+        }
+    }
+}
