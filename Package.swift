@@ -17,6 +17,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
@@ -64,48 +65,74 @@ let package = Package(
 
         // Floor 0: true in any program
         room("SeededBugs", in: "Ground"),
-        room("WaybillDatabases", in: "Ground"),
+        room("WaybillDatabases", in: "Ground", ["SeededBugs"]),
         room("WaybillBlobs", in: "Ground", [crypto]),
         room("Formats", in: "Ground", ["CXLSXWriter", "CZlib", "CZstd"]),
+        room("AgeFiles", in: "Ground", [crypto, cryptoExtras]),
 
         // Drivers: the only speakers of a vendor's name
         room("WaybillSQLite", in: "Drivers", ["SeededBugs", "WaybillDatabases", grdb, sqlite]),
-        room("WaybillPostgres", in: "Drivers", ["WaybillDatabases", "CLibPQ"]),
+        room("WaybillPostgres", in: "Drivers", ["SeededBugs", "WaybillDatabases", "CLibPQ"]),
         room("WaybillDiskBlobs", in: "Drivers", ["SeededBugs", "WaybillBlobs", crypto]),
         room("OutboundHTTP", in: "Drivers", [httpClient, nioCore, nioHTTP1]),
-        room("WaybillS3Blobs", in: "Drivers", ["WaybillBlobs", "CZlib", httpClient, crypto, nioCore, nioHTTP1, nioPosix]),
+        room(
+            "WaybillS3Blobs", in: "Drivers",
+            ["SeededBugs", "WaybillBlobs", "CZlib", httpClient, crypto, nioCore, nioHTTP1, nioPosix]),
 
         // Floor 1: jobs
         room("WaybillEngine", in: "Engine", ["SeededBugs", "WaybillDatabases", "WaybillBlobs", crypto, logging, lifecycle]),
         room("WaybillEngineTesting", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", logging]),
-        room("Datasets", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", crypto]),
+        room("Datasets", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", "AgeFiles", crypto]),
+
+        room("TenantData", in: "Engine", ["Datasets", "WaybillEngine", "WaybillDatabases", "Formats", "AgeFiles", crypto]),
+        room(
+            "AuditTrail", in: "Engine",
+            ["TenantData", "Datasets", "WaybillEngine", "WaybillDatabases", "Formats", crypto, logging, lifecycle]),
 
         // Floor 2: HTTP that is the same for every door
         room(
             "Web", in: "Web",
             [
-                "SeededBugs", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird, jwt, crypto, logging,
-                lifecycle,
+                "SeededBugs", "AuditTrail", "TenantData", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats",
+                hummingbird, jwt, crypto, logging, lifecycle,
             ]),
 
         room(
             "JobDoors", in: "Web",
-            ["SeededBugs", "Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", hummingbird]),
+            [
+                "SeededBugs", "Web", "AuditTrail", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats",
+                hummingbird,
+            ]),
 
         // Floor 3: the doors, and telling people
         room("Jobs", in: "Features", ["JobDoors", "Web", "WaybillEngine", "WaybillBlobs", hummingbird]),
         room(
             "ContentExport", in: "Features",
             [
-                "SeededBugs", "JobDoors", "Web", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats",
-                hummingbird, crypto, logging,
+                "SeededBugs", "JobDoors", "Web", "AuditTrail", "TenantData", "Datasets", "WaybillEngine", "WaybillDatabases",
+                "WaybillBlobs", "Formats", hummingbird, crypto, logging,
+            ]),
+        room(
+            "AuditLog", in: "Features",
+            [
+                "JobDoors", "Web", "AuditTrail", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats",
+                hummingbird, crypto,
+            ]),
+        room(
+            "Backups", in: "Features",
+            [
+                "JobDoors", "Web", "AuditTrail", "TenantData", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs",
+                "Formats", "AgeFiles", hummingbird, crypto, logging,
             ]),
         room(
             "Administration", in: "Features",
-            ["JobDoors", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", hummingbird]),
+            ["JobDoors", "Web", "AuditTrail", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", hummingbird]),
         room(
             "Notify", in: "Delivery",
-            ["SeededBugs", "JobDoors", "Web", "WaybillEngine", "WaybillDatabases", hummingbird, logging, lifecycle]),
+            [
+                "SeededBugs", "JobDoors", "Web", "AuditTrail", "TenantData", "Datasets", "WaybillEngine", "WaybillDatabases",
+                "Formats", hummingbird, logging, lifecycle,
+            ]),
         room("Dashboard", in: "Delivery", ["Web", hummingbird], exclude: ["Assets"]),
 
         // Front: what is started and held
@@ -118,11 +145,12 @@ let package = Package(
         room(
             "Assembly", in: "Front",
             [
-                "ContentExport", "Jobs", "JobDoors", "Administration", "Notify", "Dashboard", "Web", "Datasets", "WaybillEngine",
+                "AuditLog", "Backups", "ContentExport", "Jobs", "JobDoors", "Administration", "Notify", "Dashboard", "Web",
+                "AuditTrail", "TenantData", "Datasets", "Formats", "WaybillEngine",
                 "WaybillSQLite", "WaybillPostgres", "WaybillDiskBlobs", "WaybillS3Blobs", "OutboundHTTP",
                 "WaybillDatabases", "WaybillBlobs", "CMalloc", hummingbird, configuration, logging, lifecycle, crypto,
             ]),
-        room("Commands", in: "Front", ["Assembly", "WaybillClient", arguments]),
+        room("Commands", in: "Front", ["Assembly", "TenantData", "Formats", "AgeFiles", "WaybillClient", arguments]),
         .executableTarget(name: "waybill", dependencies: ["Commands"], path: "Sources/Front/waybill", swiftSettings: settings),
 
         // The example of a kind of one's own: built here so that it can't go stale
@@ -133,7 +161,10 @@ let package = Package(
         // The engine alone under load, for `make prove`
         .executableTarget(
             name: "EngineProof",
-            dependencies: ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillDiskBlobs", logging],
+            dependencies: [
+                "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "WaybillSQLite", "WaybillPostgres", "WaybillDiskBlobs",
+                "WaybillS3Blobs", logging,
+            ],
             path: "Prove/EngineProof", swiftSettings: settings),
 
         // Tests: a room each, one suite for every driver, the simulation, the real binary
@@ -142,6 +173,7 @@ let package = Package(
             path: "Tests/Support/PostgresFixture",
             swiftSettings: settings),
         tests("FormatsTests", ["Formats", "CZlib", "CZstd"]),
+        tests("AgeFilesTests", ["AgeFiles"]),
         tests(
             "Conformance",
             [
@@ -163,12 +195,19 @@ let package = Package(
             "DatasetsTests",
             [
                 "Datasets", "Formats", "WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs",
-                "WaybillSQLite", logging,
+                "WaybillSQLite", "WaybillPostgres", "PostgresFixture", logging,
+            ]),
+        tests(
+            "AuditTrailTests",
+            [
+                "AuditTrail", "TenantData", "WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "PostgresFixture",
+                logging,
             ]),
         tests(
             "WebTests",
             [
-                "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "PostgresFixture", hummingbird, hummingbirdTesting,
+                "Web", "AuditTrail", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "PostgresFixture", hummingbird,
+                hummingbirdTesting,
                 jwt,
                 crypto,
                 logging, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
@@ -181,23 +220,52 @@ let package = Package(
                 logging,
             ]),
         tests(
+            "AuditLogTests",
+            [
+                "AuditLog", "AuditTrail", "JobDoors", "Notify", "TenantData", "Web", "Datasets", "Formats", "WaybillEngine",
+                "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs", "PostgresFixture", "CZlib", hummingbird,
+                hummingbirdTesting,
+                nioCore, logging, crypto,
+            ]),
+        tests(
             "NotifyTests",
             [
-                "Notify", "Web", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "PostgresFixture", hummingbird,
+                "Notify", "Web", "AuditTrail", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "PostgresFixture",
+                hummingbird,
                 hummingbirdTesting,
                 logging, lifecycle,
             ]),
         tests("DashboardTests", ["Dashboard"]),
-        tests("AssemblyTests", ["Assembly", "WaybillS3Blobs"]),
+        tests(
+            "TenantIsolationTests",
+            [
+                "Assembly", "Administration", "AuditLog", "AuditTrail", "Backups", "ContentExport", "Datasets", "Jobs", "Notify",
+                "Web", "WaybillEngine",
+                "WaybillDatabases", "WaybillBlobs", "PostgresFixture", hummingbird, hummingbirdTesting, nioCore, logging,
+            ]),
+        tests(
+            "AssemblyTests",
+            ["Assembly", "TenantData", "PostgresFixture", "WaybillDatabases", "WaybillEngine", "WaybillS3Blobs"]),
+        tests(
+            "BackupsTests",
+            [
+                "AgeFiles", "Assembly", "AuditTrail", "Backups", "ContentExport", "Datasets", "Formats", "JobDoors", "Notify",
+                "TenantData",
+                "Web",
+                "WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs", "PostgresFixture", hummingbird,
+                hummingbirdTesting, nioCore, logging, crypto,
+            ]),
         tests(
             "WaybillClientTests",
             [
                 "WaybillClient", crypto, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        tests("CommandsTests", ["Commands", "Assembly", "WaybillClient", arguments]),
+        tests(
+            "CommandsTests",
+            ["Commands", "AgeFiles", "Assembly", "Datasets", "Formats", "TenantData", "WaybillClient", arguments, crypto]),
         tests("TidyTests", []),
-        tests("EndToEnd", ["WaybillClient", "waybill", "TestServers", crypto]),
+        tests("EndToEnd", ["WaybillClient", "waybill", "TestServers", "PostgresFixture", crypto]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -43,7 +43,8 @@ import Testing
             ["--version"], ["--help"], ["serve", "--help"], ["token", "--help"], ["apikey", "create", "--help"],
             ["export", "--help"],
             ["jobs", "--help"], ["jobs", "watch", "--help"], ["tenant", "delete", "--help"], ["doctor", "--help"],
-            ["config", "show", "--help"],
+            ["config", "show", "--help"], ["worker", "--help"], ["migrate", "status", "--help"], ["migrate", "plan", "--help"],
+            ["migrate", "up", "--help"], ["move", "--help"],
         ])
     func help(line: [String]) async {
         let ran = await CommandBench().run(line)
@@ -145,7 +146,7 @@ import Testing
     func serve() async {
         let seen = Mutex<[String]>([])
         var actions = ServerActions.live
-        actions.serve = { loaded in
+        actions.serve = { loaded, _ in
             seen.withLock {
                 $0 = ["\(loaded.settings.server.listen)", loaded.settings.data.folder, "\(loaded.settings.engine.workers)"]
             }
@@ -157,6 +158,20 @@ import Testing
         #expect(ran.status == 0)
         #expect(seen.withLock { $0 } == ["0.0.0.0:80", "d", "2"])
         #expect(ran.trouble == "waybill: the variable WAYBILL_LOG_LEVL has no effect; did you mean WAYBILL_LOG_LEVEL?\n")
+    }
+
+    @Test(
+        "worker runs jobs only and listens only where it is told to; serve always listens, in the role it is given",
+        arguments: [
+            (["worker"], "worker false"), (["worker", "--listen", "127.0.0.1:0"], "worker true"), (["serve"], "all true"),
+            (["serve", "--role", "worker"], "worker true"),
+        ])
+    func roles(line: [String], expected: String) async {
+        let seen = Mutex("")
+        var actions = ServerActions.live
+        actions.serve = { loaded, listens in seen.withLock { $0 = "\(loaded.settings.node.role) \(listens)" } }
+        let ran = await CommandBench().run(line + ["--data", "d"], environment: [:], actions: actions)
+        #expect(ran.status == 0 && seen.withLock { $0 } == expected)
     }
 
     @Test("a wrong configuration is told line by line, and is status 2")

@@ -22,8 +22,22 @@ struct AccessTests {
             ("POST", "/jobs/\(job)/resume"), ("POST", "/jobs/\(job)/retry"), ("GET", "/jobs/\(job)/events"),
             ("GET", "/notifications"), ("POST", "/notifications/1/read"), ("GET", "/apikeys"), ("POST", "/apikeys"),
             ("DELETE", "/apikeys/\(job)"), ("GET", "/tenants"), ("DELETE", "/tenants/acme"), ("GET", "/metrics"),
+            ("GET", "/nodes"), ("POST", "/audit-log/events"), ("GET", "/audit-log/events"), ("POST", auditExports),
+            ("GET", auditExports), ("GET", "\(auditExports)/\(job)"), ("DELETE", "\(auditExports)/\(job)"),
+            ("POST", "\(auditExports)/\(job)/cancel"), ("GET", "\(auditExports)/\(job)/monitor"),
+            ("GET", "\(auditExports)/\(job)/download"),
+            ("POST", "/backup/schedule"), ("GET", "/backup/jobs"), ("GET", "/backup/jobs/\(job)"),
+            ("POST", "/backup/jobs/\(job)/cancel"), ("DELETE", "/backup/jobs/\(job)"), ("GET", "/backup/schedules"),
+            ("GET", "/backup/jobs/\(job)/archives/\(job)"), ("GET", "/backup/jobs/\(job)/download"),
+            ("DELETE", "/backup/schedules/\(job)"), ("POST", "/backup/restores"), ("GET", "/backup/restores"),
+            ("GET", "/backup/restores/\(job)"), ("PUT", "/backup/restores/\(job)/documents/\(job)"),
+            ("POST", "/backup/restores/\(job)/start"), ("POST", "/backup/restores/\(job)/undo"),
+            ("DELETE", "/backup/restores/\(job)"), ("POST", "/backup/drills"), ("GET", "/backup/drills"),
+            ("GET", "/backup/drills/\(job)"),
         ]
     }
+
+    private static let auditExports = "/_api/v3/audit-log-bulk-export"
 
     private func send(_ user: User, _ method: String, _ path: String) async throws -> RawResponse {
         switch (method, path) {
@@ -32,7 +46,11 @@ struct AccessTests {
             try await user.send(method, path + "?contentType=article&onError=continue", Array("id\n1\n".utf8), type: "text/csv")
         case ("POST", _) where path.hasSuffix("/items"):
             try await user.send(method, path, Array("id\n1\n".utf8), type: "text/csv")
+        case ("POST", Self.auditExports): try await user.post(path, #"{"filters": {}}"#)
+        case ("POST", "/audit-log/events"): try await user.post(path, "[]")
         case ("POST", "/apikeys"): try await user.post(path, #"{"user": "robot", "roles": ["reader"]}"#)
+        case ("PUT", _) where path.contains("/documents/"):
+            try await user.send(method, path, Array("id\n1\n".utf8), type: "text/csv")
         case ("PUT", _) where path.contains("/items/"): try await user.put(path, #"{"title": "x"}"#)
         case ("PUT", _): try await user.put(path, #"{"fields": [{"name": "title", "type": "text"}]}"#)
         case ("POST", _): try await user.post(path)
@@ -113,12 +131,17 @@ struct AccessTests {
             case "/content/export" where method == "POST", "/content/import" where method == "POST": #expect(answer.status == 400)
             case "/content/export", "/content/import", "/jobs", "/notifications":
                 #expect(try answer.json()["total"]?.integer == 0)
-            case "/tenants", "/metrics", "/tenants/acme": #expect(answer.status == 403)
+            case "/tenants", "/metrics", "/tenants/acme", "/nodes": #expect(answer.status == 403)
             case "/content/types": #expect(try answer.json()["types"]?.array?.isEmpty == true)
             case "/content/types/article" where method == "PUT":
                 #expect(answer.status == 201)
                 #expect(try await eve.delete(path).status == 204)
-            case "/apikeys": #expect(answer.status < 300)
+            case "/apikeys", "/audit-log/events", "/backup/schedule", "/backup/restores": #expect(answer.status < 300)
+            case "/backup/drills": #expect(answer.status < 300)
+            case "/backup/jobs": #expect(try answer.json().array?.count == 1, "his own of a moment ago")
+            case "/backup/schedules": #expect(answer.text == "[]")
+            case Self.auditExports where method == "POST": #expect(answer.status == 201)
+            case Self.auditExports: #expect(try answer.json()["total"]?.integer == 1, "her own")
             default: #expect(answer.status == 404, "\(method) \(path)")
             }
         }
@@ -148,14 +171,18 @@ struct AccessTests {
             .union(["cancel", "pause", "resume", "retry"].map { "POST /jobs/\(id)/\($0)" })
         let all = Set(Self.routes(job: id, importJob: id, type: "other", item: "none").map { "\($0.method) \($0.path)" })
         let admins: Set<String> = ["GET /apikeys", "POST /apikeys", "DELETE /apikeys/\(id)"]
-        let systems: Set<String> = ["GET /tenants", "DELETE /tenants/acme", "GET /metrics"]
+        let systems: Set<String> = ["GET /tenants", "DELETE /tenants/acme", "GET /metrics", "GET /nodes"]
         let reads: Set<String> = ["GET /content/types", "GET /content/types/other", "GET /content/types/other/items/none"]
         let exports = all.filter { $0.contains("/content/export") }
+        let backups = all.filter { $0.contains("/backup/") }
         #expect(try await allowed("nobody-in-particular") == own)
-        #expect(try await allowed("auditor") == jobs)
+        let audits = all.filter { $0.contains("audit-log") }
+        #expect(try await allowed("auditor") == jobs.union(audits.subtracting(["POST /audit-log/events"])))
         #expect(try await allowed("uploader") == jobs)
         #expect(try await allowed("reader") == jobs.union(reads).union(exports))
-        #expect(try await allowed("editor") == all.subtracting(admins).subtracting(systems))
+        let exported = all.subtracting(admins).subtracting(systems)
+        #expect(try await allowed("editor") == exported.subtracting(audits).subtracting(backups))
+        #expect(try await allowed("operator") == jobs.union(backups))
         #expect(try await allowed("admin") == all.subtracting(systems))
         #expect(try await allowed("system") == all)
     }

@@ -141,13 +141,15 @@ import Testing
 
     @Test("after kills and the sweep, the disk holds what the finished exports point at, and nothing else")
     func sweep() async throws {
-        try await withServer(Self.settings) { server in
+        try await withServer(Self.settings, filesAreOnDisk: true) { server in
             let ada = try await server.slowUser()
             let id = try await ada.slowExport()
-            for _ in 0..<3 {
+            for deaths in 0..<3 {
                 _ = try await poll("a checkpoint") { () -> Bool? in
                     let job = try await ada.job(id)
-                    return (job["progress"]?.number ?? 0) > 0 || job["state"]?.string == "completed" ? true : nil
+                    // Among other nodes it is some seconds until a death is known.
+                    let isRunning = job["state"]?.string == "running" && job["deaths"]?.integer == deaths
+                    return isRunning && (job["progress"]?.number ?? 0) > 0 || job["state"]?.string == "completed" ? true : nil
                 }
                 await server.kill()
                 try await server.start()

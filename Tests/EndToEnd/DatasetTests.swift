@@ -1,11 +1,17 @@
 import Foundation
+import PostgresFixture
 import Testing
 
 @Suite struct DatasetTests {
     /// A server over a file with flights of two tenants, one of which is not UTF-8.
     private func withFlights<T: Sendable>(
-        _ body: @Sendable (ServerFixture, String) async throws -> T
+        _ body: @Sendable (ServerFixture, Source) async throws -> T
     ) async throws -> T {
+        if TestDatabase.isPostgres {
+            let url = try await PostgresFixture.makeDatabase(encoding: "SQL_ASCII")
+            try await Tool.psql(url, Self.flightsOnPostgres)
+            return try await withFlights(of: Source(place: url), body)
+        }
         let path = NSTemporaryDirectory() + "waybill-e2e-\(UUID().uuidString).sqlite"
         defer { try? FileManager.default.removeItem(atPath: path) }
         try await Tool.sqlite(
@@ -24,6 +30,53 @@ import Testing
             CREATE VIEW seen AS SELECT word, count(*) AS times, min(text) AS text FROM loose GROUP BY word;
             INSERT INTO broken VALUES (1, 'fine'), (2, CAST(X'C328' AS TEXT)), (3, 'fine too');
             """)
+        return try await withFlights(of: Source(place: path), body)
+    }
+
+    /// The database of somebody else.
+    private struct Source: Sendable {
+        /// A path or an address.
+        let place: String
+
+        /// The texts of a query.
+        func texts(_ sql: String) async throws -> [String] {
+            try await TestDatabase.isPostgres
+                ? Tool.psql(place, sql)
+                : ServerProcess.run(
+                    ["sqlite3", place, sql], program: "/usr/bin/env"
+                ).output.split(separator: "\n").map(String.init)
+        }
+
+        /// Takes a table out of sight and back.
+        func move(away isAway: Bool) async throws {
+            let (name, other) = isAway ? ("many", "hidden") : ("hidden", "many")
+            guard TestDatabase.isPostgres else {
+                let (from, to) = isAway ? (place, place + "-away") : (place + "-away", place)
+                return try FileManager.default.moveItem(atPath: from, toPath: to)
+            }
+            try await Tool.psql(place, "ALTER TABLE \(name) RENAME TO \(other)")
+        }
+    }
+
+    private static let flightsOnPostgres = """
+        CREATE TABLE flights (nr BIGINT PRIMARY KEY, carrier TEXT, dest TEXT, delay FLOAT8, owner TEXT, readers TEXT);
+        INSERT INTO flights SELECT i, 'C' || (i % 7), CASE WHEN i % 10 = 0 THEN NULL ELSE 'a,"' || i END, i / 4.0,
+          CASE WHEN i % 3 = 0 THEN 'globex' ELSE 'acme' END, CASE WHEN i % 5 = 0 THEN 'role:press' ELSE 'everyone' END
+          FROM generate_series(1, 3000) AS s (i);
+        CREATE TABLE broken (nr BIGINT PRIMARY KEY, text TEXT);
+        CREATE TABLE many (nr BIGINT PRIMARY KEY, text TEXT);
+        INSERT INTO many SELECT i, to_hex(i::bigint * 7919) || '-some more text to be written'
+        FROM generate_series(1, 300000) AS s (i);
+        CREATE TABLE loose (word TEXT, text TEXT);
+        INSERT INTO loose SELECT 'w' || (nr * 7919 % 100003), text FROM many WHERE nr <= 40000;
+        CREATE VIEW seen AS SELECT word, count(*) AS times, min(text) AS text FROM loose GROUP BY word;
+        INSERT INTO broken VALUES (1, 'fine'), (2, convert_from('\\xC328', 'SQL_ASCII')), (3, 'fine too');
+        """
+
+    private func withFlights<T: Sendable>(
+        of source: Source, _ body: @Sendable (ServerFixture, Source) async throws -> T
+    ) async throws -> T {
+        let path = source.place
         let configuration = """
             datasets:
               flights:
@@ -58,7 +111,7 @@ import Testing
                 tenants: [acme]
                 readers: [everyone]
             """
-        return try await withServer(configuration: configuration) { try await body($0, path) }
+        return try await withServer(configuration: configuration) { try await body($0, source) }
     }
 
     @Test("a table of another file is exported for its tenant and readers, and says that it is a snapshot")
@@ -119,13 +172,10 @@ import Testing
     @Test(
         "a view, and a table without an index, are exported in the order of their key, upwards and downwards, whole or in parts")
     func unsorted() async throws {
-        try await withFlights { server, path in
+        try await withFlights { server, source in
             let ada = try await server.user("ada", of: "acme", "reader")
             for name in ["loose", "seen"] {
-                let output = try await ServerProcess.run(
-                    ["sqlite3", path, "SELECT word FROM \(name) ORDER BY word"], program: "/usr/bin/env"
-                ).output
-                let words = output.split(separator: "\n").map(String.init)
+                let words = try await source.texts("SELECT word FROM \(name) ORDER BY word")
                 #expect(words.count == 40_000)
                 for isDown in [false, true] {
                     let request =
@@ -148,15 +198,15 @@ import Testing
 
     @Test("an export whose first attempt fails is tried again, and shows the try but not its error once it has succeeded")
     func retried() async throws {
-        try await withFlights { server, path in
+        try await withFlights { server, source in
             let ada = try await server.user("ada", of: "acme", "reader")
-            try FileManager.default.moveItem(atPath: path, toPath: path + "-away")
+            try await source.move(away: true)
             let id = try await ada.export(#"{"dataset": "many", "format": "csv"}"#)
             let waiting = try await poll("the end of the first attempt") { () -> JSON? in
                 let job = try await ada.job(id)
                 return (job["attempts"]?.integer ?? 0) > 0 ? job : nil
             }
-            try FileManager.default.moveItem(atPath: path + "-away", toPath: path)
+            try await source.move(away: false)
             #expect(waiting["state"]?.string == "pending" && waiting["error"]?["code"]?.string != nil, "\(waiting)")
             #expect(waiting["downloadUrl"] == nil && waiting["artifactState"]?.string == "none")
             let job = try await ada.wait(id)

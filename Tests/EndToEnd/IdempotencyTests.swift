@@ -1,6 +1,6 @@
 import Testing
 
-@Suite(.server())
+@Suite(.server(filesAreOnDisk: true))
 struct IdempotencyTests {
     private static let body = #"{"contentType": "article", "format": "csv"}"#
 

@@ -49,10 +49,13 @@ import Testing
             let driver = Driver()
             try await content(ada, driver)
             let ended = try #require(try await ada.exported()["jobId"]?.string)
-            // One slow export holds the only worker, so that what follows waits.
-            let slow = try await server.slowUser()
-            let blocker = try await slow.slowExport()
-            try await jobs(ada, driver)
+            try await restores(ada, driver)
+            let slow = try await server.slowUser(rows: 3 * SlowContent.rows)
+            let export = try await whileBusy(slow) { try await exports(ada, driver) }
+            try await whileBusy(slow) { try await controls(export, ada, driver) }
+            try await whileBusy(slow) { try await imports(ada, driver) }
+            try await whileBusy(slow) { try await auditLog(ada, driver) }
+            try await whileBusy(slow) { try await backups(ada, driver) }
             try await driver.twice("revokeExport", ada, "DELETE", "/content/export/\(ended)")
             let notice = try await poll("a notice") {
                 try await ada.get("/notifications").json()["notifications"]?[0]?["id"]?.string
@@ -68,7 +71,6 @@ import Testing
             #expect(
                 try await User.nobody(server).post("/session", #"{"code": "\#(code)"}"#).status == 401,
                 "without the key it is used")
-            _ = try await slow.post("/content/export/\(blocker)/cancel")
 
             let document = try await User.nobody(server).get("/openapi.json").json()
             var changing: Set<String> = []
@@ -83,6 +85,15 @@ import Testing
             let driven = await driver.driven
             #expect(driven == changing, "routes that this test does not drive, or that are gone")
         }
+    }
+
+    /// Does something while a slow export holds the only worker, so that the jobs that it starts wait.
+    private func whileBusy<Made>(_ slow: User, _ body: () async throws -> Made) async throws -> Made {
+        let blocker = try await slow.slowExport()
+        let made = try await body()
+        #expect(
+            try await slow.post("/content/export/\(blocker)/cancel").status == 202, "the worker was not held for as long as that")
+        return made
     }
 
     private func content(_ ada: User, _ driver: Driver) async throws {
@@ -101,9 +112,9 @@ import Testing
         try await ada.makeArticles(3)
     }
 
-    private func jobs(_ ada: User, _ driver: Driver) async throws {
+    /// - Returns: an export that was cancelled.
+    private func exports(_ ada: User, _ driver: Driver) async throws -> String {
         let request = #"{"contentType": "article", "format": "csv"}"#
-        func start(_ operation: String = "startExport") async throws -> String { try await ada.export(request) }
         let total = try #require(try await ada.get("/content/export").json()["total"]?.integer)
         let started = try await driver.twice(
             "startExport", ada, "POST", "/content/export", request, other: #"{"contentType": "article", "format": "json"}"#)
@@ -111,16 +122,77 @@ import Testing
         let id = try #require(try started.json()["jobId"]?.string)
         try await driver.twice("cancelExport", ada, "POST", "/content/export/\(id)/cancel")
         #expect(try await ada.post("/content/export/\(id)/cancel").status == 409, "without the key it is another request")
+        return id
+    }
+
+    private func controls(_ id: String, _ ada: User, _ driver: Driver) async throws {
         try await driver.twice("retryJob", ada, "POST", "/jobs/\(id)/retry")
         try await driver.twice("pauseJob", ada, "POST", "/jobs/\(id)/pause")
         try await driver.twice("resumeJob", ada, "POST", "/jobs/\(id)/resume")
         try await driver.twice("cancelJob", ada, "POST", "/jobs/\(id)/cancel")
+    }
+
+    private func imports(_ ada: User, _ driver: Driver) async throws {
         let rows = try await driver.twice(
             "startImport", ada, "POST", "/content/import?contentType=article", "id,title\nn,New\n", type: "text/csv",
             other: "id,title\nn,Other\n")
         #expect(try await ada.get("/content/import").json()["total"]?.integer == 1)
         let importID = try #require(try rows.json()["jobId"]?.string)
         try await driver.twice("cancelImport", ada, "POST", "/content/import/\(importID)/cancel")
+    }
+
+    private func auditLog(_ ada: User, _ driver: Driver) async throws {
+        let event = #"{"user": "bob", "action": "LOGIN", "at": "2026-11-22T09:30:00Z", "target": "app"}"#
+        let appended = try await driver.twice(
+            "appendAuditEvents", ada, "POST", "/audit-log/events", "[\(event)]", other: "[\(event), \(event)]")
+        #expect(try appended.json()["stored"]?.integer == 1)
+        let path = "/_api/v3/audit-log-bulk-export"
+        let started = try await driver.twice(
+            "startAuditExport", ada, "POST", path, #"{"filters": {}}"#, other: #"{"filters": {"actions": ["LOGIN"]}}"#)
+        #expect(started.status == 201)
+        #expect(try await ada.post(path, #"{"filters": {}}"#).status == 409, "without the key it is another request")
+        let id = try #require(try started.json()["jobId"]?.string)
+        try await driver.twice("cancelAuditExport", ada, "POST", "\(path)/\(id)/cancel")
+        try await driver.twice("revokeAuditExport", ada, "DELETE", "\(path)/\(id)")
+        let events = try await ada.get("/audit-log/events?usernames=bob").json()["events"]?.array
+        #expect(events?.count == 1)
+    }
+
+    private func backups(_ ada: User, _ driver: Driver) async throws {
+        let started = try await driver.twice("startBackup", ada, "POST", "/backup/schedule", "{}", other: #"{"blobs": false}"#)
+        #expect(try await ada.get("/backup/jobs").json().array?.count == 2)
+        let id = try #require(try started.json()["jobId"]?.string)
+        try await driver.twice("cancelBackup", ada, "POST", "/backup/jobs/\(id)/cancel")
+        try await driver.twice("removeBackup", ada, "DELETE", "/backup/jobs/\(id)")
+        let made = try await ada.post("/backup/schedule", #"{"cron": "0 3 * * *"}"#)
+        let schedule = try #require(try made.json()["scheduleId"]?.string)
+        try await driver.twice("removeBackupSchedule", ada, "DELETE", "/backup/schedules/\(schedule)")
+    }
+
+    /// A backup is restored in the place of what it was made of.
+    private func restores(_ ada: User, _ driver: Driver) async throws {
+        let backup = try #require(try await ada.post("/backup/schedule").json()["jobId"]?.string)
+        _ = try await poll("the backup") {
+            try await ada.get("/backup/jobs/\(backup)").json()["status"]?.string == "completed" ? true : nil
+        }
+        try await driver.twice(
+            "startDrill", ada, "POST", "/backup/drills", #"{"jobId": "\#(backup)"}"#, other: #"{"cron": "0 5 * * *"}"#)
+        #expect(try await ada.get("/backup/drills").json().array?.count == 1)
+        let opened = try await driver.twice(
+            "openRestore", ada, "POST", "/backup/restores", #"{"mode": "replace"}"#, other: #"{"mode": "empty"}"#)
+        #expect(try await ada.get("/backup/restores").json().array?.count == 1)
+        let empty = try #require(try opened.json()["id"]?.string)
+        try await driver.twice(
+            "putRestoreDocument", ada, "PUT", "/backup/restores/\(empty)/documents/notices.csv", "a\r\n", type: "text/csv",
+            other: "b\r\n")
+        try await driver.twice("removeRestore", ada, "DELETE", "/backup/restores/\(empty)")
+        let from = try await ada.post("/backup/restores", #"{"mode": "replace", "from": "\#(backup)"}"#)
+        let id = try #require(try from.json()["id"]?.string)
+        try await driver.twice("startRestore", ada, "POST", "/backup/restores/\(id)/start", "{}", other: #"{"dryRun": true}"#)
+        _ = try await poll("the restore") {
+            try await ada.get("/backup/restores/\(id)").json()["status"]?.string == "completed" ? true : nil
+        }
+        try await driver.twice("undoRestore", ada, "POST", "/backup/restores/\(id)/undo")
     }
 
     private func keys(_ ada: User, _ driver: Driver) async throws {
@@ -139,7 +211,7 @@ import Testing
 
     @Test("a form that is sent again with another boundary is the same request")
     func form() async throws {
-        try await withServer(isIdle: true) { server in
+        try await withServer(isIdle: true, filesAreOnDisk: true) { server in
             let ada = try await server.newUser("editor")
             try await ada.makeArticles(1)
             func send(_ boundary: String, _ text: String = "id,title\nn,New\n") async throws -> RawResponse {
@@ -177,6 +249,7 @@ import Testing
                 guard let bytes = FileManager.default.contents(atPath: server.data + "/" + name) else { continue }
                 #expect(bytes.range(of: Data(secret.utf8)) == nil, "\(name)")
             }
+            #expect(try await server.rows(with: secret) == [:])
             try await server.start()
         }
     }

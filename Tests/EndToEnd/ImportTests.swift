@@ -196,7 +196,7 @@ struct ImportTests {
 
     @Test("an upload that a crash has left without a job goes after a while, and those of jobs stay")
     func orphan() async throws {
-        try await withServer(["engine.orphanSeconds": "5s"]) { server in
+        try await withServer(["engine.orphanSeconds": "5s"], filesAreOnDisk: true) { server in
             let ada = try await server.newUser("editor")
             try await ada.define("page", #"{"name": "title", "type": "text"}"#)
             let id = try await ada.importing("contentType=page", "id,title\n1,One\n", type: "text/csv")

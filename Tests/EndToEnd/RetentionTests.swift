@@ -4,7 +4,7 @@ import Testing
     @Test("when its time has passed, a file is gone for good and its job says so, though it stays completed")
     func expiry() async throws {
         // A minute is the shortest time that may be configured.
-        try await withServer(["exports.retention": "1m", "exports.linkTTL": "1h"], isIdle: true) { server in
+        try await withServer(["exports.retention": "1m", "exports.linkTTL": "1h"], isIdle: true, filesAreOnDisk: true) { server in
             let ada = try await server.newUser("editor")
             try await ada.makeArticles(3)
             let job = try await ada.exported()

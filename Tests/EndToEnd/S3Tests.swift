@@ -4,16 +4,10 @@ import Testing
 
 /// The real program with its files in a bucket.
 @Suite(.serialized) struct S3Tests {
-    /// A part of the bucket that nobody else uses.
-    private func bucket() async throws -> String {
-        let url = try await S3Server.seaweedfs.url()
-        return url.replacingOccurrences(of: "s3://waybill?", with: "s3://waybill/e2e-\(UUID().uuidString)?")
-    }
-
     @Test("exports that are killed at random moments end with the bytes of those that never were, also in a bucket")
     func killLoop() async throws {
         var settings = CrashTests.settings
-        settings["blobs.url"] = try await bucket()
+        settings["blobs.url"] = try await ServerStores.bucket()
         try await withServer(settings, environment: S3Server.credentials) { server in
             let tests = CrashTests()
             let ada = try await server.newUser("editor")
@@ -33,7 +27,7 @@ import Testing
 
     @Test("the doctor probes the bucket, and neither it nor the configuration shows a secret")
     func doctor() async throws {
-        let url = try await bucket()
+        let url = try await ServerStores.bucket()
         let folder = NSTemporaryDirectory() + "waybill-e2e-\(UUID().uuidString.prefix(8))"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let arguments = ["--data", folder, "--set", "blobs.url=\(url)"]

@@ -32,7 +32,7 @@ import Testing
     @Test("a second server on the same folder is refused and says why, and the first goes on")
     func secondServer() async throws {
         try await withServer { server in
-            let (status, output) = try await ServerProcess.run(server.serveArguments)
+            let (status, output) = try await server.run(server.serveArguments)
             #expect(status == 1)
             #expect(output.contains("lock") || output.contains("another") || output.contains("in use"), "it said: \(output)")
             #expect(!output.contains("Fatal error"))

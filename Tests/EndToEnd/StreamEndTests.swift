@@ -1,7 +1,7 @@
 import Testing
 
 @Suite struct StreamEndTests {
-    @Test("a stream ends soon after its token does, or its API key is revoked, before its job has", .timeLimit(.minutes(3)))
+    @Test("a stream ends soon after its token does, or its API key is revoked, before its job has", .timeLimit(.minutes(10)))
     func ends() async throws {
         try await withServer(["engine.workers": "1"]) { server in
             let slow = try await server.slowUser()

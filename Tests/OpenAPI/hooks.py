@@ -7,7 +7,12 @@ import schemathesis
 
 CHOICE = random.Random(1)
 JOBS = os.environ["WAYBILL_JOBS"].split()
-KNOWN = {"jobId": JOBS, "type": ["article", "note"], "id": ["a1", "a2", "new"]}
+RESTORES = os.environ["WAYBILL_RESTORES"].split()
+PASSPHRASE = "correct horse battery"
+KNOWN = {
+    "jobId": JOBS, "type": ["article", "note"], "id": ["a1", "a2", "new"],
+    "name": ["manifest.json", "items-article.csv", "notices.csv.gz.age"],
+}
 
 
 @schemathesis.hook
@@ -16,8 +21,11 @@ def map_path_parameters(context, path_parameters):
     if not path_parameters or operation is None:
         return path_parameters
     # The types and keys that the others need are not deleted.
-    spared = operation.method.upper() == "DELETE" and operation.path in ("/content/types/{type}", "/tenants/{tenant}")
+    spared = operation.method.upper() == "DELETE" and operation.path in (
+        "/content/types/{type}", "/tenants/{tenant}", "/backup/jobs/{jobId}", "/backup/restores/{id}")
     for name, values in KNOWN.items():
+        if name == "id" and operation.path.startswith("/backup/restores"):
+            values = RESTORES
         if name in path_parameters and not spared and CHOICE.random() < 0.6:
             path_parameters[name] = CHOICE.choice(values)
     return path_parameters
@@ -34,4 +42,8 @@ def map_body(context, body):
         return {**kept, "contentType": CHOICE.choice(["article", "note"])}
     if place == "PUT /content/types/{type}/items/{id}":
         return {"title": str(next(iter(body.values()), "")), "year": CHOICE.randrange(-(2**40), 2**40)}
+    if place == "POST /backup/restores/{id}/start":
+        return {"passphrase": PASSPHRASE, "dryRun": CHOICE.random() < 0.7} if CHOICE.random() < 0.5 else {"dryRun": True}
+    if place == "POST /backup/schedule":
+        return CHOICE.choice([{}, {"passphrase": PASSPHRASE}, {"cron": "0 3 * * *"}, {"entities": ["content"]}])
     return body

@@ -11,8 +11,9 @@ public struct WaybillCommand: AsyncParsableCommand {
         discussion: ExitStatus.help,
         version: WaybillVersion.text,
         subcommands: [
-            ServeCommand.self, TokenCommand.self, APIKeyCommand.self, ExportCommand.self, JobsCommand.self, TenantCommand.self,
-            DoctorCommand.self, ConfigCommand.self,
+            ServeCommand.self, WorkerCommand.self, TokenCommand.self, APIKeyCommand.self, ExportCommand.self, JobsCommand.self,
+            BackupCommand.self, TenantCommand.self, AuditCommand.self,
+            DoctorCommand.self, ConfigCommand.self, MigrateCommand.self, MoveCommand.self,
         ])
 
     public init() {}

@@ -71,8 +71,15 @@ public struct WaybillClient: Sendable {
     public var exports: ExportCalls { ExportCalls(client: self) }
     /// Content imports.
     public var imports: ImportCalls { ImportCalls(client: self) }
+    /// The audit log and its exports.
+    public var audit: AuditCalls { AuditCalls(client: self) }
     /// Content types and items.
     public var content: ContentCalls { ContentCalls(caller: caller) }
+    /// Backups of the tenant.
+    public var backups: BackupCalls { BackupCalls(client: self) }
+    /// Bringing backups back.
+    public var restores: RestoreCalls { RestoreCalls(client: self) }
+    public var drills: DrillCalls { DrillCalls(client: self) }
     /// Jobs of any kind.
     public var jobs: JobCalls { JobCalls(client: self) }
     /// What the server tells its user.

@@ -24,7 +24,8 @@ import WaybillS3Blobs
             return
         }
         #expect(configuration.bucket == "bucket" && configuration.prefix == "in/" && configuration.region == "eu-west-1")
-        #expect(credentials == S3Credentials(accessKeyID: "the-id", secretAccessKey: "the-secret", sessionToken: "the-token"))
+        let given = S3Credentials(accessKeyID: "the-id", secretAccessKey: "the-secret", sessionToken: "the-token")
+        #expect(credentials == .fixed(given))
     }
 
     @Test("what is shown is masked, and the variables only where they count")

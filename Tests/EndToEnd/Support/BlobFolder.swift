@@ -16,6 +16,8 @@ struct BlobFolder {
         for case let name as String in names {
             let attributes = try FileManager.default.attributesOfItem(atPath: folder + "/" + name)
             guard attributes[.type] as? FileAttributeType == .typeRegular else { continue }
+            // What ties the store to its database belongs to no job.
+            if name == "installation/store" { continue }
             files[name] = (attributes[.size] as? NSNumber)?.intValue ?? 0
         }
         return files

@@ -10,6 +10,7 @@ final class ServerFixture: Sendable {
         var tokens: [String: Task<String, any Error>] = [:]
         var runs = 0
         var tenants = 0
+        var mayComplain = false
         var prepared: [String: Task<User, any Error>] = [:]
     }
 
@@ -19,13 +20,17 @@ final class ServerFixture: Sendable {
     private let settings: [String: String]
     private let configuration: String?
     private let environment: [String: String]
+    let stores: ServerStores
     private let state = Mutex(State())
 
     var data: String { folder + "/data" }
     var port: Int { state.withLock { $0.port } }
 
-    fileprivate init(_ settings: [String: String], configuration: String?, environment: [String: String]) throws {
-        self.environment = environment
+    fileprivate init(
+        _ settings: [String: String], configuration: String?, environment: [String: String], _ stores: ServerStores
+    ) throws {
+        self.environment = stores.environment.merging(environment) { $1 }
+        self.stores = stores
         folder = NSTemporaryDirectory() + "waybill-e2e-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         self.settings = settings
@@ -130,9 +135,10 @@ final class ServerFixture: Sendable {
         let made = state.withLock { state in
             if let made = state.tokens[key] { return made }
             let task = Task { [arguments] in
-                let (status, output) = try await ServerProcess.run(arguments)
+                let (status, output) = try await self.run(arguments)
                 guard status == 0 else { throw E2EError("waybill token: \(output)") }
-                return output.trimmingCharacters(in: .whitespacesAndNewlines)
+                // Before it there may be warnings.
+                return output.split(separator: "\n").last.map(String.init) ?? ""
             }
             state.tokens[key] = task
             return task
@@ -156,25 +162,36 @@ final class ServerFixture: Sendable {
         state.withLock { $0.tokens = [:] }
     }
 
+    /// Runs a command as the server was started: with the same variables.
+    func run(_ arguments: [String]) async throws -> (status: Int32, output: String) {
+        try await ServerProcess.run(arguments, environment: environment)
+    }
+
     // MARK: Ends
+
+    /// From now on the server may say in its log that something is wrong: the test sees to that.
+    func expectComplaints() {
+        state.withLock { $0.mayComplain = true }
+    }
 
     /// What no server may say, whatever it was asked.
     private func checkLogs() {
-        let runs = state.withLock { $0.runs }
+        let (runs, mayComplain) = state.withLock { ($0.runs, $0.mayComplain) }
         for run in 1...max(1, runs) {
             let log = (try? String(contentsOfFile: folder + "/log-\(run)", encoding: .utf8)) ?? ""
             let bad = log.components(by: "\n").filter {
-                $0.contains("Fatal error") || $0.contains(" error waybill") || $0.contains(" critical ")
+                $0.contains("Fatal error") || ($0.contains(" error waybill") && !mayComplain) || $0.contains(" critical ")
             }
             for line in bad.prefix(3) { Issue.record("the server's log: \(line.prefix(1000))") }
         }
     }
 
     fileprivate static func with<T: Sendable>(
-        _ settings: [String: String], configuration: String?, environment: [String: String],
+        _ settings: [String: String], configuration: String?, environment: [String: String], filesAreOnDisk: Bool,
         _ body: @Sendable (ServerFixture) async throws -> T
     ) async throws -> T {
-        let server = try ServerFixture(settings, configuration: configuration, environment: environment)
+        let stores = try await ServerStores.make(filesAreOnDisk: filesAreOnDisk || settings["blobs.url"] != nil)
+        let server = try ServerFixture(settings, configuration: configuration, environment: environment, stores)
         do {
             try await server.start()
             let value = try await body(server)
@@ -199,36 +216,41 @@ final class ServerFixture: Sendable {
 ///   - settings: given as `--set`.
 ///   - configuration: of the YAML file.
 ///   - isIdle: the test mostly waits, so it stands in nobody's way.
+///   - filesAreOnDisk: the test looks at them there.
+///   - gate: where to wait for a place.
 func withServer<T: Sendable>(
     _ settings: [String: String] = [:], configuration: String? = nil, environment: [String: String] = [:], isIdle: Bool = false,
-    _ body: @Sendable (ServerFixture) async throws -> T
+    filesAreOnDisk: Bool = false, gate: ServerGate = .ofTests, _ body: @Sendable (ServerFixture) async throws -> T
 ) async throws -> T {
     // A test of a suite whose server has a place would wait for itself.
     if isIdle || ServerFixture.shared != nil {
         return try await ServerFixture.with(
-            settings, configuration: configuration, environment: environment, body)
+            settings, configuration: configuration, environment: environment, filesAreOnDisk: filesAreOnDisk, body)
     }
-    await ServerGate.shared.enter()
-    defer { ServerGate.shared.leave() }
+    await gate.enter()
+    defer { gate.leave() }
     return try await ServerFixture.with(
-        settings, configuration: configuration, environment: environment, body)
+        settings, configuration: configuration, environment: environment, filesAreOnDisk: filesAreOnDisk, body)
 }
 
 /// One server for all tests of a suite, each of which uses tenants of its own.
 struct SharedServer: SuiteTrait, TestScoping {
     var settings: [String: String]
+    var filesAreOnDisk: Bool
 
     func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {
-        try await withServer(settings) { server in
+        try await withServer(settings, filesAreOnDisk: filesAreOnDisk, gate: .ofSuites) { server in
             try await ServerFixture.$shared.withValue(server) { try await function() }
         }
     }
 }
 
 extension Trait where Self == SharedServer {
-    static func server(_ settings: [String: String] = [:]) -> SharedServer { SharedServer(settings: settings) }
+    static func server(_ settings: [String: String] = [:], filesAreOnDisk: Bool = false) -> SharedServer {
+        SharedServer(settings: settings, filesAreOnDisk: filesAreOnDisk)
+    }
 }
 
 /// The server of the suite.

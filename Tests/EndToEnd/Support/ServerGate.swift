@@ -1,13 +1,17 @@
 import Synchronization
 
 /// Lets a few servers run at once: more would only make each other slow.
+///
+/// Suites that share a server and tests that have one of their own wait at two gates. A test that waits takes one of the places
+/// in which tests run, which are few: at one gate, enough of them would wait for a suite whose tests find no place.
 final class ServerGate: Sendable {
     private struct State {
         var free: Int
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
-    static let shared = ServerGate(places: 3)
+    static let ofSuites = ServerGate(places: 2)
+    static let ofTests = ServerGate(places: 2)
     private let state: Mutex<State>
 
     init(places: Int) {

@@ -5,7 +5,7 @@ enum SlowContent {
     static let rows = 150_000
     static let request = #"{"contentType": "wide", "format": "ndjson", "compression": "gzip"}"#
 
-    static func store(_ user: User) async throws {
+    static func store(_ user: User, rows: Int = SlowContent.rows) async throws {
         let fields = (0..<200).map { #"{"name": "field\#($0)", "type": "text"}"# }.joined(separator: ",")
         try await user.define("wide", fields)
         try await user.store("wide", (0..<rows).map { #"{"id": "w\#(1_000_000 + $0)"}"# })
@@ -14,10 +14,11 @@ enum SlowContent {
 
 extension ServerFixture {
     /// A user whose tenant has slow content. It is stored once for each server.
-    func slowUser() async throws -> User {
+    /// - Parameter rows: more of them, where an export must go on for longer than some seconds.
+    func slowUser(rows: Int = SlowContent.rows) async throws -> User {
         try await once("slow content") { server in
             let user = try await server.user("ada", of: "slow", "editor")
-            try await SlowContent.store(user)
+            try await SlowContent.store(user, rows: rows)
             return user
         }
     }

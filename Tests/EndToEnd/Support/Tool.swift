@@ -19,6 +19,16 @@ enum Tool {
         guard status == 0 else { throw E2EError("sqlite3: \(output)") }
     }
 
+    /// Runs SQL on a PostgreSQL database.
+    /// - Returns: the lines that it prints.
+    @discardableResult
+    static func psql(_ url: String, _ sql: String) async throws -> [String] {
+        let (status, output) = try await ServerProcess.run(
+            ["psql", "--no-psqlrc", "--quiet", "-At", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql], program: "/usr/bin/env")
+        guard status == 0 else { throw E2EError("psql: \(output)") }
+        return output.split(separator: "\n").map(String.init)
+    }
+
     static func gunzipped(_ bytes: [UInt8]) async throws -> String {
         try await python("import gzip,sys; sys.stdout.write(gzip.open(sys.argv[1], 'rt', newline='').read())", bytes)
     }

@@ -64,13 +64,27 @@ public enum FolderInspection {
                 try session.first("SELECT current_setting('synchronous_commit')") { $0.string(0) } ?? ""
             )
         }
+        let isolation = isolation(database.tenantIsolation)
         let isDurable = level != "off" && level != "remote_write"
         return [
             Finding(name: "database", level: .fine, message: "PostgreSQL \(version) answers"),
+            isolation,
             Finding(
                 name: "synchronous_commit", level: isDurable ? .fine : .wrong,
                 message: isDurable ? "\(level): a commit survives a power cut" : "\(level): a power cut may lose commits"),
         ]
+    }
+
+    private static func isolation(_ isolation: SQLTenantIsolation) -> Finding {
+        switch isolation {
+        case .enforced(let role):
+            Finding(name: "tenants", level: .fine, message: "kept apart by the database: they act as the role \(role)")
+        case .off(let reason):
+            Finding(
+                name: "tenants", level: .doubtful,
+                message: "the database does not keep them apart, only the server does: \(reason)")
+        case .byStatements: Finding(name: "tenants", level: .fine, message: "kept apart by the server")
+        }
     }
 
     private static func blobs(_ installation: Installation) async -> [Finding] {

@@ -1,9 +1,11 @@
+import AuditTrail
 import Foundation
 import WaybillDatabases
 import WaybillEngine
 import Web
 
-/// What the command line does with a data folder that no server holds.
+/// What the command line does with the rows of an installation: in a data folder that no server holds, or in a database that
+/// nodes may be using at the same time.
 public final class FolderKeeper: Sendable {
     public struct Refusal: Error, CustomStringConvertible {
         public let description: String
@@ -20,14 +22,31 @@ public final class FolderKeeper: Sendable {
         public var isRevoked: Bool
     }
 
-    private let installation: Installation
+    private let closing: @Sendable () async throws -> Void
     private let keys: ApiKeyStore
+    private let audit: AuditStore
     private let time = SystemTime()
 
-    /// - Throws: `SQLError` with code `.unavailable` if a server holds the folder.
+    /// - Throws: `SQLError` with code `.unavailable` if a server holds the folder, or the database can't be reached.
     public init(_ settings: Settings) async throws {
-        installation = try await Installation(settings, migrating: true, now: time.now())
-        keys = ApiKeyStore(installation.database)
+        audit = AuditStore(isEnabled: settings.audit.isEnabled)
+        guard settings.database.url != nil else {
+            let installation = try await Installation(settings, migrating: true, now: time.now())
+            keys = ApiKeyStore(installation.database)
+            closing = { try await installation.close() }
+            return
+        }
+        // Shared with nodes, each of which has a folder of its own: nothing of a folder is needed here.
+        let open = try OpenDatabase(settings.database, folder: settings.data.folder)
+        keys = ApiKeyStore(open.database)
+        closing = open.close
+        do {
+            try await Migrations.prepare(
+                open.database, settings.database, migrating: settings.database.migrate == .auto, now: time.now())
+        } catch {
+            try await open.close()
+            throw error
+        }
     }
 
     public func createKey(tenant: String, user: String, name: String, roles: [String]) async throws -> Key {
@@ -35,7 +54,16 @@ public final class FolderKeeper: Sendable {
         let id = UUID().uuidString.lowercased()
         let secret = try await keys.create(
             id: id, tenant: tenant, user: user, roles: Set(roles), name: name, expiresAt: nil, random: SystemRandom.bytes(32),
-            now: time.now())
+            now: time.now()
+        ) { [self] session, key, secret in
+            try record(
+                .keyCreate, key.id,
+                [
+                    AuditDetail("user", user), AuditDetail("name", name),
+                    AuditDetail("roles", roles.sorted().joined(separator: " ")),
+                ], of: tenant, in: session)
+            return secret
+        }
         return Key(id: id, tenant: tenant.text, user: user, name: name, roles: roles, secret: secret, isRevoked: false)
     }
 
@@ -48,17 +76,33 @@ public final class FolderKeeper: Sendable {
     }
 
     public func revokeKey(_ id: String, tenant: String) async throws {
-        guard try await keys.revoke(id: id.lowercased(), tenant: try Self.tenant(tenant), now: time.now()) else {
+        let owner = try Self.tenant(tenant)
+        let isKnown = try await keys.revoke(id: id.lowercased(), tenant: owner, now: time.now()) { [self] session in
+            try record(.keyRevoke, id.lowercased(), [], of: owner, in: session)
+        }
+        guard isKnown else {
             throw Refusal(description: "the tenant has no key \(id)", isUnknown: true)
         }
     }
 
     public func close() async throws {
-        try await installation.close()
+        try await closing()
+    }
+
+    /// What is done on the machine itself is nobody's of the tenant.
+    private func record(
+        _ action: AuditAction, _ target: String, _ details: [AuditDetail], of tenant: TenantID, in session: any SQLSession
+    ) throws {
+        let event = AuditEvent(
+            at: time.now(), user: nil, action: action, target: target, outcome: AuditEvent.success,
+            details: details + [AuditDetail("by", "command line")])
+        try audit.record(event, of: tenant, in: session)
     }
 
     static func tenant(_ text: String) throws -> TenantID {
-        guard let tenant = TenantID(text) else { throw Refusal(description: "‘\(text)’ is no tenant name", isUnknown: false) }
+        guard let tenant = TenantID(text), !tenant.isScratch else {
+            throw Refusal(description: "‘\(text)’ is no tenant name", isUnknown: false)
+        }
         return tenant
     }
 

@@ -2,7 +2,6 @@ import Foundation
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
-import WaybillPostgres
 import WaybillSQLite
 import Web
 
@@ -22,20 +21,16 @@ public struct Installation: Sendable {
         try Self.make(path)
         lock = try FolderLock(path: path)
         SQLiteFile.sort(in: "\(path)/tmp")
-        if let url = settings.database.url {
-            let shared = try PostgresDatabase(url: url)
-            database = shared
-            closeDatabase = { await shared.close() }
-        } else {
-            let file = try SQLiteDatabase(path: "\(path)/waybill.db")
-            database = file
-            closeDatabase = { try await file.close() }
-        }
+        let open = try OpenDatabase(settings.database, folder: path)
+        database = open.database
+        closeDatabase = open.close
         openBlobs = try await OpenBlobs(settings.blobs, data: path)
         try Self.make(temporaryFolder)
         if settings.blobs.place != .data { try Self.empty(temporaryFolder) }
-        let migrator = SQLMigrator(Migrations.all)
-        if migrating { try await migrator.migrate(database, now: now.microseconds) } else { try await migrator.check(database) }
+        try await Migrations.prepare(database, settings.database, migrating: migrating, now: now)
+        if settings.isSpread {
+            try await StoreBond(database: database, blobs: openBlobs.store, random: SystemRandom.bytes).check()
+        }
     }
 
     public var blobs: any BlobStore { openBlobs.store }
@@ -56,6 +51,7 @@ public struct Installation: Sendable {
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
 
+    /// Ends connections and lets the folder go.
     public func close() async throws {
         try await openBlobs.close()
         try await closeDatabase()

@@ -30,10 +30,12 @@ struct OpenBlobs: Sendable {
         close = { lock?.release() }
     }
 
-    private init(_ configuration: S3Configuration, _ credentials: S3Credentials) async throws {
+    private init(_ configuration: S3Configuration, _ credentials: S3CredentialPlace) async throws {
         let retries = BlobRetries(
             sleep: { try await Task.sleep(for: $0) }, random: { SystemRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) } })
-        let s3 = S3Blobs(configuration, retries: retries, now: { ProcessFacts.clock }) { credentials }
+        let s3 = S3Blobs(
+            configuration, retries: retries, now: { ProcessFacts.clock },
+            credentials: S3CredentialSource(credentials, now: { ProcessFacts.clock }))
         store = RetryingBlobs(
             LimitedBlobs(MeasuredBlobs(s3, meter, now: OpenBlobs.now), callsMax: OpenBlobs.callsMax), retries)
         close = { try await s3.close() }

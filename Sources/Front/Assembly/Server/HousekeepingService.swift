@@ -1,3 +1,4 @@
+import Backups
 import ContentExport
 import Logging
 import ServiceLifecycle
@@ -14,10 +15,14 @@ struct HousekeepingService: Service {
 
     let floor: WebFloor
     let content: ContentFeature
+    let restores: RestoreSweep
+    let restoreRetention: Duration
+    let increments: IncrementSweep
     let blobs: any BlobStore
     /// After which an uploaded file goes: no import that could need it is unfinished then.
     let uploadRetention: Duration
     let orphanAge: Duration
+    let scratch: DrillScratch
     let time: any TimeSource
     let logger: Logger
 
@@ -32,6 +37,9 @@ struct HousekeepingService: Service {
                 do {
                     try await floor.idempotency.prune()
                     try await content.removeUploads(olderThan: uploadRetention, orphansOlderThan: orphanAge, now: time.now())
+                    try await scratch.sweep()
+                    try await restores.run(olderThan: restoreRetention, orphansOlderThan: orphanAge, now: time.now())
+                    try await increments.run(now: time.now())
                     let before = time.now().advanced(by: .zero - Self.unfinishedAge)
                     let dropped = try await blobs.dropUnfinished(startedBefore: before.microseconds)
                     if dropped > 0 {

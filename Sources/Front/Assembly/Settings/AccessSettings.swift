@@ -93,9 +93,20 @@ public struct DatabaseSettings: Sendable, Hashable {
         case manual
     }
 
+    public enum Isolation: String, Sendable, CaseIterable {
+        /// By the database, if it can.
+        case auto
+        /// By the database; a start is refused if it can't.
+        case required
+        /// By the conditions of the statements only.
+        case off
+    }
+
     /// Of a PostgreSQL database; nil: a file in the data folder.
     public var url: String?
     public var migrate: Migration
+    public var isolation: Isolation
+    public var tenantRole: String
 
     init(_ read: inout SettingsReader) {
         url = read.secret(
@@ -103,5 +114,12 @@ public struct DatabaseSettings: Sendable, Hashable {
             "The PostgreSQL database that the nodes share, as postgres://USER:PASSWORD@HOST/DATABASE with libpq's options; "
                 + "without it, a SQLite file in the data folder.")
         migrate = read.choice("database.migrate", .auto, "Whether a start brings an older schema up to date, or refuses it.")
+        isolation = read.choice(
+            "database.isolation", .auto,
+            "Whether PostgreSQL's row level security keeps tenants apart: if it can, or a start is refused (required), or not.")
+        tenantRole = read.text(
+            "database.tenantRole", "waybill_tenant", range: "1 to 63 bytes",
+            "The PostgreSQL role in which a tenant's transactions run; it is made at the start if the user may make roles.",
+            accept: { (1...63).contains($0.utf8.count) && !$0.utf8.contains(0) })
     }
 }

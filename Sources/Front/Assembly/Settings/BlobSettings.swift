@@ -1,5 +1,14 @@
 import WaybillS3Blobs
 
+extension Settings {
+    /// Whether the database or the files may be elsewhere than in the data folder's own place, so that one could be put together
+    /// with another's.
+    var isSpread: Bool {
+        if case .s3 = blobs.place { return true }
+        return database.url != nil
+    }
+}
+
 /// Where files are kept.
 public struct BlobSettings: Sendable, Hashable {
     public enum Place: Sendable, Hashable {
@@ -7,10 +16,16 @@ public struct BlobSettings: Sendable, Hashable {
         case data
         /// Another folder, which no other process may use.
         case folder(String)
-        case s3(S3Configuration, S3Credentials)
+        case s3(S3Configuration, S3CredentialPlace)
     }
 
     public var place: Place
+
+    /// Whether other nodes can read the files.
+    var isShared: Bool {
+        if case .s3 = place { return true }
+        return false
+    }
 
     init(_ read: inout SettingsReader) {
         place = .data
@@ -32,19 +47,18 @@ public struct BlobSettings: Sendable, Hashable {
     private static func s3(_ url: String, _ read: inout SettingsReader) -> Place? {
         let region = read.foreign("AWS_REGION") ?? read.foreign("AWS_DEFAULT_REGION")
         let endpoint = read.foreign("AWS_ENDPOINT_URL_S3") ?? read.foreign("AWS_ENDPOINT_URL")
-        let id = read.foreign("AWS_ACCESS_KEY_ID", isSecret: true)
-        let secret = read.foreign("AWS_SECRET_ACCESS_KEY", isSecret: true)
-        let token = read.foreign("AWS_SESSION_TOKEN", isSecret: true)
+        var variables: [String: String] = [:]
+        for (name, isSecret) in S3CredentialPlace.variables { variables[name] = read.foreign(name, isSecret: isSecret) }
+        let home = read.variable("HOME")
         do {
             let configuration = try S3Configuration(url, region: region, endpoint: endpoint)
-            guard let id, let secret else {
-                read.note(.invalid, "blobs.url", "a bucket needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
-                return nil
-            }
-            return .s3(configuration, S3Credentials(accessKeyID: id, secretAccessKey: secret, sessionToken: token))
+            return .s3(
+                configuration, try S3CredentialPlace(variables: variables, region: configuration.region, home: home))
+        } catch let problem as S3CredentialPlace.Problem {
+            read.note(.invalid, "blobs.url", problem.description)
         } catch {
-            read.note(.invalid, "blobs.url", error.description)
-            return nil
+            read.note(.invalid, "blobs.url", "\(error)")
         }
+        return nil
     }
 }

@@ -15,9 +15,19 @@ public struct DatasetSettings: Sendable, Hashable {
         case list([String])
     }
 
+    public enum Source: Sendable, Hashable {
+        /// The path of a SQLite file.
+        case file(String)
+        /// The URL of a PostgreSQL database. It may hold a password.
+        case server(String)
+
+        init(_ text: String) {
+            self = ["postgres://", "postgresql://"].contains { text.hasPrefix($0) } ? .server(text) : .file(text)
+        }
+    }
+
     public var name: String
-    /// The path of a SQLite file.
-    public var source: String
+    public var source: Source
     public var table: String
     /// The column that orders the rows and tells them apart.
     public var key: String
@@ -46,7 +56,7 @@ public struct DatasetSettings: Sendable, Hashable {
         }
         var needed: [String: String] = [:]
         for field in ["source", "table", "key"] {
-            if let text = read.loose("\(prefix).\(field)")?.text {
+            if let text = read.loose("\(prefix).\(field)", shown: DatasetSettings.masked)?.text {
                 needed[field] = text
             } else {
                 read.note(.missing, prefix, "\(field) is missing")
@@ -71,7 +81,7 @@ public struct DatasetSettings: Sendable, Hashable {
         guard read.problems.count == before, let tenants, let readers, let source = needed["source"], let table = needed["table"],
             let key = needed["key"]
         else { return nil }
-        (self.name, self.source, self.table, self.key) = (name, source, table, key)
+        (self.name, self.source, self.table, self.key) = (name, Source(source), table, key)
         switch tenants {
         case .left(let column): self.tenants = .column(column)
         case .right(let list): self.tenants = .list(list)
@@ -80,6 +90,12 @@ public struct DatasetSettings: Sendable, Hashable {
         case .left(let column): self.readers = .column(column)
         case .right(let list): self.readers = .list(list)
         }
+    }
+
+    /// A URL's user and options may be secrets.
+    private static func masked(_ text: String) -> String {
+        guard case .server = Source(text) else { return text }
+        return "postgres://********"
     }
 
     private enum Either { case left(String), right([String]) }

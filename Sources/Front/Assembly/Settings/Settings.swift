@@ -1,3 +1,5 @@
+import WaybillEngine
+
 /// The whole configuration of a server. How each value is found: flags, environment, YAML file, defaults, in this order.
 public struct Settings: Sendable, Hashable {
     public var server: ServerSettings
@@ -6,12 +8,15 @@ public struct Settings: Sendable, Hashable {
     public var engine: EngineSettings
     public var limits: LimitSettings
     public var retention: RetentionSettings
+    public var audit: AuditSettings
+    public var backup: BackupSettings
     public var streams: StreamSettings
     public var rate: RateSettings
     public var access: AccessSettings
     public var dashboard: DashboardSettings
     public var log: LogSettings
     public var database: DatabaseSettings
+    public var node: NodeSettings
     public var datasets: [DatasetSettings]
 
     init(_ read: inout SettingsReader) {
@@ -21,13 +26,30 @@ public struct Settings: Sendable, Hashable {
         engine = EngineSettings(&read)
         limits = LimitSettings(&read)
         retention = RetentionSettings(&read)
+        audit = AuditSettings(&read)
+        backup = BackupSettings(&read)
         streams = StreamSettings(&read)
         rate = RateSettings(&read)
         access = AccessSettings(&read)
         dashboard = DashboardSettings(&read)
         log = LogSettings(&read)
         database = DatabaseSettings(&read)
+        node = NodeSettings(&read)
         datasets = DatasetSettings.all(&read)
+        if node.role == .api, database.url == nil {
+            read.note(.conflict, "node.role", "api needs database.url: without it there is no other node that could run the jobs")
+        }
+    }
+
+    /// What works with one node, but not with many.
+    private var warnings: [String] {
+        guard database.url != nil else { return [] }
+        var warnings: [String] = []
+        if access.signingKey == nil {
+            warnings.append("each node signs with a key of its own; set signing.key to the same on all of them")
+        }
+        if !blobs.isShared { warnings.append("files are kept where other nodes can't read them; set blobs.url to a bucket") }
+        return warnings
     }
 
     /// The table of all keys, in the order of the topics.
@@ -53,7 +75,8 @@ public struct Settings: Sendable, Hashable {
         let settings = Settings(&reader)
         let unknown = unknownKeys(layers, reader)
         guard unknown.isEmpty, reader.problems.isEmpty else { throw SettingsError(problems: unknown + reader.problems) }
-        return LoadedSettings(settings: settings, values: reader.values, warnings: strayVariables(layers, reader.entries))
+        return LoadedSettings(
+            settings: settings, values: reader.values, warnings: strayVariables(layers, reader.entries) + settings.warnings)
     }
 
     private static func unknownKeys(_ layers: SettingsLayers, _ reader: SettingsReader) -> [SettingsError.Problem] {

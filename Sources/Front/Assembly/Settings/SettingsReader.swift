@@ -97,13 +97,16 @@ struct SettingsReader {
     }
 
     /// One text of an entry whose name is not known beforehand; it is no line of the table.
-    mutating func loose(_ name: String) -> (text: String, origin: SettingOrigin)? {
+    /// - Parameter shown: what may be shown of it.
+    mutating func loose(
+        _ name: String, shown: (String) -> String = { $0 }
+    ) -> (text: String, origin: SettingOrigin)? {
         guard let found = layers.find(name) else { return nil }
         guard case .text(let text) = found.raw else {
             note(.invalid, name, "a list (from \(found.origin)) where one value is needed")
             return nil
         }
-        values.append(SettingValue(name: name, text: text, origin: found.origin))
+        values.append(SettingValue(name: name, text: shown(text), origin: found.origin))
         return (text, found.origin)
     }
 
@@ -125,6 +128,9 @@ struct SettingsReader {
         values.append(SettingValue(name: variable, text: isSecret ? "********" : text, origin: .variable(variable)))
         return text
     }
+
+    /// A variable of the system, which is no setting.
+    func variable(_ name: String) -> String? { layers.variable(name) }
 
     func names(below prefix: String) -> [String] { layers.names(below: prefix) }
 

@@ -55,7 +55,7 @@ public enum SettingsReference {
     private static let datasets = """
         ## datasets
 
-        Tables or views of SQLite files that can be exported without copying them, in the file only:
+        Tables or views of SQLite files or of PostgreSQL databases that can be exported without copying them, in the file only:
 
         ```yaml
         datasets:
@@ -66,11 +66,17 @@ public enum SettingsReference {
             tenants: [default]
             readers: [role:analyst, user:ada]
             columns: [id, carrier, origin, dest]
+          orders:
+            source: postgres://reader@db.internal/shop
+            table: sales.orders
+            key: number
+            tenantColumn: customer
+            readers: [everyone]
         ```
 
         | field | what it is |
         |---|---|
-        | `source` | path of the SQLite file; it is only read |
+        | `source` | path of a SQLite file, or `postgres://…` with libpq's options, which is never shown; it is only read |
         | `table` | the table or view |
         | `key` | the column that orders the rows and tells them apart; best with an index |
         | `tenantColumn` or `tenants` | whose rows they are: a column with the tenant's name, or tenants who share all rows |

@@ -4,9 +4,9 @@ import WaybillClient
 extension ServerActions {
     /// The real ones.
     static let live = ServerActions(
-        serve: { loaded in
+        serve: { loaded, listens in
             let terminal = CommandContext.current.terminal
-            try await WaybillServer(loaded) { terminal.say($0) }.run()
+            try await WaybillServer(loaded, listens: listens) { terminal.say($0) }.run()
         },
         signToken: { settings, order in
             try FolderKeeper.token(settings, tenant: order.tenant, user: order.user, roles: order.roles, lifetime: order.ttl)
@@ -22,7 +22,14 @@ extension ServerActions {
                     }
                 return DoctorFinding(name: finding.name, level: level, message: finding.message)
             }
-        })
+        },
+        migrate: { settings, act in try await SchemaKeeper(settings).perform(act) },
+        verifyAudit: { settings, tenant in try await AuditInspection(settings).verify(tenant: tenant) },
+        move: { source, target, files in
+            let terminal = CommandContext.current.terminal
+            return try await InstallationMove(from: source, to: target, movesBlobs: files) { terminal.complain($0) }.run()
+        },
+        giveUpMove: { source in try await InstallationMove.giveUp(source) })
 }
 
 /// A data folder behind the commands.

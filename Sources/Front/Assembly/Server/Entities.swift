@@ -1,0 +1,22 @@
+import AuditTrail
+import Backups
+import ContentExport
+import Notify
+import TenantData
+import Web
+
+/// All that an installation keeps of a tenant, as backups take it.
+enum Entities {
+    static let registry = EntityRegistry([
+        ContentEntities(), NoticeEntities(), ScheduleEntities(), ApiKeyEntities(), AuditEntities(),
+    ])
+
+    /// The tables that are in none of them, with the reasons.
+    static var leftOut: [String: String] {
+        let own = [
+            "schema_migrations": "the schema of the installation", "schema_moves": "where the installation was moved to",
+            "assembly_store": "ties the database to its files",
+        ]
+        return registry.leftOut.merging(BackupFeature.leftOut) { first, _ in first }.merging(own) { first, _ in first }
+    }
+}
