@@ -1,12 +1,12 @@
 # Two commands are enough on a fresh machine: `make run` and `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test prove build format lint bench assets sample clean bootstrap
+.PHONY: help docs run test test-postgres prove build format lint bench assets sample clean bootstrap
 
 SOURCES := $(wildcard Sources Tests Prove Examples Benchmarks Package.swift)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: bootstrap ## Build, start the server on 127.0.0.1:8080, load the sample and export it before your eyes
 	swift build -c release --product waybill
@@ -14,6 +14,9 @@ run: bootstrap ## Build, start the server on 127.0.0.1:8080, load the sample and
 
 test: ## Run every test, the browser's too
 	@Scripts/test
+
+test-postgres: ## The same, and the suites of every door once more on PostgreSQL
+	@WAYBILL_TEST_POSTGRES=1 Scripts/test
 
 build: bootstrap ## Build for debugging
 	swift build
@@ -24,10 +27,11 @@ format: ## Format the Swift sources in place
 lint: ## Check format and style, changing nothing
 	swift format lint --strict --parallel --recursive $(SOURCES)
 
-prove: ## Kill, starve and cut off the real server, and see that nothing is lost ([PART=kills] [SEED=n] [QUICK=1])
-	@Scripts/bootstrap --prove
+prove: ## Kill, starve and cut off the real server, and see that nothing is lost ([PART=kills] [STACK=postgres] [SEED=n] [QUICK=1])
+	@Scripts/bootstrap --prove --servers
 	swift build
-	@Scripts/prove $(foreach part,$(PART),--part $(part)) $(if $(SEED),--seed $(SEED)) $(if $(QUICK),--quick)
+	@Scripts/prove $(foreach part,$(PART),--part $(part)) $(foreach stack,$(STACK),--stack $(stack)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(QUICK),--quick)
 
 bench: bootstrap ## Measure speed and memory beside sqlite3 and others
 	@Scripts/bench

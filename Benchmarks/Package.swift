@@ -13,7 +13,7 @@ let package = Package(
             name: "EngineBench",
             dependencies: [
                 .product(name: "WaybillEngine", package: "waybill"), .product(name: "WaybillSQLite", package: "waybill"),
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "WaybillPostgres", package: "waybill"), .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(name: "UploadBench", dependencies: [.product(name: "WaybillS3Blobs", package: "waybill")]),
     ],

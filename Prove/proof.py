@@ -15,18 +15,23 @@ class Proof:
         self.work = pathlib.Path(work)
         self.seed = seed
         self.quick = quick
-        self.stack_class = STACKS[stack]
+        self.stack_name = stack
         self.binary = pathlib.Path(binary)
         self.ledgers = {}
         self.stacks = []
         # Those that are looked for; None is all.
         self.bugs = None
+        # What may happen in the kill loop, if not all that the installation knows: names.
+        self.disturbances = None
         self.faults = collections.OrderedDict()
         self.recoveries = {}
         self.loads = {}
         self.lines = []
         self.passed, self.failed = 0, []
-        self.version = None
+        # Of each kind of installation: what it consists of.
+        self.versions = {}
+        # Seconds that each part took.
+        self.times = collections.OrderedDict()
         self.began = time.monotonic()
 
     def size(self, full, quick):
@@ -35,8 +40,9 @@ class Proof:
     def stack(self, name, settings=None, **options):
         folder = self.work / name
         shutil.rmtree(folder, ignore_errors=True)
-        stack = self.stack_class(options.pop("binary", self.binary), folder, settings, **options)
-        self.version = self.version or stack.versions()
+        stack = STACKS[self.stack_name](options.pop("binary", self.binary), folder, settings, **options)
+        if self.stack_name not in self.versions:
+            self.versions[self.stack_name] = stack.versions()
         self.stacks.append(stack)
         return stack
 
@@ -45,19 +51,26 @@ class Proof:
         for stack in self.stacks:
             if stack.is_running:
                 stack.kill()
+            if stack.folder.exists():
+                stack.keep()
         self.stacks.clear()
 
     @staticmethod
     def forget(stack):
         """Its data were good: they need not be kept."""
+        stack.forget()
         shutil.rmtree(stack.folder, ignore_errors=True)
+
+    def title(self, name):
+        """Of what a part found on this kind of installation."""
+        return name if self.stack_name == "sqlite" else "%s:%s" % (name, self.stack_name)
 
     def ledger(self, name):
         self.work.mkdir(parents=True, exist_ok=True)
-        path = self.work / (name + ".ledger")
+        path = self.work / (self.title(name).replace(":", "-") + ".ledger")
         path.unlink(missing_ok=True)
-        self.ledgers[name] = Ledger(path)
-        return self.ledgers[name]
+        ledger = self.ledgers[self.title(name)] = Ledger(path)
+        return ledger
 
     # What the parts report
 
@@ -65,13 +78,13 @@ class Proof:
         print("%6.1f s  %s" % (time.monotonic() - self.began, text), flush=True)
 
     def fault(self, name, fired, survived):
-        self.faults[name] = (fired, survived)
+        self.faults[self.title(name)] = (fired, survived)
 
     def recovered(self, name, seconds):
-        self.recoveries[name] = sorted(seconds)
+        self.recoveries[self.title(name)] = sorted(seconds)
 
     def load_held(self, name, calls, seconds):
-        total = self.loads.setdefault(name, [0, 0])
+        total = self.loads.setdefault(self.title(name), [0, 0])
         total[0] += calls
         total[1] += seconds
 
@@ -80,8 +93,8 @@ class Proof:
         if good:
             self.passed += 1
         else:
-            self.failed.append(name)
-        self.lines.append("%s %-10s %s" % ("ok  " if good else "FAIL", name, text))
+            self.failed.append(self.title(name))
+        self.lines.append("%s %-17s %s" % ("ok  " if good else "FAIL", self.title(name), text))
         self.say(self.lines[-1])
 
     def judge(self, name, ledger, text):

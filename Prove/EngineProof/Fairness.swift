@@ -1,12 +1,11 @@
 import WaybillDatabases
 import WaybillEngine
-import WaybillSQLite
 
 /// A tenant asks for a job now and then: alone, and while another tenant has many queued.
 ///
 /// The jobs do nothing, so that a wait is the wait for one's turn and not for a worker that is busy with something long.
 struct Fairness {
-    let folder: String
+    let stores: Stores
     /// That the other tenant queues.
     let jobs: Int
 
@@ -24,11 +23,13 @@ struct Fairness {
 
     /// - Returns: how long the small tenant's jobs waited, in milliseconds, and how many of the other one's were left then.
     private func waits(beside jobs: Int) async throws -> (waits: [Double], left: Int) {
-        let database = try await openDatabase("\(folder)/fairness-\(jobs).db")
+        let opened = try await stores.openEmpty()
         let began = BeganTimes()
-        let engine = makeEngine(database, began, workers: 4)
+        let engine = makeEngine(opened.database, stores, began, workers: 4)
         let (small, large) = (try principal("small"), try principal("large"))
-        try await enqueue(jobs, of: large, milliseconds: 0, engine, in: database)
+        if jobs > 0 {
+            try await Rows(stores: stores, database: opened.database, engine: engine).add(finished: 0, queued: jobs, of: large)
+        }
         let running = Task { try await engine.run() }
         for _ in 0..<Self.asked {
             _ = try await engine.enqueue(Step.self, .init(), for: small)
@@ -38,7 +39,7 @@ struct Fairness {
         let left = jobs - began.waits(of: large.tenant).count
         running.cancel()
         _ = await running.result
-        try await database.close()
+        try await opened.close()
         return (began.waits(of: small.tenant), left)
     }
 }

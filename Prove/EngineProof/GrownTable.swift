@@ -1,79 +1,77 @@
 import Foundation
+import Synchronization
 import WaybillDatabases
 import WaybillEngine
-import WaybillSQLite
 
-/// How fast jobs are claimed and completed from a table that holds many finished and queued ones, beside one that is empty.
+/// How fast jobs are claimed and completed from a table that holds many finished and queued ones, beside one that is empty; and
+/// at the end of a long time in which somebody has held a snapshot, beside the same time without.
 struct GrownTable {
-    let folder: String
+    let stores: Stores
     let finished: Int
     let queued: Int
+    /// How long the snapshot is held.
+    let heldSeconds: Int
 
-    private static let measured = 20_000
+    /// Jobs: enough for some seconds, and no more than a part of the queue, whose end would be a short table again.
+    private var measured: Int { min(20_000, queued / 5) }
 
     func run() async throws -> [String: Double] {
-        let empty = try await rate(finished: 0, queued: Self.measured, "empty")
-        let grown = try await rate(finished: finished, queued: queued, "grown")
-        let held = try await rate(finished: 0, queued: Self.measured, "held", holdsSnapshot: true)
-        return ["emptyPerSecond": empty, "grownPerSecond": grown, "heldPerSecond": held]
+        let empty = try await rate(finished: 0, queued: measured)
+        let grown = try await rate(finished: finished, queued: queued)
+        // Enough for all that time, and for a machine that has more to give later.
+        let many = max(measured, Int(empty * Double(heldSeconds) * 2))
+        let free = try await rate(finished: 0, queued: many, seconds: heldSeconds)
+        let held = try await rate(finished: 0, queued: many, seconds: heldSeconds, holdsSnapshot: true)
+        return [
+            "emptyPerSecond": empty, "grownPerSecond": grown, "freePerSecond": free, "heldPerSecond": held,
+            "heldSeconds": Double(heldSeconds),
+        ]
     }
 
+    /// - Parameter seconds: work for so long first, and measure the last quarter of it; nil: measure the first jobs.
     /// - Returns: jobs from claimed to completed in a second.
-    private func rate(finished: Int, queued: Int, _ name: String, holdsSnapshot: Bool = false) async throws -> Double {
-        let path = "\(folder)/\(name).db"
-        let database = try await openDatabase(path)
+    private func rate(finished: Int, queued: Int, seconds: Int? = nil, holdsSnapshot: Bool = false) async throws -> Double {
+        let opened = try await stores.openEmpty()
         let began = BeganTimes()
-        let engine = makeEngine(database, began, workers: 256)
-        let principal = try principal("proof")
-        try await enqueue(1, of: principal, milliseconds: 0, engine, in: database)
-        try await fill(finished, in: database)
-        try await enqueue(max(queued, Self.measured), of: principal, milliseconds: 0, engine, in: database)
-        let reader = holdsSnapshot ? Task { try await hold(database) } : nil
+        let engine = makeEngine(opened.database, stores, began, workers: 256)
+        try await Rows(stores: stores, database: opened.database, engine: engine)
+            .add(finished: finished, queued: queued, of: principal("proof"))
+        let snapshot = HeldSnapshot()
+        let reader = Task { if holdsSnapshot { try await snapshot.hold(on: opened.database) } }
+        if holdsSnapshot { await snapshot.isHeld() }
         let running = Task { try await engine.run() }
         while began.count == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        if let seconds { try await Task.sleep(for: .seconds(seconds) * 3 / 4) }
         let (start, before) = (ContinuousClock.now, began.count)
-        while began.count - before < Self.measured - 1000 { try await Task.sleep(for: .milliseconds(2)) }
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        let done = began.count - before
-        reader?.cancel()
-        _ = await reader?.result
+        let end = seconds.map { start.advanced(by: .seconds($0) / 4) }
+        while end.map({ ContinuousClock.now < $0 }) ?? (began.count - before < measured - 1000) {
+            guard began.count < queued else { throw Stores.Missing(description: "the queue was too short for the time") }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        let rate = Double(began.count - before) / ((ContinuousClock.now - start) / .seconds(1))
+        snapshot.letGo()
+        try await reader.value
         running.cancel()
         _ = await running.result
-        try await database.close()
-        for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: path + suffix) {
-            try FileManager.default.removeItem(atPath: path + suffix)
-        }
-        return Double(done) / seconds
+        try await opened.close()
+        return rate
     }
+}
 
-    /// Copies of one ended job, as the engine leaves them.
-    private func fill(_ count: Int, in database: SQLiteDatabase) async throws {
-        let columns = try await database.read { session in
-            try session.all(
-                "SELECT name FROM pragma_table_info('engine_jobs') WHERE name NOT IN ('id', 'state', 'standing',"
-                    + " 'ended_at', 'prune_at', 'fence', 'progress', 'attempts')"
-            ) { $0.string(0) }
-        }.joined(separator: ", ")
-        for start in stride(from: 0, to: count, by: 100_000) {
-            let end = min(count, start + 100_000)
-            try await database.write { session in
-                try session.execute(
-                    """
-                    WITH RECURSIVE numbers (n) AS (SELECT \(start) UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < \(end))
-                    INSERT INTO engine_jobs (id, state, standing, ended_at, prune_at, fence, progress, attempts, \(columns))
-                    SELECT printf('01900000-0000-7000-8000-%012x', n), 'completed', 6, created_at, created_at + 2592000000000, 1,
-                        100, 0, \(columns)
-                    FROM numbers, (SELECT * FROM engine_jobs WHERE standing = 1 LIMIT 1)
-                    """)
-            }
+/// One read transaction that stays open. Its thread is the driver's, which hears of no cancelled task.
+private final class HeldSnapshot: Sendable {
+    private let isWanted = Mutex(true)
+    private let begun = AsyncStream.makeStream(of: Void.self)
+
+    func hold(on database: any SQLDatabase) async throws {
+        try await database.read { [self] session in
+            _ = try session.count("SELECT count(*) FROM engine_lanes")
+            begun.continuation.finish()
+            while isWanted.withLock({ $0 }) { Thread.sleep(forTimeInterval: 0.01) }
         }
     }
 
-    /// Keeps one read transaction open.
-    private func hold(_ database: SQLiteDatabase) async throws {
-        try await database.read { session in
-            _ = try session.count("SELECT count(*) FROM engine_jobs")
-            while !Task.isCancelled { Thread.sleep(forTimeInterval: 0.01) }
-        }
-    }
+    func isHeld() async { for await _ in begun.stream {} }
+
+    func letGo() { isWanted.withLock { $0 = false } }
 }

@@ -4,22 +4,20 @@ import Synchronization
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
-import WaybillSQLite
 
 struct WallTime: TimeSource {
     func now() -> Timestamp { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
     func sleep(until deadline: Timestamp) async throws { try await ContinuousClock().sleep(for: deadline.since(now())) }
 }
 
-/// Notes when it began, and does nothing, or works for some time.
+/// Notes when it began, and does nothing.
 struct Step: JobHandler {
     static let kind: JobKind = "proof.step"
-    struct Input: Codable, Sendable { var milliseconds = 0 }
+    struct Input: Codable, Sendable {}
     let began: BeganTimes
 
     func run(_ input: Input, from checkpoint: Nothing?, in job: JobContext<Nothing>) async throws -> Nothing {
         began.note(job.principal.tenant, created: job.createdAt)
-        if input.milliseconds > 0 { try await Task.sleep(for: .milliseconds(input.milliseconds)) }
         return Nothing()
     }
 }
@@ -37,17 +35,12 @@ final class BeganTimes: Sendable {
     var count: Int { waits.withLock { $0.values.reduce(0) { $0 + $1.count } } }
 }
 
-func openDatabase(_ path: String) async throws -> SQLiteDatabase {
-    let database = try SQLiteDatabase(path: path)
-    try await SQLMigrator(EngineMigrations.all).migrate(database, now: 0)
-    return database
-}
-
-func makeEngine(_ database: SQLiteDatabase, _ began: BeganTimes, workers: Int) -> JobEngine {
+func makeEngine(_ database: any SQLDatabase, _ stores: Stores, _ began: BeganTimes, workers: Int) -> JobEngine {
     JobEngine(
         database: database, blobs: MemoryBlobs(), handlers: JobHandlers([Step(began: began)]),
-        configuration: EngineConfiguration(workers: workers), name: "proof", time: WallTime(),
-        logger: Logger(label: "proof") { _ in SwiftLogNoOpLogHandler() })
+        configuration: EngineConfiguration(
+            workers: workers, isAlone: !stores.isShared, leaseClock: stores.isShared ? .database : .node), name: "proof",
+        time: WallTime(), logger: Logger(label: "proof") { _ in SwiftLogNoOpLogHandler() })
 }
 
 struct NoTenant: Error {}
@@ -55,20 +48,6 @@ struct NoTenant: Error {}
 func principal(_ tenant: String) throws -> Principal {
     guard let id = TenantID(tenant) else { throw NoTenant() }
     return Principal(tenant: id, user: "proof", roles: [])
-}
-
-/// Enqueues in large transactions.
-func enqueue(_ count: Int, of principal: Principal, milliseconds: Int, _ engine: JobEngine, in database: SQLiteDatabase)
-    async throws
-{
-    let input = try JobCoding.encode(Step.Input(milliseconds: milliseconds))
-    for start in stride(from: 0, to: count, by: 5000) {
-        try await database.write { session in
-            for _ in start..<min(count, start + 5000) {
-                _ = try engine.enqueue(JobRequest(kind: Step.kind, principal: principal, input: input), in: session)
-            }
-        }
-    }
 }
 
 func percentile(_ values: [Double], _ share: Double) -> Double {

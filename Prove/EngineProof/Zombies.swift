@@ -3,24 +3,32 @@ import Logging
 import Synchronization
 import WaybillBlobs
 import WaybillDatabases
-import WaybillDiskBlobs
 import WaybillEngine
-import WaybillSQLite
 
 /// Attempts whose node stands still past their leases while another node takes their jobs over, and which then go on.
 ///
-/// Two engines work on one database and one folder. The first one's clock stands still, so its heart does not beat, and its
+/// Two engines work on one database and one blob store. The first one's clock stands still, so its heart does not beat, and its
 /// handlers stand in the midst of their work; the second one claims all jobs and is in the midst of them when the first goes on.
 struct Zombies {
-    let folder: String
+    let stores: Stores
     let count: Int
 
     func run() async throws -> [String: Double] {
-        let database = try await openDatabase("\(folder)/zombies.db")
-        let blobs = try DiskBlobs(root: folder)
+        let mine = try await stores.openEmpty()
+        // Nodes that share a database have connections of their own to it.
+        let theirs = stores.isShared ? try stores.open() : mine
+        let result = try await stores.withBlobs { try await run(mine.database, theirs.database, $0) }
+        try await mine.close()
+        if stores.isShared { try await theirs.close() }
+        return result
+    }
+
+    private func run(
+        _ mine: any SQLDatabase, _ theirs: any SQLDatabase, _ blobs: any BlobStore
+    ) async throws -> [String: Double] {
         let scene = Scene()
-        let stopped = engine("stopped", database, blobs, scene, StoppableTime(scene: scene))
-        let other = engine("other", database, blobs, scene, WallTime())
+        let stopped = engine("stopped", mine, blobs, scene, StoppableTime(scene: scene))
+        let other = engine("other", theirs, blobs, scene, WallTime())
         let owner = try principal("proof")
         let first = Task { try await stopped.run() }
         var jobs: [JobID] = []
@@ -36,10 +44,9 @@ struct Zombies {
         var completed = 0
         for job in jobs { completed += try await end(of: job, other).state == .completed ? 1 : 0 }
         scene.change { $0.isStopped = false }
-        let wrong = try await wrongOutputs(jobs, other)
+        let wrong = try await wrongOutputs(jobs, other, blobs)
         for task in [first, second] { task.cancel() }
         _ = await (first.result, second.result)
-        try await database.close()
         let state = scene.state
         return [
             "tried": Double(count), "refused": Double(state.refused), "accepted": Double(state.accepted),
@@ -48,11 +55,13 @@ struct Zombies {
     }
 
     private func engine(
-        _ name: String, _ database: SQLiteDatabase, _ blobs: DiskBlobs, _ scene: Scene, _ time: any TimeSource
+        _ name: String, _ database: any SQLDatabase, _ blobs: any BlobStore, _ scene: Scene, _ time: any TimeSource
     ) -> JobEngine {
         JobEngine(
             database: database, blobs: blobs, handlers: JobHandlers([Contested(node: name, scene: scene)]),
-            configuration: EngineConfiguration(leaseSeconds: 2, workers: count, isAlone: false), name: name, time: time,
+            configuration: EngineConfiguration(
+                leaseSeconds: 2, workers: count, isAlone: false, leaseClock: stores.isShared ? .database : .node),
+            name: name, time: time,
             logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() })
     }
 
@@ -64,14 +73,18 @@ struct Zombies {
     }
 
     /// Jobs whose output or artifact is not the living one's alone.
-    private func wrongOutputs(_ jobs: [JobID], _ engine: JobEngine) async throws -> Int {
+    private func wrongOutputs(_ jobs: [JobID], _ engine: JobEngine, _ blobs: any BlobStore) async throws -> Int {
         var wrong = 0
         for job in jobs {
             let artifacts = try await engine.artifacts(of: job)
             let record = try await engine.find(job)
+            var bytes: [UInt8] = []
+            for segment in artifacts.flatMap(\.segments) {
+                for try await chunk in try await blobs.read(segment.key, range: 0..<segment.length) { bytes += chunk }
+            }
             let isRight =
-                record?.output?.contains("other") == true && artifacts.count == 1
-                && artifacts.allSatisfy { $0.artifact.length == Int64("other".utf8.count) && $0.segments.count == 1 }
+                record?.output?.contains("other") == true && artifacts.count == 1 && bytes == Array("other".utf8)
+                && artifacts[0].artifact.length == Int64(bytes.count)
             wrong += isRight ? 0 : 1
         }
         return wrong

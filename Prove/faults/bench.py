@@ -21,8 +21,7 @@ class Bench:
     def begin(self):
         """A server with some content."""
         self.stack.start()
-        host, port = self.stack.address()
-        self.client = Client(host, port, self.stack.token("acme", "ada", "editor"))
+        self.client = Client(self.stack.addresses(), self.stack.token("acme", "ada", "editor"))
         self.client.TIMEOUT = 25
         for type in ("notes", "book"):
             self.sure("PUT", "/content/types/" + type, DEFINITION)

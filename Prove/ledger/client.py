@@ -43,11 +43,22 @@ class Client:
 
     TIMEOUT = 60
 
-    def __init__(self, host, port, token):
-        self.host, self.port, self.token = host, port, token
+    def __init__(self, addresses, token, chance=None):
+        """`addresses` of nodes, each a (host, port). With several of them, `chance` says when it goes to another one."""
+        self.addresses, self.token, self.chance = list(addresses), token, chance
+        self.place = chance.randrange(len(self.addresses)) if chance else 0
         self.connection = None
 
+    def hop(self):
+        """Goes to the next node, if there is another one."""
+        if len(self.addresses) > 1:
+            self.close()
+            self.place = (self.place + 1) % len(self.addresses)
+
     def call(self, method, path, body=None, headers=None):
+        # Each node must know at once what another one has answered.
+        if self.chance and self.chance.random() < 0.3:
+            self.hop()
         fields = {"authorization": "Bearer " + self.token, **(headers or {})}
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
@@ -83,7 +94,7 @@ class Client:
             raise Lost("%s %s: %r" % (method, path, error))
 
     def _connect(self):
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=self.TIMEOUT)
+        connection = http.client.HTTPConnection(*self.addresses[self.place], timeout=self.TIMEOUT)
         try:
             connection.connect()
         except OSError as error:

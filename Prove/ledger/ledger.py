@@ -17,6 +17,8 @@ class Ledger:
         self.file = open(path, "a", buffering=1)
         self.lock = threading.RLock()
         self.counters = collections.Counter()
+        # Seconds that the slowest answer took, or that somebody waited for one that was lost.
+        self.longest_wait = 0
         self.broken = []
         # By (tenant, type), by item.
         self.items = collections.defaultdict(lambda: collections.defaultdict(History))
@@ -31,6 +33,10 @@ class Ledger:
     def count(self, what, by=1):
         with self.lock:
             self.counters[what] += by
+
+    def waited(self, seconds):
+        with self.lock:
+            self.longest_wait = max(self.longest_wait, seconds)
 
     def violate(self, kind, text):
         assert kind in KINDS, kind

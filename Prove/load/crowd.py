@@ -6,6 +6,7 @@ from ledger.items import DEFINITION
 from load.exporter import Exporter
 from load.importer import Importer
 from load.watcher import Watcher
+from load.world import World
 from load.writers import ItemWriter, StreamWriter
 
 TYPES = ("notes", "rows", "book")
@@ -13,7 +14,7 @@ TYPES = ("notes", "rows", "book")
 
 def make_types(world, types=TYPES):
     client = world.client("owner", "admin")
-    for type in types:
+    for type in (*types, World.PROBE):
         answer = world.until_answered(client, "PUT", "/content/types/" + type, DEFINITION)
         world.ledger.hold(answer.status in (200, 201), "wrong answers", "PUT type %s: %r" % (type, answer))
     client.close()

@@ -112,10 +112,13 @@ class Exporter(JobControl, Actor):
             try:
                 connection, response = self.client.stream("GET", path, headers)
             except (NotSent, Lost):
+                self.client.hop()
                 time.sleep(0.02)
                 continue
             try:
                 if response.status == 503:
+                    self.client.hop()
+                    time.sleep(0.1)
                     continue
                 if response.status not in ((206,) if data else (200,)):
                     self.ledger.violate("wrong answers", "download %s: %d %s" % (path, response.status, response.read(300)))

@@ -120,6 +120,7 @@ class JobControl:
         try:
             connection, response = self.client.stream("GET", "/jobs/%s/events" % job.id, headers)
         except (NotSent, Lost):
+            self.client.hop()
             return False
         try:
             if response.status == 200:

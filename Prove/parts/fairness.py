@@ -6,8 +6,14 @@ from parts.zombies import engine_proof
 def run(proof):
     ledger = proof.ledger("fairness")
     queued = proof.size(full=100_000, quick=60_000)
-    # Noise of the machine only lengthens a wait.
-    result = min((engine_proof(proof, "fairness", queued) for _ in range(3)), key=lambda found: found["besideP99"] / bound(found))
+    # Noise of the machine only lengthens a wait, so that one measurement that is good is enough.
+    result = None
+    for _ in range(3):
+        found = engine_proof(proof, "fairness", queued)
+        if result is None or found["besideP99"] / bound(found) < result["besideP99"] / bound(result):
+            result = found
+        if result["besideP99"] <= bound(result) and result["left"] > 0:
+            break
     ledger.hold(
         result["besideP99"] <= bound(result), "stuck",
         "p99 of the wait is %.1f ms beside %d jobs, %.1f ms alone" % (result["besideP99"], queued, result["aloneP99"]))

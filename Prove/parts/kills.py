@@ -1,9 +1,10 @@
-"""The kill loop: mixed load over the real binary, `kill -9` at random moments, and everything is still true."""
+"""The kill loop: mixed load over the real binary, `kill -9` and worse at random moments, and everything is still true."""
 
+import collections
 import random
-import signal
 import time
 
+from faults.disturbances import disturb
 from load.checks import check_all
 from load.crowd import finish, make_types, mixed
 from load.world import World
@@ -13,27 +14,31 @@ SWEEP_SECONDS = 16
 
 
 def run(proof):
-    kills = proof.size(full=300, quick=15)
-    per_round = proof.size(full=30, quick=15)
+    kills = proof.size(full=300, quick=15 if proof.stack_name == "sqlite" else 12)
+    per_round = proof.size(full=30, quick=kills)
     rng = random.Random(proof.seed)
     ledger = proof.ledger("kills")
-    recoveries, done = [], 0
-    number = 0
+    recoveries, fired = collections.defaultdict(list), collections.Counter()
+    done, number = 0, 0
     while done < kills and not ledger.broken:
         number += 1
         stack = proof.stack("kills-%d" % number, {"engine.orphanSeconds": "5s"})
         count = min(per_round, kills - done)
-        recoveries += one_round(proof, stack, ledger, "%s.%d" % (proof.seed, number), rng, count)
+        one_round(proof, stack, ledger, "%s.%d" % (proof.seed, number), rng, count, recoveries, fired)
         done += count
         proof.say("%d of %d kills" % (done, kills))
         if not ledger.broken:
             proof.forget(stack)
-    proof.fault("kills", fired=done, survived=done if not ledger.broken else 0)
-    proof.recovered("kills", recoveries)
+    for name, count in fired.items():
+        proof.fault(name if len(fired) > 1 else "kills", fired=count, survived=count if not ledger.broken else count - 1)
+    if len(fired) > 1:
+        proof.fault("kills", fired=done, survived=done if not ledger.broken else done - 1)
+    for name, seconds in recoveries.items():
+        proof.recovered(name if len(fired) > 1 else "kills", seconds)
     proof.judge("kills", ledger, "%d kills, each followed by a recovery" % done)
 
 
-def one_round(proof, stack, ledger, seed, rng, kills):
+def one_round(proof, stack, ledger, seed, rng, kills, recoveries, fired):
     """A fresh installation under load, so many kills, and then all checks."""
     world = World(stack, ledger, seed, patience=proof.size(full=90, quick=40))
     ledger.jobs.clear()
@@ -41,7 +46,6 @@ def one_round(proof, stack, ledger, seed, rng, kills):
     ledger.count("rounds")
     stack.start()
     world.up.set()
-    recoveries = []
     try:
         make_types(world)
         actors = mixed(world)
@@ -50,7 +54,10 @@ def one_round(proof, stack, ledger, seed, rng, kills):
         began, before = time.monotonic(), ledger.counters["answers"]
         for _ in range(kills):
             time.sleep(pause(rng))
-            recoveries.append(kill_and_restart(world, stack, rng))
+            name, seconds = something(world, stack, rng, proof.disturbances)
+            fired[name] += 1
+            recoveries[name].append(seconds)
+            ledger.hold(seconds <= 10, "stuck", "ready again after %.1f s: %s" % (seconds, name))
             if ledger.broken:
                 break
         proof.load_held("kills", ledger.counters["answers"] - before, time.monotonic() - began)
@@ -62,32 +69,23 @@ def one_round(proof, stack, ledger, seed, rng, kills):
         world.over.set()
         status = stack.stop() if stack.is_running else None
     if ledger.broken:
-        return recoveries
+        return
     ledger.hold(status == 0, "wrong answers", "SIGTERM ended the server with %s" % status)
     for kind, text in stack.audit():
         ledger.violate(kind, text)
-    return recoveries
+
+
+def something(world, stack, rng, only):
+    """One disturbance, chosen by its weight. One that does not come about does not count, and another is chosen."""
+    names, weights = zip(*((name, weight) for name, weight in stack.disturbances if only is None or name in only))
+    while True:
+        (name,) = rng.choices(names, weights)
+        seconds = disturb(name, world, stack, rng)
+        if seconds is not None:
+            return name, seconds
+        world.ledger.count("disturbances that did not come about")
 
 
 def pause(rng):
     """Mostly long enough for work to be done, sometimes in the middle of a recovery."""
     return rng.choice((0, 0.05, 0.2, rng.uniform(0.3, 1.5), rng.uniform(0.3, 1.5), rng.uniform(0.5, 3)))
-
-
-def kill_and_restart(world, stack, rng):
-    """Returns the seconds until it is ready again."""
-    world.ledger.note("kill")
-    world.up.clear()
-    stack.kill()
-    world.last_kill = time.monotonic()
-    if rng.random() < 0.15:
-        # Again, while it recovers.
-        stack.launch()
-        time.sleep(rng.uniform(0, 0.4))
-        stack.kill()
-        world.ledger.count("kills while starting")
-    seconds = stack.start()
-    world.ledger.hold(seconds <= 10, "stuck", "ready again after %.1f s" % seconds)
-    world.up.set()
-    world.last_kill = time.monotonic()
-    return seconds

@@ -97,8 +97,7 @@ def check_image(proof, ledger, stack, copy, moment, name):
         crashed.data = disk.mount / "data"
         crashed.tokens = stack.tokens
         seconds = crashed.start()
-        host, port = crashed.address()
-        client = Client(host, port, stack.token(World.TENANT, "owner", "admin"))
+        client = Client(crashed.addresses(), stack.token(World.TENANT, "owner", "admin"))
         _check_jobs(ledger, client, jobs)
         for (_, type), keys in items.items():
             answer = client.call(

@@ -42,7 +42,7 @@ def sweep(proof, bench, make, action, sticky, places):
     if not bench.stack.is_running:
         bench.begin()
     # While the disk is full nothing ends, so that each point takes a second.
-    step = proof.size(full=4, quick=24) if sticky else proof.size(full=1, quick=9)
+    step = proof.size(full=4, quick=30) if sticky else proof.size(full=1, quick=12)
     number, fired_in_all = 1 + (proof.seed % step), 0
     while number < LIMIT:
         flow = make(bench)

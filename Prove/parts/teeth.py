@@ -17,16 +17,23 @@ BUGS = {
     "dropsNotice": "kills", "losesBatch": "kills", "forgetsCut": "kills", "skipsIndexRow": "kills", "miscountsItems": "kills",
     "repeatsImport": "kills", "forgetsOwner": "kills", "forgetsTenant": "kills", "shiftsRange": "kills",
 }
+# Of several nodes and their stores: also by which disturbances of the kill loop.
+SHARED_BUGS = {
+    "ignoresFence": ("zombies", None), "forgetsDead": ("kills", ("takeover",)), "beatsByOwnClock": ("kills", ("takeover",)),
+    "repeatsCommit": ("kills", ("lose a commit's answer",)), "takesNoTurn": ("kills", ("kill", "cut the database")),
+    "believesLostPut": ("kills", ("lose a blob",)),
+}
 VARIABLE = "WAYBILL_SEEDED_BUG"
 
 
 class SeededProof(Proof):
     """A run of one part on the build with a seeded bug. What it says is kept, not shown."""
 
-    def __init__(self, whole, bug, binary):
-        super().__init__(whole.root, whole.work / ("teeth-" + bug), whole.seed, True, whole.stack_class.name, binary)
+    def __init__(self, whole, bug, binary, disturbances=None):
+        super().__init__(whole.root, whole.work / ("teeth-" + bug), whole.seed, True, whole.stack_name, binary)
         self.bug = bug
-        self.version = whole.version
+        self.disturbances = disturbances
+        self.versions = whole.versions
         self.said = []
 
     def say(self, text):
@@ -41,19 +48,20 @@ class SeededProof(Proof):
 def run(proof):
     binary = build(proof)
     caught, missed = [], []
+    # By bug: the part, and the disturbances.
+    bugs = SHARED_BUGS if proof.stack_name == "postgres" else {bug: (part, None) for bug, part in BUGS.items()}
+    bugs = {bug: how for bug, how in bugs.items() if not proof.bugs or bug in proof.bugs}
     # The same build without any bug has nothing to be found: otherwise "caught" would mean nothing.
-    bugs = {bug: part for bug, part in BUGS.items() if not proof.bugs or bug in proof.bugs}
     for part in PARTS:
-        if part not in bugs.values():
+        if part not in [part for part, _ in bugs.values()]:
             continue
         reason = look(SeededProof(proof, "none", binary), part)
         if reason:
             proof.check("teeth", False, "%s finds something without any bug: %s" % (part, reason))
             return
-    for bug, part in bugs.items():
-        seeded = SeededProof(proof, bug, binary)
+    for bug, (part, disturbances) in bugs.items():
+        seeded = SeededProof(proof, bug, binary, disturbances)
         reason = look(seeded, part)
-        proof.version = proof.version or seeded.version
         (caught if reason else missed).append(bug)
         proof.say("%-20s %-9s %s" % (bug, part, "caught: " + reason[:130] if reason else "MISSED"))
         if reason:

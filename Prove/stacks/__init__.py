@@ -1,5 +1,6 @@
 """The installations that can be proved, by name."""
 
+from stacks.postgres import PostgresStack
 from stacks.sqlite import SQLiteStack
 
-STACKS = {"sqlite": SQLiteStack}
+STACKS = {"sqlite": SQLiteStack, "postgres": PostgresStack}

@@ -11,37 +11,44 @@ class Stack(abc.ABC):
 
     #: As it is said on the command line.
     name = ""
-    #: How many nodes it has; each has an address.
-    nodes = 1
-
-    @abc.abstractmethod
-    def start(self, node=0):
-        """Starts a node and waits until it is ready. Returns the seconds that took."""
+    #: What may happen to it in the kill loop, by how often: names in `faults/disturbances.py`.
+    disturbances = ()
+    #: A 503 says for sure that nothing was done. Where a commit may be in doubt, it does not.
+    refusals_are_sure = True
 
     @property
     @abc.abstractmethod
+    def members(self):
+        """Its nodes: a list of `Node`."""
+
+    @abc.abstractmethod
+    def start(self):
+        """Starts all of it and waits until every node is ready. Returns the seconds that took."""
+
+    @property
     def is_running(self):
-        """Whether a process of it is there."""
+        """Whether a process of the server is there."""
+        return any(node.is_running for node in self.members)
 
     @abc.abstractmethod
-    def kill(self, node=0):
-        """SIGKILL, and waits for the end."""
+    def kill(self):
+        """SIGKILL to every node, and waits for the end."""
 
     @abc.abstractmethod
-    def stop(self, node=0):
-        """SIGTERM, and waits for the end. Returns the exit status."""
+    def stop(self):
+        """SIGTERM to every node, and waits for the end. Returns the exit status, the worst of all."""
 
-    @abc.abstractmethod
-    def signal(self, number, node=0):
-        """Sends a signal and waits for nothing."""
-
-    @abc.abstractmethod
-    def address(self, node=0):
-        """(host, port) of a node; it stays the same over restarts."""
+    def addresses(self):
+        """(host, port) of every node; they stay the same over restarts."""
+        return [node.address for node in self.members]
 
     @abc.abstractmethod
     def token(self, tenant, user, *roles):
         """A bearer token that is good for the whole run."""
+
+    @abc.abstractmethod
+    def rows(self, query):
+        """What the database answers to a query that only reads: a list of lists."""
 
     @abc.abstractmethod
     def audit(self):
@@ -51,6 +58,12 @@ class Stack(abc.ABC):
     def versions(self):
         """What it consists of, in a few words."""
 
-    @abc.abstractmethod
-    def log(self):
-        """What the nodes have written, as text."""
+    def engine_stores(self):
+        """Where the program that runs the engine alone keeps its rows and blobs, as it takes them; nothing: in its folder."""
+        return {}
+
+    def keep(self):
+        """Brings what lies elsewhere into its folder, which is kept."""
+
+    def forget(self):
+        """Its data were good: what lies outside its folder goes."""
