@@ -24,17 +24,17 @@ struct ControlTests {
 
     @Test("an export that waits is cancelled at once and never starts")
     func cancelPending() async throws {
-        try await withServer(["engine.workers": "1"]) { server in
-            let ada = try await server.slowUser()
-            let running = try await ada.slowExport()
-            let waiting = try await ada.export(SlowContent.request)
+        try await withOneWorker { server in
+            let ada = try await server.newUser("editor")
+            try await ada.makeArticles(1)
+            let worker = try await server.holdWorker()
+            let waiting = try await ada.export()
             let answer = try await ada.post("/content/export/\(waiting)/cancel")
             #expect(answer.status == 202)
             let job = try await ada.job(waiting)
             #expect(job["state"]?.string == "cancelled" && job["startedAt"] == nil && job["attempts"]?.integer == 0)
             #expect(try await ada.post("/content/export/\(waiting)/cancel").status == 409)
-            _ = try await ada.post("/content/export/\(running)/cancel")
-            _ = try await ada.wait(running)
+            try await worker.release()
         }
     }
 

@@ -142,7 +142,7 @@ import Testing
     @Test("after kills and the sweep, the disk holds what the finished exports point at, and nothing else")
     func sweep() async throws {
         try await withServer(Self.settings, filesAreOnDisk: true) { server in
-            let ada = try await server.slowUser()
+            let ada = try await server.slowUser(rows: 2 * SlowContent.rows)
             let id = try await ada.slowExport()
             for deaths in 0..<3 {
                 _ = try await poll("a checkpoint") { () -> Bool? in
@@ -238,15 +238,18 @@ import Testing
 
     @Test("a job that waits when the server is killed is still there, and runs")
     func pending() async throws {
-        try await withServer(["engine.workers": "1"]) { server in
-            let ada = try await server.slowUser()
-            let running = try await ada.slowExport()
-            let waiting = try await ada.export(#"{"contentType": "wide", "format": "csv", "fields": ["id"]}"#)
-            _ = try await ada.post("/content/export/\(running)/cancel")
+        try await withOneWorker { server in
+            let ada = try await server.newUser("editor")
+            try await ada.makeArticles(3)
+            let worker = try await server.holdWorker()
+            let waiting = try await ada.export()
+            let cancel = try await worker.owner.post("/content/export/\(worker.job)/cancel")
             await server.kill()
+            #expect(cancel.status == 202)
             try await server.start()
-            #expect(try await ada.wait(running)["state"]?.string == "cancelled", "an acknowledged cancel is not forgotten")
-            #expect(try await ada.wait(waiting)["result"]?["exported"]?.integer == SlowContent.rows)
+            let ended = try await worker.owner.wait(worker.job)
+            #expect(ended["state"]?.string == "cancelled", "an acknowledged cancel is not forgotten")
+            #expect(try await ada.wait(waiting)["result"]?["exported"]?.integer == 3)
         }
     }
 }

@@ -1,6 +1,6 @@
 import Testing
 
-@Suite(.server(["exports.linkTTL": "10s"]))
+@Suite(.server(["exports.linkTTL": "20s"]))
 struct DownloadTests {
     /// Somebody with a finished export of 300 articles, its status and its file.
     private func finished() async throws -> (ada: User, job: JSON, id: String, file: RawResponse) {

@@ -123,12 +123,10 @@ import Testing
 
     @Test("a passphrase is in no file of the server and in no log, while its job waits, runs, and has ended")
     func passphrase() async throws {
-        try await withServer(["engine.workers": "1"]) { server in
+        try await withOneWorker { server in
             let ada = try await server.user("ada", of: "acme", "admin")
             try await ada.makeArticles(200)
-            // One slow export holds the only worker, so that the backup waits.
-            let slow = try await server.slowUser()
-            let blocker = try await slow.slowExport()
+            let worker = try await server.holdWorker()
             let body = #"{"passphrase": "\#(Self.passphrase)"}"#
             let started = try await ada.send(
                 "POST", "/backup/schedule", Array(body.utf8), type: "application/json", headers: [("Idempotency-Key", "k")])
@@ -137,7 +135,7 @@ import Testing
             for path in ["/jobs/\(id)", "/backup/jobs/\(id)", "/audit-log/events"] {
                 #expect(try await ada.get(path).text.contains("battery") == false, "\(path)")
             }
-            _ = try await slow.post("/content/export/\(blocker)/cancel")
+            try await worker.release()
             let job = try await poll("the end") { () -> JSON? in
                 let job = try await ada.get("/jobs/\(id)").json()
                 return ["completed", "failed"].contains(job["state"]?.string) ? job : nil

@@ -86,14 +86,13 @@ struct ErrorPolicyTests {
 
     @Test("a type that is deleted while its export waits fails the job")
     func deletedType() async throws {
-        try await withServer(["engine.workers": "1"]) { server in
-            let slow = try await server.slowUser()
+        try await withOneWorker { server in
             let ada = try await server.newUser("editor")
             try await ada.makeArticles(1)
-            let blocker = try await slow.slowExport()
+            let worker = try await server.holdWorker()
             let id = try await ada.export()
             #expect(try await ada.delete("/content/types/article").status == 204)
-            _ = try await slow.post("/content/export/\(blocker)/cancel")
+            try await worker.release()
             let job = try await ada.wait(id)
             #expect(job["state"]?.string == "failed" && job["error"]?["code"]?.string == "UNKNOWN_CONTENT_TYPE")
         }

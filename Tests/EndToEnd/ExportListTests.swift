@@ -45,18 +45,20 @@ struct ExportListTests {
 
     @Test("the list holds only jobs in the state that was asked for")
     func status() async throws {
-        let ada = try await sharedServer().user("ada", of: "filter", "editor")
-        try await SlowContent.store(ada)
+        try await withOneWorker { try await status($0) }
+    }
+
+    private func status(_ server: ServerFixture) async throws {
+        let ada = try await server.user("holder", of: "holders", "editor")
         try await ada.makeArticles(1)
         let completed = try #require(try await ada.exported()["jobId"]?.string)
         let failed = try await failing(ada)
-        let running = try await ada.slowExport()
-        // One export at a time: these two wait.
+        let running = try await server.holdWorker().job
         let cancelled = try await ada.export()
         _ = try await ada.post("/content/export/\(cancelled)/cancel")
         let paused = try await ada.export()
         _ = try await ada.post("/jobs/\(paused)/pause")
-        let pending = try await ada.export(SlowContent.request)
+        let pending = try await ada.export()
         let expected = [
             "completed": completed, "failed": failed, "running": running, "cancelled": cancelled, "paused": paused,
             "pending": pending,

@@ -43,19 +43,20 @@ import Testing
 
     @Test("every route that changes something honours Idempotency-Key: the same answer, and nothing is done twice")
     func all() async throws {
-        try await withServer(["engine.workers": "1"]) { server in
+        try await withOneWorker { server in
             let ada = try await server.user("ada", of: "acme", "admin")
             let system = try await server.user("ops", of: "operations", "system")
             let driver = Driver()
             try await content(ada, driver)
             let ended = try #require(try await ada.exported()["jobId"]?.string)
             try await restores(ada, driver)
-            let slow = try await server.slowUser(rows: 3 * SlowContent.rows)
-            let export = try await whileBusy(slow) { try await exports(ada, driver) }
-            try await whileBusy(slow) { try await controls(export, ada, driver) }
-            try await whileBusy(slow) { try await imports(ada, driver) }
-            try await whileBusy(slow) { try await auditLog(ada, driver) }
-            try await whileBusy(slow) { try await backups(ada, driver) }
+            let worker = try await server.holdWorker()
+            let export = try await exports(ada, driver)
+            try await controls(export, ada, driver)
+            try await imports(ada, driver)
+            try await auditLog(ada, driver)
+            try await backups(ada, driver)
+            try await worker.release()
             try await driver.twice("revokeExport", ada, "DELETE", "/content/export/\(ended)")
             let notice = try await poll("a notice") {
                 try await ada.get("/notifications").json()["notifications"]?[0]?["id"]?.string
@@ -85,15 +86,6 @@ import Testing
             let driven = await driver.driven
             #expect(driven == changing, "routes that this test does not drive, or that are gone")
         }
-    }
-
-    /// Does something while a slow export holds the only worker, so that the jobs that it starts wait.
-    private func whileBusy<Made>(_ slow: User, _ body: () async throws -> Made) async throws -> Made {
-        let blocker = try await slow.slowExport()
-        let made = try await body()
-        #expect(
-            try await slow.post("/content/export/\(blocker)/cancel").status == 202, "the worker was not held for as long as that")
-        return made
     }
 
     private func content(_ ada: User, _ driver: Driver) async throws {

@@ -73,16 +73,15 @@ struct RightsTests {
 
     @Test("the rights that count are those when the job begins, not those when it was asked for")
     func currentRights() async throws {
-        try await withServer(["engine.workers": "1"]) { server in
-            let slow = try await server.slowUser()
+        try await withOneWorker { server in
             let tenant = server.newTenant()
             try await pages(server, tenant)
             let before = try await server.user("cid", of: tenant, "reader", "press")
-            let blocker = try await slow.slowExport()
+            let worker = try await server.holdWorker()
             let id = try await before.export(Self.request)
             let after = try await server.user("cid", of: tenant, "reader")
             #expect(try await after.get("/jobs/\(id)").json()["state"]?.string == "pending", "the test came too late")
-            _ = try await slow.post("/content/export/\(blocker)/cancel")
+            try await worker.release()
             let job = try await after.wait(id)
             #expect(job["result"]?["exported"]?.integer == 6)
             #expect(try await !after.download(id).text.contains("press"))
@@ -91,16 +90,15 @@ struct RightsTests {
 
     @Test("one who has lost the right to export meanwhile gets no file: the job fails and says why")
     func lostScope() async throws {
-        try await withServer(["engine.workers": "1"]) { server in
-            let slow = try await server.slowUser()
+        try await withOneWorker { server in
             let tenant = server.newTenant()
             try await pages(server, tenant)
             let before = try await server.user("cid", of: tenant, "reader")
-            let blocker = try await slow.slowExport()
+            let worker = try await server.holdWorker()
             let id = try await before.export(Self.request)
             let after = try await server.user("cid", of: tenant, "auditor")
             #expect(try await after.get("/jobs/\(id)").json()["state"]?.string == "pending", "the test came too late")
-            _ = try await slow.post("/content/export/\(blocker)/cancel")
+            try await worker.release()
             let root = try await server.user("root", of: tenant, "admin")
             let job = try await root.wait(id)
             #expect(job["state"]?.string == "failed" && job["error"]?["code"]?.string == "RIGHTS_LOST")

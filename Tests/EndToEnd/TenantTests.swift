@@ -55,16 +55,15 @@ import Testing
 
     @Test("while a tenant is being erased it is let in nowhere, and what was under way brings it not back")
     func closed() async throws {
-        try await withServer(["engine.workers": "1"]) { server in
+        try await withOneWorker { server in
             let system = try await server.user("ops", of: "operations", "system")
             let ada = try await server.user("ada", of: "acme", "admin")
             try await ada.makeArticles(20)
             let made = try await ada.post("/apikeys", #"{"user": "robot", "roles": ["editor"]}"#).json()
             var robot = User(server: server, tenant: "acme", name: "robot", token: nil)
             robot.apiSecret = try #require(made["secret"]?.string)
-            // The only worker is busy, so that the erasure waits for its turn.
-            let slow = try await server.slowUser()
-            let blocker = try await slow.slowExport()
+            // The erasure waits for its turn.
+            let worker = try await server.holdWorker()
             let pending = try await ada.export()
             let job = try await withThrowingTaskGroup(of: Void.self) { group in
                 let (begun, feed) = AsyncStream<Void>.makeStream()
@@ -94,7 +93,7 @@ import Testing
             }
             #expect(
                 try await system.get("/tenants").json()["tenants"]?.array?.contains { $0["state"]?.string == "erasing" } == true)
-            _ = try await slow.post("/content/export/\(blocker)/cancel")
+            try await worker.release()
             #expect(try await system.wait(job, in: "/jobs")["state"]?.string == "completed")
             for user in [ada, again] { #expect(try await user.get("/content/types").status == 410) }
             #expect(try await robot.get("/content/types").status == 401, "its key is gone")
@@ -150,20 +149,15 @@ import Testing
 
     @Test("a flood of one tenant does not hold up another's first export")
     func fairness() async throws {
-        try await withServer(["engine.workers": "1"]) { server in
-            let slow = try await server.slowUser()
+        try await withOneWorker { server in
             let ada = try await server.newUser("editor")
             let bob = try await server.newUser("editor")
             for user in [ada, bob] { try await user.makeArticles(5) }
-            let blocker = try await slow.slowExport()
-            // All at once: one after the other they could take longer than what holds the worker.
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<40 { group.addTask { _ = try await ada.export() } }
-                try await group.waitForAll()
-            }
+            let worker = try await server.holdWorker()
+            for _ in 0..<40 { _ = try await ada.export() }
             let id = try await bob.export()
             #expect(try await bob.job(id)["state"]?.string == "pending", "the test came too late")
-            _ = try await slow.post("/content/export/\(blocker)/cancel")
+            try await worker.release()
             let started = try #require(try await bob.wait(id)["startedAt"]?.string)
             let flood = try await poll("the end of the flood") { () -> [JSON]? in
                 let list = try await ada.get("/content/export?status=completed&size=200").json()

@@ -113,7 +113,7 @@ func within<T: Sendable>(_ limit: Duration, _ what: String, _ body: @escaping @S
 
 /// Asks again and again, as there is no signal from another process, until there is an answer.
 func poll<T: Sendable>(
-    _ what: String, every pause: Duration = .milliseconds(20), atMost limit: Duration = .seconds(90),
+    _ what: String, every pause: Duration = .milliseconds(20), atMost limit: Duration = .seconds(240),
     _ body: @escaping @Sendable () async throws -> T?
 ) async throws -> T {
     try await within(limit, what) {
