@@ -33,7 +33,8 @@ import Testing
         let stores = try await SharedStores()
         try await withNode("api", stores) { api in
             let ada = try await stores.user("ada", of: "acme", at: api, "editor")
-            try await SlowContent.store(ada)
+            // It is cancelled in the end, so it may be a long one.
+            try await SlowContent.store(ada, rows: 6 * SlowContent.rows)
             let waiting = try await ada.export(SlowContent.request)
             let asked = try await ada.get("/jobs/\(waiting)").json()
             #expect(asked["state"]?.string == "pending" && asked["waitingFor"] != nil, "an api node runs nothing: \(asked)")
