@@ -12,6 +12,19 @@ import WaybillBlobs
         }
     }
 
+    @Test("a bucket that was just made may be seen a little later; one that nobody wanted made is missed at once")
+    func newBucket() async throws {
+        try await S3Fixture.run(createsBucket: true) { fixture in
+            fixture.server.fail(.head, times: 2, FaultyStore.error(404, "NoSuchBucket"))
+            try await fixture.store.prepare()
+            #expect(fixture.server.count(.head) == 3 && fixture.waits.all.count == 2)
+        }
+        try await S3Fixture.run { fixture in
+            let error = await #expect(throws: BlobError.self) { try await fixture.store.prepare() }
+            #expect(fixture.server.count(.head) == 1, "\(String(describing: error))")
+        }
+    }
+
     @Test("an answer that breaks off is followed by another for the rest", arguments: [0, 1, 700_000])
     func resumed(count: Int) async throws {
         try await S3Fixture.run { s3 in

@@ -46,8 +46,15 @@ public final class S3Blobs: BlobStore {
     /// - Throws: `BlobError`.
     public func prepare() async throws {
         try await telling("looking for the bucket \(configuration.bucket)") {
-            if configuration.createsBucket { try await createBucket() }
-            _ = try await client.send(S3Request("HEAD"))
+            guard configuration.createsBucket else { return _ = try await client.send(S3Request("HEAD")) }
+            try await createBucket()
+            // A store of several nodes may show it a little later, all the more if it was asked for it just before.
+            let patience = BlobRetries(
+                BlobRetryPolicy(triesMax: 8, firstDelay: .milliseconds(200), delayMax: .seconds(3)), sleep: retries.sleep,
+                random: retries.random)
+            _ = try await patience.run({ ($0 as? S3Failure)?.status == 404 ? .zero : nil }) { _ in
+                try await client.send(S3Request("HEAD"))
+            }
         }
     }
 

@@ -16,12 +16,13 @@ struct S3Fixture {
 
     init(
         triesMax: Int = 4, tryTimeout: Duration = .seconds(20), silenceMax: Duration = .seconds(15), isVirtual: Bool = false,
-        credentials: S3CredentialSource? = nil
+        createsBucket: Bool = false, credentials: S3CredentialSource? = nil
     ) async throws {
         let server = server
         scripted = try await ScriptedServer { server.react($0) }
         var configuration = try S3Configuration(
             "s3://bucket/in/here?endpoint=http://localhost:\(scripted.port)&style=\(isVirtual ? "virtual" : "path")")
+        configuration.createsBucket = createsBucket
         configuration.tryTimeout = tryTimeout
         configuration.silenceMax = silenceMax
         configuration.parts = PartPlan(bytesMin: 5 << 20, bytesInFlight: 10 << 20)
@@ -47,10 +48,11 @@ struct S3Fixture {
 
     static func run(
         triesMax: Int = 4, tryTimeout: Duration = .seconds(20), silenceMax: Duration = .seconds(15), isVirtual: Bool = false,
-        _ body: (S3Fixture) async throws -> Void
+        createsBucket: Bool = false, _ body: (S3Fixture) async throws -> Void
     ) async throws {
         let fixture = try await S3Fixture(
-            triesMax: triesMax, tryTimeout: tryTimeout, silenceMax: silenceMax, isVirtual: isVirtual)
+            triesMax: triesMax, tryTimeout: tryTimeout, silenceMax: silenceMax, isVirtual: isVirtual,
+            createsBucket: createsBucket)
         try await body(fixture)
         try await fixture.stop()
     }
