@@ -10,16 +10,22 @@ struct BoundBytes {
     private var capacity = 0
     private var count = 0
 
-    /// Makes room for all arguments. What was bound before must not be used any more.
-    mutating func reserve(for arguments: [SQLValue]) {
-        var needed = 1
+    /// How many bytes of texts and blobs there are.
+    static func bytes(of arguments: [SQLValue]) -> Int {
+        var bytes = 0
         for argument in arguments {
             switch argument {
-            case .text(let text): needed += text.utf8.count
-            case .blob(let bytes): needed += bytes.count
+            case .text(let text): bytes += text.utf8.count
+            case .blob(let blob): bytes += blob.count
             case .null, .integer, .double: break
             }
         }
+        return bytes
+    }
+
+    /// Makes room for so many bytes. What was bound before must not be used any more.
+    mutating func reserve(_ bytes: Int) {
+        let needed = bytes + 1
         count = 0
         guard needed > capacity else { return }
         base?.deallocate()

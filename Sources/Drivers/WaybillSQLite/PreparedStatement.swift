@@ -40,18 +40,24 @@ final class PreparedStatement {
         texts.deallocate()
     }
 
-    /// Binds the arguments. Every call is followed by `finish`, also if it throws.
-    func bind(_ arguments: [SQLValue], connection: OpaquePointer?) throws {
+    /// Binds the arguments, and behind them those of `rows`. Every call is followed by `finish`, also if it throws.
+    func bind(_ arguments: [SQLValue], _ rows: [SQLValue] = [], connection: OpaquePointer?) throws {
         isInUse = true
-        guard arguments.count == parameterCount else {
-            throw SQLError(.other, "\(arguments.count) arguments for \(parameterCount) parameters in: \(statement.sql)")
+        guard arguments.count + rows.count == parameterCount else {
+            let count = arguments.count + rows.count
+            throw SQLError(.other, "\(count) arguments for \(parameterCount) parameters in: \(statement.sql)")
         }
-        texts.reserve(for: arguments)
-        var index: Int32 = 0
+        texts.reserve(BoundBytes.bytes(of: arguments) + BoundBytes.bytes(of: rows))
+        try bind(arguments, from: 1, connection)
+        try bind(rows, from: Int32(truncatingIfNeeded: arguments.count + 1), connection)
+    }
+
+    private func bind(_ arguments: [SQLValue], from first: Int32, _ connection: OpaquePointer?) throws {
+        var index = first
         for argument in arguments {
-            index += 1
             let code = bind(argument, at: index)
             guard code == SQLITE_OK else { throw SQLError(code: code, connection: connection) }
+            index += 1
         }
     }
 

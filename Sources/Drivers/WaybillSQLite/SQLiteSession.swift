@@ -35,10 +35,15 @@ public final class SQLiteSession: SQLSession {
 
     @discardableResult
     public func execute(_ sql: String, arguments: [SQLValue]) throws -> Int {
+        try execute(sql, arguments: arguments, rows: [])
+    }
+
+    @discardableResult
+    public func execute(_ sql: String, arguments: [SQLValue], rows: [SQLValue]) throws -> Int {
         let connection = connection
         let statement = try statement(sql)
         defer { statement.finish() }
-        try statement.bind(arguments, connection: connection)
+        try statement.bind(arguments, rows, connection: connection)
         let before = sqlite3_total_changes64(connection)
         while try statement.step(connection: connection) {}
         // What is not a change of rows leaves the count of the last one that was.

@@ -28,6 +28,15 @@ public struct SQLDialect: Sendable, Equatable {
         self.clustered = clustered
     }
 
+    /// Begins an insert of many rows in a transaction that ends with it if it fails: then nobody needs a journal by which this
+    /// one statement could be undone, which SQLite would write beside the pages.
+    public var insertMany: String {
+        switch name {
+        case .sqlite: "INSERT OR FAIL INTO"
+        case .postgres: "INSERT INTO"
+        }
+    }
+
     /// The database's own time in microseconds since 1970, where it is shared; else a bound one.
     public func clock(else parameter: String) -> String {
         switch name {

@@ -16,6 +16,11 @@ public protocol SQLSession: AnyObject {
     @discardableResult
     func execute(_ sql: String, arguments: [SQLValue]) throws -> Int
 
+    /// The same, where the last arguments were made beforehand, as those of many rows are: they are not copied behind the others.
+    /// - Throws: `SQLError`.
+    @discardableResult
+    func execute(_ sql: String, arguments: [SQLValue], rows: [SQLValue]) throws -> Int
+
     /// Runs a statement that nobody waits for: where the database is another process, it travels with the next one that somebody
     /// does wait for, or with the commit. All statements run in the order in which they were given. If it fails, the next call
     /// throws, or the whole body fails.
@@ -33,6 +38,11 @@ public protocol SQLSession: AnyObject {
 
 extension SQLSession {
     public func isolated<T>(to tenant: String, _ body: () throws -> T) throws -> T { try body() }
+
+    @discardableResult
+    public func execute(_ sql: String, arguments: [SQLValue], rows: [SQLValue]) throws -> Int {
+        try execute(sql, arguments: arguments + rows)
+    }
 
     /// A database inside this process has nothing to wait for.
     public func send(_ sql: String, arguments: [SQLValue]) throws { try execute(sql, arguments: arguments) }

@@ -1,6 +1,7 @@
 import Datasets
 import Formats
 import Testing
+import WaybillDatabases
 import WaybillEngine
 
 @testable import ContentExport
@@ -239,10 +240,12 @@ import WaybillEngine
     func order() throws {
         let encoder = ItemEncoder(type: type)
         let batch = ItemBatch(try (documents + documents.reversed()).map { try encoder.encode($0) }, of: type)
-        let rows = batch.entries.map { place in
+        let rows = EntryPlace.sorted(batch.items).map { place in
             (batch.items[place.item].entries[place.entry], batch.items[place.item].id)
         }
         #expect(rows.count == batch.items.reduce(0) { $0 + $1.entries.count })
+        let values = rows.flatMap { [SQLValue.integer($0.0.index), .text($0.0.value), .text($0.1)] }
+        #expect(batch.rows.entries.flatMap(\.self) == values)
         for (left, right) in zip(rows, rows.dropFirst()) {
             #expect(left.0.precedes(right.0) || (left.0 == right.0 && left.1.precedesBytewise(right.1)))
         }

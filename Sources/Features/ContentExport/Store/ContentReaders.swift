@@ -48,6 +48,18 @@ public struct ContentReaders: Hashable, Sendable, Codable {
         self.entries = entries
     }
 
+    // Names are compared bytewise; Swift's own equality of strings is coarser, and would give one the rights of another.
+    public static func == (left: ContentReaders, right: ContentReaders) -> Bool {
+        left.entries.elementsEqual(right.entries) { $0.equalsBytewise($1) }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        for entry in entries {
+            for byte in entry.utf8 { hasher.combine(byte) }
+            hasher.combine(UInt8(0))
+        }
+    }
+
     /// The canonical text, a JSON array.
     var json: String {
         let buffer = OutputBuffer(capacity: 128)

@@ -17,8 +17,8 @@ public struct ItemBatch: Sendable {
     public let items: [EncodedItem]
     /// How many items gave way to a later one with the same id. They count as updated.
     public let replaced: Int
-    /// The index rows of all items, in the order of their table.
-    let entries: [EntryPlace]
+    /// What inserts them.
+    let rows: BatchRows
 
     /// - Parameters:
     ///   - items: in the order in which they came; of those with one id the last is kept.
@@ -28,7 +28,7 @@ public struct ItemBatch: Sendable {
         if Self.isSorted(items) {
             self.items = items
             replaced = 0
-            entries = EntryPlace.sorted(items)
+            rows = BatchRows(items)
             return
         }
         let order = items.indices.sorted { left, right in
@@ -46,7 +46,7 @@ public struct ItemBatch: Sendable {
         }
         self.items = unique
         replaced = items.count - unique.count
-        entries = EntryPlace.sorted(unique)
+        rows = BatchRows(unique)
     }
 
     private static func isSorted(_ items: [EncodedItem]) -> Bool {

@@ -17,9 +17,6 @@ struct ItemUpsert {
     /// Index rows that are in the table already.
     private var presentEntries: Set<EntryPlace> = []
 
-    /// Rows of one statement; more make it no faster.
-    private static let rowsPerStatement = 32
-
     init(batch: ItemBatch, writing: ContentWriting, store: ContentStore, session: any SQLSession) {
         self.batch = batch
         self.writing = writing
@@ -104,99 +101,42 @@ struct ItemUpsert {
         }
     }
 
-    /// The rows, some in a statement. Those of one statement mostly share language and rights, which are bound once then.
     private func insertItems(_ rowACLs: [Int64], replacing: Bool) throws {
-        let items = batch.items
-        var start = 0
-        while start < items.count {
-            var end = min(start + Self.rowsPerStatement, items.count)
-            // Two texts of statement only: full ones, and single rows.
-            if end - start < Self.rowsPerStatement { end = start + 1 }
-            let isUniform = (start..<end).allSatisfy {
-                rowACLs[$0] == rowACLs[start] && items[$0].language == items[start].language
+        let statements = UpsertStatements.of(session.dialect, replacing: replacing)
+        let epoch = SQLValue.integer(writing.space.epoch)
+        for rows in batch.rows.items {
+            let first = rows.range.lowerBound
+            guard rows.values.isEmpty else {
+                try session.execute(
+                    rows.range.count == 1 ? statements.item : statements.items,
+                    arguments: [
+                        .integer(space), .integer(type), epoch, .integer(rowACLs[first]), batch.items[first].language.sqlValue,
+                    ], rows: rows.values)
+                continue
             }
-            var arguments: [SQLValue] = []
-            arguments.reserveCapacity(4 * (end - start) + 3)
-            for index in start..<end {
-                if index == start {
-                    arguments += [.integer(space), .integer(type), .text(items[index].id), .integer(writing.space.epoch)]
-                } else {
-                    arguments.append(.text(items[index].id))
-                }
-                if index == start || !isUniform {
-                    arguments.append(.integer(rowACLs[index]))
-                    arguments.append(items[index].language.sqlValue)
-                }
-                arguments.append(.text(items[index].body))
+            var values: [SQLValue] = []
+            values.reserveCapacity(4 * rows.range.count)
+            for index in rows.range {
+                let item = batch.items[index]
+                values += [.integer(rowACLs[index]), item.language.sqlValue, .text(item.id), .text(item.body)]
             }
-            let text = Self.statement(rows: end - start, isUniform: isUniform, replacing: replacing)
-            try session.execute(text, arguments: arguments)
-            start = end
+            try session.execute(
+                statements.variousItems, arguments: [.integer(space), .integer(type), epoch], rows: values)
         }
-    }
-
-    private static func statement(rows: Int, isUniform: Bool, replacing: Bool) -> String {
-        switch (rows == 1, isUniform, replacing) {
-        case (true, _, false): single
-        case (true, _, true): singleReplacing
-        case (false, true, false): uniform
-        case (false, true, true): uniformReplacing
-        case (false, false, false): various
-        case (false, false, true): variousReplacing
-        }
-    }
-
-    private static let single = text(rows: 1, isUniform: true)
-    private static let uniform = text(rows: rowsPerStatement, isUniform: true)
-    private static let various = text(rows: rowsPerStatement, isUniform: false)
-    private static let conflict = """
-         ON CONFLICT (space, type_id, id) DO UPDATE \
-        SET epoch = excluded.epoch, acl = excluded.acl, language = excluded.language, body = excluded.body
-        """
-    private static let singleReplacing = single + conflict
-    private static let uniformReplacing = uniform + conflict
-    private static let variousReplacing = various + conflict
-
-    private static func text(rows: Int, isUniform: Bool) -> String {
-        var next = 8
-        let later = (1..<max(rows, 1)).map { _ in
-            defer { next += isUniform ? 2 : 4 }
-            return isUniform
-                ? "($1,$2,$\(next),$4,$5,$6,$\(next + 1))" : "($1,$2,$\(next),$4,$\(next + 1),$\(next + 2),$\(next + 3))"
-        }
-        return "INSERT INTO content_items (space, type_id, id, epoch, acl, language, body) VALUES "
-            + (["($1,$2,$3,$4,$5,$6,$7)"] + later).joined(separator: ",")
     }
 
     /// New index rows in the order of their table.
     private func insertEntries() throws {
-        let items = batch.items
-        let places = presentEntries.isEmpty ? batch.entries : batch.entries.filter { !presentEntries.contains($0) }
-        var start = 0
-        while start < places.count {
-            var end = min(start + Self.rowsPerStatement, places.count)
-            if end - start < Self.rowsPerStatement { end = start + 1 }
-            var arguments: [SQLValue] = []
-            arguments.reserveCapacity(2 + 3 * (end - start))
-            arguments.append(.integer(space))
-            arguments.append(.integer(type))
-            for place in places[start..<end] {
-                let entry = items[place.item].entries[place.entry]
-                arguments.append(.integer(entry.index))
-                arguments.append(.text(entry.value))
-                arguments.append(.text(items[place.item].id))
-            }
-            try session.execute(end - start == 1 ? Self.singleEntry : Self.manyEntries, arguments: arguments)
-            start = end
+        let statements = UpsertStatements.of(session.dialect, replacing: false)
+        var rows = batch.rows.entries
+        if !presentEntries.isEmpty {
+            let places = EntryPlace.sorted(batch.items).filter { !presentEntries.contains($0) }
+            rows = BatchRows.entries(places, of: batch.items)
         }
-    }
-
-    private static let singleEntry = entryText(rows: 1)
-    private static let manyEntries = entryText(rows: rowsPerStatement)
-
-    private static func entryText(rows: Int) -> String {
-        let values = (0..<rows).map { "($1,$2,$\(3 + 3 * $0),$\(4 + 3 * $0),$\(5 + 3 * $0))" }.joined(separator: ",")
-        return "INSERT INTO content_index (space, type_id, field_id, value, id) VALUES \(values)"
-            + " ON CONFLICT (space, type_id, field_id, value, id) DO NOTHING"
+        for values in rows {
+            try session.execute(
+                values.count == 3 ? statements.entry : statements.entries, arguments: [.integer(space), .integer(type)],
+                rows: values)
+        }
     }
 }
