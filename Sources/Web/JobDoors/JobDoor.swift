@@ -148,6 +148,7 @@ public struct JobDoor<View: Encodable & Sendable>: Sendable {
         case .notEnded: Problem(.init(409, "JOB_NOT_ENDED", "The job has not ended"), "only an ended job can be retried")
         case .duplicate: Problem(.init(409, "DUPLICATE_JOB", "The same is being done already"), error.message)
         case .invalid: Problem.invalid("job", error.message)
+        case .workedOutside: Problem(.init(409, "JOB_WORKED_OUTSIDE", "A client works on the job"), error.message)
         default: error
         }
     }

@@ -85,16 +85,19 @@ struct JobStateMachine: Sendable {
         case refuse(EngineError.Code)
     }
 
-    static func cancel(_ state: JobState, requested: Bool) -> Control {
+    /// - Parameter isExternal: it is worked outside, where nobody can be asked.
+    static func cancel(_ state: JobState, requested: Bool, isExternal: Bool = false) -> Control {
         switch state {
+        case .running where isExternal: .move(.cancelled)
         case .pending, .paused: .move(.cancelled)
         case .running: requested ? .nothing : .request
         case .completed, .failed, .cancelled, .expired: .refuse(.alreadyEnded)
         }
     }
 
-    static func pause(_ state: JobState, requested: Bool) -> Control {
+    static func pause(_ state: JobState, requested: Bool, isExternal: Bool = false) -> Control {
         switch state {
+        case .pending where isExternal, .running where isExternal, .paused where isExternal: .refuse(.workedOutside)
         case .pending: .move(.paused)
         case .running: requested ? .nothing : .request
         case .paused: .nothing

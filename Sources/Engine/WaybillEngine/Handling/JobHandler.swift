@@ -12,6 +12,8 @@ public protocol JobHandler: Sendable {
     static var kind: JobKind { get }
     /// The unique key of the jobs that schedules of this kind enqueue; nil: one a schedule.
     static var uniqueKey: String? { get }
+    /// Jobs of this kind are worked outside: see `ExternalJobHandler`.
+    static var isExternal: Bool { get }
 
     /// Does the work, from the beginning or from a checkpoint.
     /// - Throws: `JobFailure` to end the attempt with a reason for the user; what `commit` throws must be let through.
@@ -23,6 +25,7 @@ public protocol JobHandler: Sendable {
 
 extension JobHandler {
     public static var uniqueKey: String? { nil }
+    public static var isExternal: Bool { false }
 
     public func ended(_ job: JobRecord, in session: any SQLSession) throws {}
 }
@@ -38,6 +41,9 @@ public struct JobHandlers: Sendable {
 
     public init() {}
 
+    /// The kinds that are worked outside.
+    var external: Set<JobKind> { Set(byKind.filter(\.value.isExternal).keys) }
+
     public init(_ handlers: [any JobHandler]) {
         for handler in handlers { register(handler) }
     }
@@ -51,6 +57,7 @@ public struct JobHandlers: Sendable {
 /// A handler whose types have been put behind JSON.
 struct AnyJobHandler: Sendable {
     let uniqueKey: String?
+    let isExternal: Bool
     let run: @Sendable (JobRecord, Attempt) async throws -> String
     let ended: JobEndHook
 
@@ -68,6 +75,7 @@ struct AnyJobHandler: Sendable {
             return try JobCoding.encode(output)
         }
         uniqueKey = Handler.uniqueKey
+        isExternal = Handler.isExternal
         ended = { record, session in try handler.ended(record, in: session) }
     }
 }

@@ -50,7 +50,7 @@ final class EngineNode: Sendable {
         self.blobs = blobs
         self.store = store
         self.handlers = handlers
-        kinds = Set(handlers.byKind.keys)
+        kinds = Set(handlers.byKind.keys).subtracting(handlers.external)
         self.configuration = configuration
         self.time = time
         self.ids = ids

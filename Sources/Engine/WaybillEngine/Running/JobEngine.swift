@@ -32,7 +32,8 @@ public final class JobEngine: Service, Sendable {
     ) {
         node = EngineNode(
             name: name, database: database, blobs: blobs,
-            store: JobStore(configuration, hooks: handlers.byKind.mapValues(\.ended)), handlers: handlers,
+            store: JobStore(configuration, hooks: handlers.byKind.mapValues(\.ended), external: handlers.external),
+            handlers: handlers,
             configuration: configuration,
             time: time, ids: JobIDSource(generator), logger: logger, observer: observer)
     }

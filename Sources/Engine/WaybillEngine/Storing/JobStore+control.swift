@@ -6,7 +6,7 @@ extension JobStore {
     /// - Throws: `EngineError` with code `.notFound` or `.alreadyEnded`.
     func cancel(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws -> JobRecord {
         var job = try unfinished(session, id)
-        switch JobStateMachine.cancel(job.state, requested: job.cancelRequested) {
+        switch JobStateMachine.cancel(job.state, requested: job.cancelRequested, isExternal: isExternal(job)) {
         case .move:
             try changing(session, now: now) { changes in
                 try leave(session, job, &changes)
@@ -29,7 +29,7 @@ extension JobStore {
     /// - Throws: `EngineError` with code `.notFound` or `.alreadyEnded`.
     func pause(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws -> JobRecord {
         var job = try unfinished(session, id)
-        switch JobStateMachine.pause(job.state, requested: job.pauseRequested) {
+        switch JobStateMachine.pause(job.state, requested: job.pauseRequested, isExternal: isExternal(job)) {
         case .move:
             try changing(session, now: now) { changes in
                 try leave(session, job, &changes)
@@ -46,6 +46,7 @@ extension JobStore {
                 "UPDATE engine_jobs SET pause_requested = 1, updated_at = $1 WHERE id = $2", now.microseconds, id.text)
             try tell(session, job, .pauseRequested, now: now)
         case .nothing: break
+        case .refuse(.workedOutside): throw Self.workedOutside(id)
         case .refuse(let code): throw EngineError(code, job: id, "the job has ended")
         }
         return job
@@ -84,6 +85,7 @@ extension JobStore {
         guard let ended = try find(session, id) else { throw EngineError(.notFound, job: id, "no such job") }
         guard ended.state.isFinal else { throw EngineError(.notEnded, job: id, "the job has not ended") }
         guard ended.state != .completed else { throw EngineError(.alreadyEnded, job: id, "the job has completed") }
+        guard !isExternal(ended) else { throw Self.workedOutside(id) }
         if let key = ended.uniqueKey, let other = try holder(session, ended.tenant, ended.kind, uniqueKey: key) {
             throw EngineError(.duplicate, job: other, "an unfinished job does the same")
         }
@@ -111,6 +113,7 @@ extension JobStore {
     /// - Throws: `EngineError` with code `.notFound` or `.alreadyEnded`.
     func restart(_ session: any SQLSession, _ id: JobID, as request: JobRequest, now: Timestamp) throws -> JobRecord {
         let before = try unfinished(session, id)
+        guard !isExternal(before) else { throw Self.workedOutside(id) }
         try changing(session, now: now) { changes in try leave(session, before, &changes) }
         try session.execute(
             """
@@ -149,6 +152,7 @@ extension JobStore {
 
     /// Takes an unfinished job out of its lane's counts, and lets its limit key go.
     private func leave(_ session: any SQLSession, _ job: JobRecord, _ changes: inout JobChanges) throws {
+        if isExternal(job) { return }
         if job.state == .running {
             changes.move(job.tenant, job.kind, running: -1)
         } else if job.state == .pending, try standing(session, of: job.id) == .ready {
@@ -160,6 +164,10 @@ extension JobStore {
     /// Where an unfinished job stands; nil if there is none.
     func standing(_ session: any SQLSession, of id: JobID) throws -> Standing? {
         try session.first("SELECT standing FROM engine_jobs WHERE id = $1", id.text) { Standing(rawValue: $0.int(0)) } ?? nil
+    }
+
+    private static func workedOutside(_ id: JobID) -> EngineError {
+        EngineError(.workedOutside, job: id, "the job is worked by a client, who alone can do that")
     }
 
     private func unfinished(_ session: any SQLSession, _ id: JobID) throws -> JobRecord {

@@ -8,7 +8,7 @@ extension JobStore {
         let principal = request.principal
         return try changing(session, now: now) { changes in
             // A duplicate must not have moved others of its limit key, so the place is found once the row is there.
-            let isLimited = request.limitKey != nil && limits.perKey[request.kind] != nil
+            let isLimited = request.limitKey != nil && limits.perKey[request.kind] != nil && !external.contains(request.kind)
             let standing: Standing = isLimited ? .none : dueAt > now ? .later : .ready
             let arguments = [
                 id.text.sqlValue, principal.tenant.text.sqlValue, principal.user.sqlValue,
@@ -26,7 +26,11 @@ extension JobStore {
                 // Nothing can be in its way.
                 try session.send(Self.insertion, arguments: arguments)
             }
-            let job = Self.record(of: request, id: id, now: now)
+            var job = Self.record(of: request, id: id, now: now)
+            if isExternal(job) {
+                try begin(session, external: &job, now: now, &changes)
+                return job
+            }
             if isLimited {
                 let place = try self.standing(session, Place(job), now: now, &changes)
                 try session.send("UPDATE engine_jobs SET standing = $1 WHERE id = $2", place.rawValue, id.text)

@@ -72,7 +72,7 @@ extension JobStore {
         guard let standing = try standing(session, of: job.id) else { return nil }
         guard kinds.contains(job.kind) else { return .noWorker }
         switch standing {
-        case .none, .running, .ended: return nil
+        case .none, .running, .ended, .outside: return nil
         case .later: if job.dueAt > now { return .notBefore(job.dueAt) }
         case .heldByKey: return .keyLimit(limits.perKey[job.kind] ?? 1)
         case .suspect: return .suspect

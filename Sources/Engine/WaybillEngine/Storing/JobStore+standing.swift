@@ -15,6 +15,8 @@ extension JobStore {
         case suspect = 4
         case running = 5
         case ended = 6
+        /// Runs outside: see `ExternalJobHandler`.
+        case outside = 7
     }
 
     /// What decides where a job may stand.

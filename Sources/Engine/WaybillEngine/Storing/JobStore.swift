@@ -17,8 +17,11 @@ struct JobStore: Sendable {
     var nodes: NodeStore
     /// What a kind does in the transaction in which one of its jobs ends.
     var hooks: [JobKind: JobEndHook]
+    /// Kinds whose jobs are worked outside.
+    var external: Set<JobKind>
 
-    init(_ configuration: EngineConfiguration, hooks: [JobKind: JobEndHook] = [:]) {
+    init(_ configuration: EngineConfiguration, hooks: [JobKind: JobEndHook] = [:], external: Set<JobKind> = []) {
+        self.external = external
         // A hook is of the kind's own making, and writes for the job's tenant only.
         self.hooks = hooks.mapValues { hook in
             { job, session in try session.isolated(to: job.tenant.text) { try hook(job, session) } }

@@ -1,7 +1,9 @@
 /// What the engine refuses.
 public struct EngineError: Error, Sendable, CustomStringConvertible {
     public struct Code: Sendable, Hashable {
-        private enum Storage { case notFound, alreadyEnded, notPaused, notEnded, duplicate, leaseLost, unknownKind, invalid }
+        private enum Storage {
+            case notFound, alreadyEnded, notPaused, notEnded, duplicate, leaseLost, unknownKind, invalid, workedOutside
+        }
         private var storage: Storage
 
         public static let notFound = Code(storage: .notFound)
@@ -14,6 +16,8 @@ public struct EngineError: Error, Sendable, CustomStringConvertible {
         public static let duplicate = Code(storage: .duplicate)
         /// Another attempt has the job: nothing was written.
         public static let leaseLost = Code(storage: .leaseLost)
+        /// The job is worked by a client: what was asked for is his to do.
+        public static let workedOutside = Code(storage: .workedOutside)
         public static let unknownKind = Code(storage: .unknownKind)
         public static let invalid = Code(storage: .invalid)
     }
