@@ -16,6 +16,8 @@ public final class DiskBlobs: BlobStore {
     private let temporary: String
     private let service = DiskIOService(threadsMax: threadsMax)
     private let counter = Atomic<UInt64>(0)
+    /// Files that are filled in `root/staged` until they become blobs. They are there after a restart.
+    public let staging: DiskStaging
 
     /// Uses `root/blobs`, and `root/tmp` for what is being written, which is emptied. Both are made if they are missing; `root`
     /// must exist. Blocks, as it belongs to the start of a program.
@@ -23,6 +25,7 @@ public final class DiskBlobs: BlobStore {
     public init(root: String) throws {
         temporary = "\(root)/tmp"
         folders = BlobFolders(root: "\(root)/blobs")
+        staging = DiskStaging(parent: root, name: "staged", folders: folders, service: service)
         let isNew = [try FileCalls.makeFolder("\(root)/blobs"), try FileCalls.makeFolder(temporary)]
         if isNew.contains(true) { try FileCalls.syncFolder(root) }
         for name in try FileCalls.names(temporary) {

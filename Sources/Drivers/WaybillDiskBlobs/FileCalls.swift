@@ -24,6 +24,33 @@ enum FileCalls {
         }
     }
 
+    /// - Returns: nil if there is no file of that name.
+    static func openExisting(_ path: String, _ flags: Int32) throws -> Int32? {
+        do {
+            return try open(path, flags)
+        } catch let error as BlobError where error.code == .notFound {
+            return nil
+        }
+    }
+
+    /// Writes all bytes at a place, in as many calls as it takes.
+    static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int64, _ path: String) throws {
+        var done = 0
+        while done < bytes.count {
+            let left = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            let written = pwrite(descriptor, left.baseAddress, left.count, off_t(offset) + off_t(done))
+            if written > 0 {
+                done += written
+            } else if written == 0 || errno != EINTR {
+                throw error("write", path, written == 0 ? EIO : errno)
+            }
+        }
+    }
+
+    static func truncate(_ descriptor: Int32, to length: Int64, _ path: String) throws {
+        try retrying("truncate", path) { ftruncate(descriptor, off_t(length)) }
+    }
+
     /// Writes all bytes, in as many calls as it takes.
     static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String) throws {
         var left = bytes[...]
@@ -101,6 +128,15 @@ enum FileCalls {
 
     static func sync(_ descriptor: Int32, _ path: String) throws {
         try retrying("fsync", path) { fsync(descriptor) }
+    }
+
+    /// The bytes, and what it takes to find them.
+    static func syncData(_ descriptor: Int32, _ path: String) throws {
+        #if canImport(Glibc)
+        try retrying("fdatasync", path) { fdatasync(descriptor) }
+        #else
+        try sync(descriptor, path)
+        #endif
     }
 
     /// Makes the names in a folder durable.

@@ -44,7 +44,7 @@ public final class MemoryBlobs: BlobStore {
         return Array(entries.sorted { $0.key < $1.key }.prefix(max(0, limit)))
     }
 
-    fileprivate func put(_ bytes: [UInt8], at key: BlobKey, _ mode: BlobWriteMode) throws {
+    func put(_ bytes: [UInt8], at key: BlobKey, _ mode: BlobWriteMode) throws {
         let blob = Blob(bytes: bytes, modifiedAt: now())
         let isKept = blobs.withLock { blobs in
             if mode == .create, blobs[key] != nil { return true }
