@@ -125,6 +125,12 @@ let package = Package(
                 "Formats", "AgeFiles", hummingbird, crypto, logging,
             ]),
         room(
+            "Drive", in: "Features",
+            [
+                "JobDoors", "Web", "AuditTrail", "TenantData", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats",
+                hummingbird, crypto, logging, lifecycle,
+            ]),
+        room(
             "Administration", in: "Features",
             ["JobDoors", "Web", "AuditTrail", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", hummingbird]),
         room(
@@ -145,7 +151,8 @@ let package = Package(
         room(
             "Assembly", in: "Front",
             [
-                "AuditLog", "Backups", "ContentExport", "Jobs", "JobDoors", "Administration", "Notify", "Dashboard", "Web",
+                "AuditLog", "Backups", "ContentExport", "Drive", "Jobs", "JobDoors", "Administration", "Notify", "Dashboard",
+                "Web",
                 "AuditTrail", "TenantData", "Datasets", "Formats", "WaybillEngine",
                 "WaybillSQLite", "WaybillPostgres", "WaybillDiskBlobs", "WaybillS3Blobs", "OutboundHTTP",
                 "WaybillDatabases", "WaybillBlobs", "CMalloc", hummingbird, configuration, logging, lifecycle, crypto,
@@ -228,6 +235,14 @@ let package = Package(
                 nioCore, logging, crypto,
             ]),
         tests(
+            "DriveTests",
+            [
+                "Drive", "AuditTrail", "JobDoors", "Jobs", "Web", "Formats", "WaybillEngine", "WaybillEngineTesting",
+                "WaybillDatabases", "WaybillBlobs", "WaybillDiskBlobs", "PostgresFixture", hummingbird, hummingbirdTesting,
+                nioCore,
+                logging, crypto,
+            ]),
+        tests(
             "NotifyTests",
             [
                 "Notify", "Web", "AuditTrail", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "PostgresFixture",
@@ -239,9 +254,10 @@ let package = Package(
         tests(
             "TenantIsolationTests",
             [
-                "Assembly", "Administration", "AuditLog", "AuditTrail", "Backups", "ContentExport", "Datasets", "Jobs", "Notify",
+                "Assembly", "Administration", "AuditLog", "AuditTrail", "Backups", "ContentExport", "Datasets", "Drive", "Jobs",
+                "Notify",
                 "Web", "WaybillEngine",
-                "WaybillDatabases", "WaybillBlobs", "PostgresFixture", hummingbird, hummingbirdTesting, nioCore, logging,
+                "WaybillDatabases", "WaybillBlobs", "PostgresFixture", hummingbird, hummingbirdTesting, nioCore, logging, crypto,
             ]),
         tests(
             "AssemblyTests",
@@ -249,7 +265,8 @@ let package = Package(
         tests(
             "BackupsTests",
             [
-                "AgeFiles", "Assembly", "AuditTrail", "Backups", "ContentExport", "Datasets", "Formats", "JobDoors", "Notify",
+                "AgeFiles", "Assembly", "AuditTrail", "Backups", "ContentExport", "Datasets", "Drive", "Formats", "JobDoors",
+                "Notify",
                 "TenantData",
                 "Web",
                 "WaybillEngine", "WaybillEngineTesting", "WaybillDatabases", "WaybillBlobs", "PostgresFixture", hummingbird,

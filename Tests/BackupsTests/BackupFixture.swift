@@ -1,5 +1,6 @@
 import AuditTrail
 import Datasets
+import Drive
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -49,6 +50,9 @@ struct BackupFixture: Sendable {
             database: database, registry: Entities.registry,
             erasers: [
                 { tenant in try await database.write { try ContentFeature.eraseSlice(of: tenant, in: $0) } },
+                { tenant in
+                    try await DriveFeature.eraseSlice(of: tenant, database: database, staging: MemoryStaging(MemoryBlobs()))
+                },
                 { tenant in try await database.write { try BackupFeature.eraseSlice(of: tenant, in: $0) } },
                 { tenant in try await database.write { try NotifyStore().erase(tenant, in: $0) } },
                 { tenant in try await database.write { try audit.eraseSlice(of: tenant, in: $0) } },

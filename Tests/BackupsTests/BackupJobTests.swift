@@ -50,7 +50,11 @@ import Web
         let fixture = try await BackupFixture()
         let result = try await fixture.backup()
         let files = try result.files()
-        #expect(files.keys.sorted() == ["api-keys.csv", "audit-events.csv", "content-types.csv", "notices.csv", "schedules.csv"])
+        #expect(
+            files.keys.sorted() == [
+                "api-keys.csv", "audit-events.csv", "content-types.csv", "drive-pools.csv", "drive-quotas.csv", "notices.csv",
+                "schedules.csv",
+            ])
         #expect(files.values.allSatisfy { $0.components(separatedBy: "\r\n").count == 2 && $0.hasSuffix("\r\n") })
         #expect(try result.manifest().entities.allSatisfy { $0.rows == 0 && $0.files.count == 1 })
     }

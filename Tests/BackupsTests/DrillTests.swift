@@ -19,6 +19,7 @@ import Web
         "content_items", "content_types", "content_spaces", "content_tenants", "notify_entries", "web_api_keys",
         "engine_schedules",
         "audit_events", "audit_segments", "audit_earlier", "backup_restores", "backup_documents", "backup_copied",
+        "drive_pools", "drive_usage",
     ]
 
     private func filled(archiveBytes: Int64 = 60_000) async throws -> BackupFixture {
@@ -40,6 +41,17 @@ import Web
                     input: try JobCoding.encode(BackupRequest(entities: nil, blobs: true))))
         }
         try await fixture.database.write { session in
+            try session.execute(
+                """
+                INSERT INTO drive_pools (tenant, id, name, file_bytes_max, accept_types, allows_encryption, cost_factor,
+                    is_default, created_at, updated_at) VALUES ('acme', '01890a5d-ac96-774b-bcce-b302099a8057', 'pictures', NULL,
+                    'image/* text/csv', 1, 0.5, 1, 5, 6)
+                """)
+            try session.execute(
+                """
+                INSERT INTO drive_usage (tenant, account, used_bytes, used_files, reserved_bytes, reserved_files, bytes_max,
+                    files_max) VALUES ('acme', '', 7, 1, 0, 0, 1000, NULL), ('acme', 'ann', 7, 1, 0, 0, NULL, NULL)
+                """)
             try session.execute("INSERT INTO notify_cursors (tenant, number) VALUES ('acme', 9)")
             for number in [3, 5] {
                 try session.execute(

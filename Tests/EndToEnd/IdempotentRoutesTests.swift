@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import Testing
 
@@ -57,6 +58,7 @@ import Testing
             try await auditLog(ada, driver)
             try await backups(ada, driver)
             try await worker.release()
+            try await drive(ada, driver)
             try await driver.twice("revokeExport", ada, "DELETE", "/content/export/\(ended)")
             let notice = try await poll("a notice") {
                 try await ada.get("/notifications").json()["notifications"]?[0]?["id"]?.string
@@ -185,6 +187,52 @@ import Testing
             try await ada.get("/backup/restores/\(id)").json()["status"]?.string == "completed" ? true : nil
         }
         try await driver.twice("undoRestore", ada, "POST", "/backup/restores/\(id)/undo")
+    }
+
+    private func drive(_ ada: User, _ driver: Driver) async throws {
+        for (path, suffix) in [("/api/files/upload", ""), ("/drive/files/upload", "ViaGateway")] {
+            func request(_ text: String) -> String {
+                let hash = SHA256.hash(data: Data(text.utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+                return #"""
+                    {"fileName": "a", "fileSize": \#(text.utf8.count), "contentType": "text/plain", "hash": "\#(hash)"}
+                    """#
+            }
+            let words = "the bytes by \(path)"
+            let made = try await driver.twice(
+                "createUpload\(suffix)", ada, "POST", "\(path)/create", request(words), other: request("others"))
+            let id = try #require(try made.json()["taskId"]?.string)
+            let stored = try await driver.twice(
+                "putChunk\(suffix)", ada, "POST", "\(path)/chunk/\(id)/0", words, type: "application/octet-stream",
+                other: String(words.reversed()))
+            #expect(try stored.json()["chunksUploaded"]?.integer == 1)
+            try await driver.twice("completeUpload\(suffix)", ada, "POST", "\(path)/complete/\(id)")
+            let open = try await ada.post("\(path)/create", request("to be cancelled by \(path)"))
+            let task = try #require(try open.json()["taskId"]?.string)
+            try await driver.twice("cancelUpload\(suffix)", ada, "DELETE", "\(path)/task/\(task)")
+            let removed = try await driver.twice("cleanUpUploads\(suffix)", ada, "DELETE", "\(path)/tasks/cleanup")
+            #expect(try removed.json()["removed"]?.integer == 1)
+        }
+        try await files(ada, driver)
+    }
+
+    private func files(_ ada: User, _ driver: Driver) async throws {
+        let file = try await driver.twice(
+            "storeFile", ada, "POST", "/api/files?name=plain.txt", "plain", type: "text/plain", other: "other")
+        let id = try #require(try file.json()["id"]?.string)
+        #expect(try await ada.get("/api/files?name=plain").json().array?.count == 1)
+        try await driver.twice(
+            "changeFile", ada, "PATCH", "/api/files/\(id)", #"{"name": "b"}"#, other: #"{"name": "c"}"#)
+        try await driver.twice("removeFile", ada, "DELETE", "/api/files/\(id)")
+        let bundle = try await driver.twice(
+            "createBundle", ada, "POST", "/api/bundles", #"{"name": "b"}"#, other: #"{"name": "c"}"#)
+        #expect(try await ada.get("/api/bundles").json().array?.count == 1)
+        try await driver.twice("removeBundle", ada, "DELETE", "/api/bundles/\(try #require(try bundle.json()["id"]?.string))")
+        let pool = try await driver.twice(
+            "createPool", ada, "POST", "/api/pools", #"{"name": "p"}"#, other: #"{"name": "q"}"#)
+        let path = "/api/pools/\(try #require(try pool.json()["id"]?.string))"
+        try await driver.twice("changePool", ada, "PUT", path, #"{"name": "r"}"#, other: #"{"name": "s"}"#)
+        try await driver.twice("removePool", ada, "DELETE", path)
+        try await driver.twice("setQuota", ada, "PUT", "/api/quota", #"{"bytes": 1000000}"#, other: #"{"bytes": 2000000}"#)
     }
 
     private func keys(_ ada: User, _ driver: Driver) async throws {

@@ -16,7 +16,10 @@ struct OpenAPITests {
             "\(method) \(path)".replacing("/tenants/acme", with: "/tenants/{}").replacing(
                 "/notifications/1/", with: "/notifications/{}/")
         }
-        let system = ["/livez", "/readyz", "/version", "/metrics", "/openapi.json"].map { "GET \($0)" } + ["POST /session"]
+        let system =
+            ["/livez", "/readyz", "/version", "/metrics", "/openapi.json", "/health/uploads"].map { "GET \($0)" } + [
+                "POST /session"
+            ]
         for route in known + system { #expect(described.contains(route), "\(route) is not described") }
         // And each route that is described is one that the matrix of rights covers.
         let pages = described.filter { $0.hasPrefix("GET /dashboard") || $0 == "GET /" }

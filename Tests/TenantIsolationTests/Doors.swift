@@ -3,7 +3,9 @@ import AuditLog
 import AuditTrail
 import Backups
 import ContentExport
+import Crypto
 import Datasets
+import Drive
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -67,6 +69,7 @@ struct Doors: Sendable {
                 database: database, blobs: blobs, rights: own.rights, datasets: NoDatasets(), audit: audit,
                 temporaryFolder: folder)
             + AuditLogFeature.handlers(database: database, rights: own.rights, time: time) + backupHandlers
+            + DriveFeature.handlers()
         func engine(_ database: any SQLDatabase) -> JobEngine {
             JobEngine(
                 database: database, blobs: blobs, handlers: JobHandlers(handlers), name: "test", time: time, logger: logger)
@@ -87,7 +90,10 @@ struct Doors: Sendable {
                 ContentFeature.exportKind: NoticeStyle(noun: "Export", link: "/content/export/{jobId}", counters: [])
             ]),
             time: time, logger: logger)
+        let drive = DriveFeature(
+            floor: floor, engine: asked, database: record, blobs: blobs, staging: MemoryStaging(blobs), configuration: .init())
         mount = { [floor, record] catalog in
+            drive.mount(catalog)
             JobRoutes(floor: floor, engine: asked, blobs: blobs).mount(catalog)
             content.mount(catalog)
             auditLog.mount(catalog)
@@ -166,6 +172,7 @@ struct Visit: Sendable {
         try await jobs()
         try await auditLog()
         try await backups()
+        try await drive()
         let keys = try await send(.post, "/apikeys", body: #"{"user": "bot", "roles": ["reader"]}"#)
         try await send(.get, "/apikeys")
         try await send(.delete, "/apikeys/{keyId}", ["keyId": text(keys, "id")])
@@ -290,6 +297,59 @@ struct Visit: Sendable {
         try await send(.delete, "/backup/schedules/{scheduleId}", ["scheduleId": schedule])
         // One that waits, with its passphrase.
         try await send(.post, "/jobs/{jobId}/pause", ["jobId": try await start(passphrase)])
+    }
+
+    private func drive() async throws {
+        for prefix in ["/api/files/upload", "/drive/files/upload"] {
+            func begin(_ content: String) async throws -> String {
+                let hash = SHA256.hash(data: Array(content.utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+                let body = #"""
+                    {"fileName": "a", "fileSize": \#(content.utf8.count), "contentType": "text/plain", "hash": "\#(hash)"}
+                    """#
+                return try text(await send(.post, "\(prefix)/create", body: body), "taskId")
+            }
+            let words = "some bytes of \(prefix)"
+            let id = ["taskId": try await begin(words), "chunkIndex": "0"]
+            try await send(
+                .post, "\(prefix)/chunk/{taskId}/{chunkIndex}", id, body: words, media: "application/octet-stream")
+            for look in ["progress/{taskId}", "resume/{taskId}", "tasks/{taskId}/details", "tasks", "tasks/recent", "stats"] {
+                try await send(.get, "\(prefix)/\(look)", id)
+            }
+            try await send(.post, "\(prefix)/complete/{taskId}", id)
+            try await send(.delete, "\(prefix)/task/{taskId}", ["taskId": try await begin("other \(prefix)")])
+            try await send(.delete, "\(prefix)/tasks/cleanup")
+            // One that is left open.
+            _ = try await begin("more \(prefix)")
+        }
+        try await files()
+    }
+
+    private func files() async throws {
+        let bundles = [
+            try text(await send(.post, "/api/bundles", body: #"{"name": "one"}"#), "id"),
+            try text(await send(.post, "/api/bundles", body: #"{"name": "two"}"#), "id"),
+        ]
+        let file = try text(
+            await send(.post, "/api/files", query: "?name=x", body: "plain", media: "text/plain"), "id")
+        try await send(.get, "/api/files")
+        for path in ["/api/files/{id}", "/api/files/{id}/content", "/api/files/{id}/link"] {
+            try await send(.get, path, ["id": file])
+        }
+        try await send(.patch, "/api/files/{id}", ["id": file], body: #"{"bundleId": "\#(bundles[0])"}"#)
+        try await send(.get, "/api/bundles")
+        for path in ["/api/bundles/{id}", "/api/bundles/{id}/link"] { try await send(.get, path, ["id": bundles[0]]) }
+        try await send(.delete, "/api/bundles/{id}", ["id": bundles[1]])
+        try await send(.delete, "/api/files/{id}", ["id": file])
+        let pools = [
+            try text(await send(.post, "/api/pools", body: #"{"name": "one"}"#), "id"),
+            try text(await send(.post, "/api/pools", body: #"{"name": "two"}"#), "id"),
+        ]
+        try await send(.get, "/api/pools")
+        try await send(.get, "/api/pools/{id}", ["id": pools[0]])
+        try await send(.put, "/api/pools/{id}", ["id": pools[0]], body: #"{"name": "first"}"#)
+        try await send(.delete, "/api/pools/{id}", ["id": pools[1]])
+        try await send(.get, "/api/quota")
+        try await send(.put, "/api/quota", body: #"{"bytes": 1000000}"#)
     }
 
     private func jobs() async throws {

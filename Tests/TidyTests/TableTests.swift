@@ -5,12 +5,12 @@ import Testing
     static let owners = [
         "engine": "Sources/Engine/", "web": "Sources/Web/", "content": "Sources/Features/ContentExport/",
         "notify": "Sources/Delivery/Notify/", "assembly": "Sources/Front/Assembly/", "audit": "Sources/Engine/AuditTrail/",
-        "backup": "Sources/Features/Backups/", "drill": "Sources/Features/Backups/",
+        "backup": "Sources/Features/Backups/", "drill": "Sources/Features/Backups/", "drive": "Sources/Features/Drive/",
     ]
 
     /// A table's name, where a statement can have one; a column may be called `content_type` anywhere.
     private static var table: Regex<(Substring, Substring, Substring)> {
-        /\b(?:FROM|INTO|JOIN|UPDATE|TABLE|EXISTS|ON)\s+((engine|web|content|notify|assembly|audit|backup|drill)_[a-z_]+)/
+        /\b(?:FROM|INTO|JOIN|UPDATE|TABLE|EXISTS|ON)\s+((engine|web|content|notify|assembly|audit|backup|drill|drive)_[a-z_]+)/
     }
 
     @Test("a table is named only in the room that its name starts with")

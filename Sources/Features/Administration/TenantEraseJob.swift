@@ -44,7 +44,7 @@ struct TenantEraseJob: JobHandler {
             }
         }
         var removed = 0
-        for prefix in ["jobs/\(tenant)/", "uploads/\(tenant)/", "restores/\(tenant)/"] {
+        for prefix in ["jobs/\(tenant)/", "uploads/\(tenant)/", "restores/\(tenant)/", "files/\(tenant)/"] {
             while true {
                 let page = try await blobs.list(prefix: prefix, after: nil, limit: 256)
                 guard !page.isEmpty else { break }

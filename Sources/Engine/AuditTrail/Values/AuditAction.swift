@@ -36,12 +36,25 @@ public struct AuditAction: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let restoreUndo = AuditAction(rawValue: "restore.undo")
     public static let restoreRemove = AuditAction(rawValue: "restore.remove")
 
+    public static let uploadsCleanUp = AuditAction(rawValue: "file.uploads.clean")
+    public static let fileStore = AuditAction(rawValue: "file.store")
+    public static let fileChange = AuditAction(rawValue: "file.change")
+    public static let fileDelete = AuditAction(rawValue: "file.delete")
+    /// A file goes because its time has passed.
+    public static let fileExpire = AuditAction(rawValue: "file.expire")
+    public static let bundleStore = AuditAction(rawValue: "file.bundle.store")
+    public static let bundleRemove = AuditAction(rawValue: "file.bundle.remove")
+    public static let poolStore = AuditAction(rawValue: "file.pool.store")
+    public static let poolRemove = AuditAction(rawValue: "file.pool.remove")
+    public static let quotaSet = AuditAction(rawValue: "file.quota.set")
+
     /// The actions that Waybill itself records. Other programs can't append events of these.
     public static let builtIn: [AuditAction] = [
         contentTypeStore, contentTypeDelete, contentItemStore, contentItemDelete, contentItemsStore, jobStart, jobCancel,
         jobPause,
         jobResume, jobRetry, jobRestart, jobRevoke, keyCreate, keyRevoke, tenantErase, noticeRead, backupRemove,
         backupScheduleStore, backupScheduleRemove, restoreOpen, restoreUpload, restoreComplete, restoreUndo, restoreRemove,
+        uploadsCleanUp, fileStore, fileChange, fileDelete, fileExpire, bundleStore, bundleRemove, poolStore, poolRemove, quotaSet,
     ]
     static let builtInNames = Set(builtIn.map(\.rawValue))
 

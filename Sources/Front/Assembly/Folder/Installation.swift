@@ -34,6 +34,7 @@ public struct Installation: Sendable {
     }
 
     public var blobs: any BlobStore { openBlobs.store }
+    var staging: any BlobStaging { openBlobs.staging }
     /// What the blob store has been asked for so far.
     var blobMeter: BlobMeter { openBlobs.meter }
 

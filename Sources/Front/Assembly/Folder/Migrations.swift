@@ -1,6 +1,7 @@
 import AuditTrail
 import Backups
 import ContentExport
+import Drive
 import Notify
 import WaybillDatabases
 import WaybillEngine
@@ -10,7 +11,7 @@ import Web
 enum Migrations {
     static let all: [SQLMigration] =
         EngineMigrations.all + AuditMigrations.all + WebMigrations.all + ContentMigrations.all + NotifyMigrations.all
-        + BackupMigrations.all + DrillMigrations.all
+        + BackupMigrations.all + DrillMigrations.all + DriveMigrations.all
         + StoreBond.migrations
     static let migrator = SQLMigrator(all, ownsDatabase: true)
 

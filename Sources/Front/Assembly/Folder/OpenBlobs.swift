@@ -9,6 +9,8 @@ struct OpenBlobs: Sendable {
     private static let callsMax = 128
 
     let store: any BlobStore
+    /// Where files are filled until they become blobs of it.
+    let staging: any BlobStaging
     let meter = BlobMeter()
     let close: @Sendable () async throws -> Void
 
@@ -20,17 +22,18 @@ struct OpenBlobs: Sendable {
         case .folder(let path):
             try Installation.make(path)
             try self.init(folder: path, lock: try FolderLock(path: path))
-        case .s3(let configuration, let credentials): try await self.init(configuration, credentials)
+        case .s3(let configuration, let credentials): try await self.init(configuration, credentials, spool: data)
         }
     }
 
     private init(folder: String, lock: FolderLock?) throws {
         let disk = try DiskBlobs(root: folder)
         store = MeasuredBlobs(disk, meter, now: OpenBlobs.now)
+        staging = disk.staging
         close = { lock?.release() }
     }
 
-    private init(_ configuration: S3Configuration, _ credentials: S3CredentialPlace) async throws {
+    private init(_ configuration: S3Configuration, _ credentials: S3CredentialPlace, spool folder: String) async throws {
         let retries = BlobRetries(
             sleep: { try await Task.sleep(for: $0) }, random: { SystemRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) } })
         let s3 = S3Blobs(
@@ -38,6 +41,8 @@ struct OpenBlobs: Sendable {
             credentials: S3CredentialSource(credentials, now: { ProcessFacts.clock }))
         store = RetryingBlobs(
             LimitedBlobs(MeasuredBlobs(s3, meter, now: OpenBlobs.now), callsMax: OpenBlobs.callsMax), retries)
+        staging = SpooledStaging(
+            DiskStaging(spool: folder), store: store, place: "\(ProcessFacts.host):\(folder)")
         close = { try await s3.close() }
         do {
             // A store that starts together with this server may need some seconds.

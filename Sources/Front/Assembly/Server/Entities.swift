@@ -1,6 +1,7 @@
 import AuditTrail
 import Backups
 import ContentExport
+import Drive
 import Notify
 import TenantData
 import Web
@@ -8,7 +9,7 @@ import Web
 /// All that an installation keeps of a tenant, as backups take it.
 enum Entities {
     static let registry = EntityRegistry([
-        ContentEntities(), NoticeEntities(), ScheduleEntities(), ApiKeyEntities(), AuditEntities(),
+        ContentEntities(), NoticeEntities(), ScheduleEntities(), ApiKeyEntities(), AuditEntities(), DriveEntities(),
     ])
 
     /// The tables that are in none of them, with the reasons.
@@ -17,6 +18,8 @@ enum Entities {
             "schema_migrations": "the schema of the installation", "schema_moves": "where the installation was moved to",
             "assembly_store": "ties the database to its files",
         ]
-        return registry.leftOut.merging(BackupFeature.leftOut) { first, _ in first }.merging(own) { first, _ in first }
+        return [BackupFeature.leftOut, own].reduce(registry.leftOut) { known, more in
+            known.merging(more) { first, _ in first }
+        }
     }
 }

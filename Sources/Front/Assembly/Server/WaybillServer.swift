@@ -4,6 +4,7 @@ import AuditTrail
 import Backups
 import ContentExport
 import Dashboard
+import Drive
 import Foundation
 import Hummingbird
 import Jobs
@@ -69,12 +70,12 @@ public struct WaybillServer: Sendable {
         let backups = try BackupParts(settings, folder, floor)
         // The engine runs the job that erases, and is asked by it.
         let running = RunningEngine()
-        let rooms = Self.erasers(folder.database, floor)
+        let rooms = Self.erasers(folder, floor)
         let scratch = backups.scratch(rooms.map(\.eraseSlice))
         let engine = JobEngine(
             database: folder.database, blobs: folder.blobs,
             handlers: JobHandlers(
-                handlers + auditHandlers + backups.handlers(datasets: datasets, scratch: scratch)
+                handlers + auditHandlers + backups.handlers(datasets: datasets, scratch: scratch) + DriveFeature.handlers()
                     + AdministrationFeature.handlers(erasers: Self.erasers(running, scratch) + rooms, blobs: folder.blobs)),
             configuration: EngineConfiguration(settings, host: Self.host, version: Self.version), name: Self.nodeName, time: time,
             logger: Logger(label: "waybill.engine"))
@@ -91,6 +92,7 @@ public struct WaybillServer: Sendable {
                 linkLifetime: settings.retention.linkTTL, publicURL: settings.server.publicURL ?? "",
                 maxAttempts: settings.engine.maxAttempts, jobDeadline: settings.audit.exportDeadline,
                 rowsPerFile: settings.audit.rowsPerFile))
+        let drive = DriveFeature(settings, folder, floor, engine)
         let notify = NotifyService(
             database: folder.database, engine: engine, styles: Self.noticeStyles, time: time,
             logger: Logger(label: "waybill.notify"))
@@ -108,6 +110,7 @@ public struct WaybillServer: Sendable {
             content.mount(catalog)
             auditLog.mount(catalog)
             backups.feature(engine).mount(catalog)
+            drive.mount(catalog)
             AdministrationFeature(floor: floor, engine: engine) { UUID().uuidString.lowercased() }.mount(catalog)
             NotifyRoutes(floor: floor, database: folder.database).mount(catalog)
             if settings.dashboard.isEnabled { DashboardRoutes().mount(catalog) }
@@ -120,14 +123,14 @@ public struct WaybillServer: Sendable {
         let audit = AuditService(
             database: folder.database, retention: settings.audit.retention, time: time, logger: Logger(label: "waybill.audit"))
         let sweep = ContentSweepService(database: folder.database, time: time, logger: Logger(label: "waybill.content"))
+        let tidying = DriveSweepService(drive, logger: Logger(label: "waybill.drive"))
         let housekeeping = housekeeping(settings, folder, floor, content, scratch, time)
-        Self.measure(engine, floor)
-        floor.metrics.measure(folder.blobMeter)
+        Self.measure(engine, floor, folder)
         // Shut down from the last to the first: no new requests, then the jobs come to a checkpoint.
+        let services: [(any Service)?] = [engine, sweep, audit, tidying, notify, housekeeping, issuer, front]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: ([engine, sweep, audit, notify, housekeeping, issuer, front] as [(any Service)?]).compactMap(\.self)
-                    .map { .init(service: $0) },
+                services: services.compactMap(\.self).map { .init(service: $0) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
@@ -155,8 +158,12 @@ public struct WaybillServer: Sendable {
         ]
     }
 
-    private static func erasers(_ database: any SQLDatabase, _ floor: WebFloor) -> [TenantEraser] {
-        [
+    private static func erasers(_ folder: Installation, _ floor: WebFloor) -> [TenantEraser] {
+        let (database, staging) = (folder.database, folder.staging)
+        return [
+            TenantEraser("drive") { tenant in
+                try await DriveFeature.eraseSlice(of: tenant, database: database, staging: staging)
+            },
             TenantEraser("content") { tenant in
                 try await database.write { try ContentFeature.eraseSlice(of: tenant, in: $0) }
             },
@@ -194,7 +201,8 @@ public struct WaybillServer: Sendable {
     }
 
     /// What `/metrics` tells of the jobs; asked when it is scraped.
-    private static func measure(_ engine: JobEngine, _ floor: WebFloor) {
+    private static func measure(_ engine: JobEngine, _ floor: WebFloor, _ folder: Installation) {
+        floor.metrics.measure(folder.blobMeter)
         floor.metrics.gauge("waybill_engine_nodes", "Nodes of the installation", labels: ["role", "state"]) {
             guard let nodes = try? await engine.nodes(offset: 0, limit: 10_000).nodes else { return [] }
             let counts = Dictionary(grouping: nodes) {
@@ -230,6 +238,7 @@ public struct WaybillServer: Sendable {
             noun: "Restore", link: "/jobs/{jobId}", counters: [.init("rows", "rows restored")]),
         BackupFeature.drillKind: NoticeStyle(
             noun: "Restore drill", link: "/backup/drills/{jobId}", counters: [.init("rows", "rows compared")]),
+        DriveFeature.uploadKind: NoticeStyle(noun: "Upload", link: "/api/files/{jobId}", counters: [.init("bytes", "bytes")]),
     ])
 
     private static var host: String { ProcessInfo.processInfo.hostName }
@@ -254,6 +263,14 @@ extension WebFloor {
             random: SystemRandom.bytes,
             rate: .init(perSecond: Double(settings.rate.perSecond), burst: Double(settings.rate.burst)),
             streams: .init(total: settings.streams.total, perKey: settings.streams.perJob), logger: Logger(label: "waybill.web"))
+    }
+}
+
+extension DriveFeature {
+    fileprivate init(_ settings: Settings, _ folder: Installation, _ floor: WebFloor, _ engine: JobEngine) {
+        self.init(
+            floor: floor, engine: engine, database: folder.database, blobs: folder.blobs, staging: folder.staging,
+            configuration: DriveFeature.Configuration(settings))
     }
 }
 

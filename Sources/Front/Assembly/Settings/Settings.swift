@@ -10,6 +10,7 @@ public struct Settings: Sendable, Hashable {
     public var retention: RetentionSettings
     public var audit: AuditSettings
     public var backup: BackupSettings
+    public var drive: DriveSettings
     public var streams: StreamSettings
     public var rate: RateSettings
     public var access: AccessSettings
@@ -28,6 +29,7 @@ public struct Settings: Sendable, Hashable {
         retention = RetentionSettings(&read)
         audit = AuditSettings(&read)
         backup = BackupSettings(&read)
+        drive = DriveSettings(&read)
         streams = StreamSettings(&read)
         rate = RateSettings(&read)
         access = AccessSettings(&read)

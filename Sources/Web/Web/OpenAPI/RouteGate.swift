@@ -55,7 +55,8 @@ struct RouteGate: Sendable {
             if isEmpty { return }
             throw Problem.unsupportedMediaType("the Content-Type is missing; taken are " + media.sorted().joined(separator: ", "))
         }
-        guard let parsed = MediaTypeField(type), media.contains(parsed.name), parsed.isUTF8 else {
+        let isAnyTaken = media.contains("*/*")
+        guard let parsed = MediaTypeField(type), isAnyTaken || (media.contains(parsed.name) && parsed.isUTF8) else {
             throw Problem.unsupportedMediaType("taken are " + media.sorted().joined(separator: ", "))
         }
     }

@@ -1,0 +1,123 @@
+import AuditTrail
+import Logging
+import WaybillBlobs
+import WaybillDatabases
+import WaybillEngine
+import Web
+
+extension DriveFeature {
+    private static let slice = 100
+    /// A staged file without an upload may be one that is only just being begun.
+    private static let orphanAge = Duration.seconds(3600)
+
+    /// Removes from the stores what no row needs any more.
+    /// - Parameter tenant: nil: of all tenants.
+    func collectGarbage(of tenant: TenantID?) async throws {
+        while true {
+            let entries = try await database.read(of: tenant) {
+                try GarbageStore().some(of: tenant, limit: Self.slice, in: $0)
+            }
+            guard !entries.isEmpty else { return }
+            for entry in entries {
+                guard let key = BlobKey(entry.name) else { continue }
+                if entry.isStaged { try await staging.drop(key) } else { try await blobs.delete(key) }
+            }
+            try await database.write(of: tenant) { try GarbageStore().forget(entries, in: $0) }
+            if entries.count < Self.slice { return }
+        }
+    }
+
+    /// The same right after a change, which is done whether this succeeds or not: what is left the sweep removes.
+    func tidyUp(after tenant: TenantID) async {
+        do {
+            try await collectGarbage(of: tenant)
+        } catch {
+            floor.logger.warning("files that nobody needs could not be removed yet", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Removes files whose time has passed.
+    func removeExpired(now: Timestamp) async throws {
+        while true {
+            let files = try await database.read { try FileStore().expired(now: now, limit: Self.slice, in: $0) }
+            guard !files.isEmpty else { return }
+            for file in files {
+                try await database.write(of: file.tenant) { [audit = floor.audit] session in
+                    guard try FileStore().remove(file, now: now, in: session) else { return }
+                    let event = AuditEvent(
+                        at: now, user: nil, action: .fileExpire, target: file.id.text, outcome: AuditEvent.success,
+                        details: [AuditDetail("name", file.name)])
+                    try audit.record(event, of: file.tenant, in: session)
+                }
+            }
+        }
+    }
+
+    /// Forgets uploads that ended long ago.
+    func forgetEnded(now: Timestamp) async throws {
+        let before = now.advanced(by: .zero - configuration.retention)
+        while try await database.write({ try UploadStore().removeEnded(before: before, limit: Self.slice, in: $0) }) >= Self.slice
+        {}
+    }
+
+    /// Ends uploads whose job has ended or gone and did not tell, as when the hook of its end failed.
+    func mendEnds(now: Timestamp) async throws {
+        let since = now.advanced(by: .zero - configuration.idle - Self.orphanAge)
+        let silent = try await database.read { try UploadStore().silent(since: since, limit: Self.slice, in: $0) }
+        for upload in silent {
+            let job = try await engine.find(upload.id, of: upload.tenant)
+            if let job, !job.state.isFinal { continue }
+            try await database.write(of: upload.tenant) { session in
+                guard var current = try UploadStore().find(upload.id, of: upload.tenant, in: session),
+                    current.status == .inProgress
+                else { return }
+                if let job { current = UploadMachine.ended(current, job, now: now) }
+                // A job that has completed without a file, or is not there, is no success.
+                if current.status == .inProgress || current.status == .completed { current.status = .expired }
+                try UploadJob.end(current, now: now, in: session)
+            }
+        }
+    }
+
+    /// Removes staged files of this node that belong to no upload, as a crash may leave them.
+    func removeStrays(now: Timestamp) async throws {
+        let old = now.advanced(by: .zero - Self.orphanAge).microseconds
+        var after: BlobKey?
+        while true {
+            let page = try await staging.list(after: after, limit: 500)
+            guard let last = page.last else { return }
+            after = last.key
+            let names = page.filter { $0.modifiedAt < old }.map(\.key.text)
+            let needed = try await database.read { try UploadStore().unfinished(among: names, in: $0) }
+            for entry in page where entry.modifiedAt < old && !needed.contains(entry.key.text) {
+                try await staging.drop(entry.key)
+            }
+        }
+    }
+
+    /// Removes some of what this door holds of a tenant; the blobs go by their keys.
+    /// - Returns: whether there may be more.
+    public static func eraseSlice(
+        of tenant: TenantID, database: any SQLDatabase, staging: any BlobStaging
+    ) async throws -> Bool {
+        let ids = try await database.read { try UploadStore().ids(of: tenant, limit: slice, in: $0) }
+        for id in ids {
+            if let name = BlobKey(id) { try await staging.drop(name) }
+        }
+        return try await database.write { session in
+            try UploadStore().delete(ids, of: tenant, in: session)
+            var removed = ids.count
+            for (table, key) in [
+                ("drive_files", "id"), ("drive_contents", "blob_key"), ("drive_bundles", "id"), ("drive_pools", "id"),
+                ("drive_usage", "account"), ("drive_garbage", "name"),
+            ] {
+                removed += try session.execute(
+                    """
+                    DELETE FROM \(table) WHERE tenant = $1
+                        AND \(key) IN (SELECT \(key) FROM \(table) WHERE tenant = $1 LIMIT 500)
+                    """, tenant.text)
+            }
+            return removed > 0
+        }
+    }
+}

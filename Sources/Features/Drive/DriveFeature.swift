@@ -1,0 +1,119 @@
+import AuditTrail
+import JobDoors
+import Logging
+import WaybillBlobs
+import WaybillDatabases
+import WaybillEngine
+import Web
+
+/// The drive: files that arrive piece by piece, and what is done with them afterwards.
+public struct DriveFeature: Sendable {
+    public struct Configuration: Sendable {
+        /// No file is longer.
+        public var fileBytesMax: Int64
+        /// How long a chunk is if nobody says.
+        public var chunkBytes: Int64
+        public var chunkBytesMin: Int64
+        public var chunkBytesMax: Int64
+        /// After which an upload expires if nothing more comes.
+        public var idle: Duration
+        /// How long an ended upload is shown.
+        public var retention: Duration
+        /// How long a signed link is good for.
+        public var linkLifetime: Duration
+        /// What absolute links begin with; empty if the server doesn't know its address.
+        public var publicURL: String
+
+        public init(
+            fileBytesMax: Int64 = 1 << 40, chunkBytes: Int64 = 5 << 20, chunkBytesMin: Int64 = 1 << 10,
+            chunkBytesMax: Int64 = 16 << 20, idle: Duration = .seconds(86_400), retention: Duration = .seconds(30 * 86_400),
+            linkLifetime: Duration = .seconds(3600), publicURL: String = ""
+        ) {
+            self.fileBytesMax = fileBytesMax
+            self.chunkBytes = chunkBytes
+            self.chunkBytesMin = chunkBytesMin
+            self.chunkBytesMax = chunkBytesMax
+            self.idle = idle
+            self.retention = retention
+            self.linkLifetime = linkLifetime
+            self.publicURL = publicURL
+        }
+    }
+
+    let floor: WebFloor
+    let engine: JobEngine
+    let database: any SQLDatabase
+    let blobs: any BlobStore
+    let staging: any BlobStaging
+    let configuration: Configuration
+    let sessions = UploadSessions()
+    let ids: JobIDSource
+
+    public init(
+        floor: WebFloor, engine: JobEngine, database: any SQLDatabase, blobs: any BlobStore, staging: any BlobStaging,
+        configuration: Configuration
+    ) {
+        self.floor = floor
+        self.engine = engine
+        self.database = database
+        self.blobs = blobs
+        self.staging = staging
+        self.configuration = configuration
+        ids = JobIDSource(FloorRandom(bytes: floor.random))
+    }
+
+    public static let uploadKind = UploadJob.kind
+
+    /// The kinds of job of this door.
+    public static func handlers() -> [any JobHandler] { [UploadJob()] }
+
+    public func mount(_ catalog: RouteCatalog) {
+        UploadRoutes(self).mount(catalog)
+        FileRoutes(self).mount(catalog)
+        PlainUploadRoutes(self).mount(catalog)
+        BundleRoutes(self).mount(catalog)
+        PoolRoutes(self).mount(catalog)
+        QuotaRoutes(self).mount(catalog)
+    }
+
+    var limits: UploadMachine.Limits {
+        .init(
+            fileBytesMax: configuration.fileBytesMax, chunkBytesMin: configuration.chunkBytesMin,
+            chunkBytesMax: configuration.chunkBytesMax, chunkBytes: configuration.chunkBytes, idle: configuration.idle)
+    }
+
+    /// Writes for the tenant of a request.
+    func writing<T: Sendable>(
+        for context: WebContext, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        let tenant = try context.requirePrincipal().tenant
+        return try await database.write(of: tenant) { session in
+            try TenantGate.admit(tenant, since: context.arrivedAt, in: session)
+            return try body(session)
+        }
+    }
+
+    /// A link that is signed now and good for a while.
+    func link(to path: String, of tenant: TenantID, until end: Timestamp? = nil) -> LinkView {
+        let expires = floor.time.now().advanced(by: configuration.linkLifetime)
+        let earlier = end.map { min($0, expires) } ?? expires
+        return LinkView(
+            url: "\(configuration.publicURL)\(path)?\(floor.links.sign(path: path, tenant: tenant, expires: earlier))",
+            expiresAt: WireTime(earlier))
+    }
+}
+
+/// A signed link.
+struct LinkView: Encodable, Sendable {
+    var url: String
+    var expiresAt: WireTime
+
+    static let schema = Schema.object(["url": .uri, "expiresAt": .dateTime])
+}
+
+/// The floor's randomness as a generator.
+private struct FloorRandom: RandomNumberGenerator, Sendable {
+    let bytes: @Sendable (Int) -> [UInt8]
+
+    mutating func next() -> UInt64 { bytes(8).reduce(0) { $0 << 8 | UInt64($1) } }
+}

@@ -1,0 +1,82 @@
+import WaybillDatabases
+
+/// The tables of this room.
+public enum DriveMigrations {
+    public static let all: [SQLMigration] = [
+        SQLMigration(room: "drive", number: 1, title: "uploads, files, pools, bundles, quotas") { dialect in
+            let text = dialect.text
+            return uploads(dialect) + files(dialect) + [
+                """
+                CREATE TABLE drive_pools (
+                    tenant \(text) NOT NULL, id \(text) NOT NULL, name \(text) NOT NULL, file_bytes_max BIGINT,
+                    accept_types \(text) NOT NULL, allows_encryption INTEGER NOT NULL, cost_factor DOUBLE PRECISION NOT NULL,
+                    is_default INTEGER NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, PRIMARY KEY (tenant, id))
+                """,
+                // account: empty for the whole tenant.
+                """
+                CREATE TABLE drive_usage (
+                    tenant \(text) NOT NULL, account \(text) NOT NULL, used_bytes BIGINT NOT NULL, used_files BIGINT NOT NULL,
+                    reserved_bytes BIGINT NOT NULL, reserved_files BIGINT NOT NULL, bytes_max BIGINT, files_max BIGINT,
+                    PRIMARY KEY (tenant, account))
+                """,
+            ]
+                + [
+                    "drive_uploads", "drive_files", "drive_contents", "drive_bundles", "drive_pools", "drive_usage",
+                    "drive_garbage",
+                ]
+                .flatMap { dialect.tenantRows(of: $0) }
+        }
+    ]
+
+    private static func uploads(_ dialect: SQLDialect) -> [String] {
+        let text = dialect.text
+        return [
+            // id: of the job. stored: the ranges of bytes that are durable. charged: what is reserved for it.
+            """
+            CREATE TABLE drive_uploads (
+                tenant \(text) NOT NULL, id \(text) NOT NULL, account \(text) NOT NULL, name \(text) NOT NULL, size BIGINT,
+                content_type \(text) NOT NULL, hash \(dialect.blob), chunk_size BIGINT NOT NULL, pool \(text) NOT NULL,
+                bundle \(text), file_expires_at BIGINT, place \(text) NOT NULL, wire \(text) NOT NULL, metadata \(text),
+                status \(text) NOT NULL,
+                fence BIGINT NOT NULL, stored \(text) NOT NULL, charged BIGINT NOT NULL, failure \(text),
+                created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, active_at BIGINT NOT NULL, stored_bytes BIGINT NOT NULL,
+                PRIMARY KEY (tenant, id))
+            """,
+            "CREATE INDEX drive_uploads_account ON drive_uploads (tenant, account, id)",
+            "CREATE INDEX drive_uploads_ended ON drive_uploads (updated_at) WHERE status <> 'InProgress'",
+        ]
+    }
+
+    private static func files(_ dialect: SQLDialect) -> [String] {
+        let text = dialect.text
+        return [
+            """
+            CREATE TABLE drive_files (
+                tenant \(text) NOT NULL, id \(text) NOT NULL, account \(text) NOT NULL, name \(text) NOT NULL,
+                size BIGINT NOT NULL, content_type \(text) NOT NULL, sha256 \(dialect.blob) NOT NULL, pool \(text) NOT NULL,
+                bundle \(text), encrypted INTEGER NOT NULL, charged BIGINT NOT NULL, created_at BIGINT NOT NULL,
+                updated_at BIGINT NOT NULL, expires_at BIGINT, PRIMARY KEY (tenant, id))
+            """,
+            "CREATE INDEX drive_files_account ON drive_files (tenant, account, id)",
+            "CREATE INDEX drive_files_content ON drive_files (tenant, sha256)",
+            "CREATE INDEX drive_files_expiry ON drive_files (expires_at) WHERE expires_at IS NOT NULL",
+            // The bytes of files, once for all files of a tenant that have the same ones.
+            """
+            CREATE TABLE drive_contents (
+                tenant \(text) NOT NULL, sha256 \(dialect.blob) NOT NULL, length BIGINT NOT NULL, blob_key \(text) NOT NULL,
+                refs BIGINT NOT NULL, PRIMARY KEY (tenant, sha256, length))
+            """,
+            """
+            CREATE TABLE drive_bundles (
+                tenant \(text) NOT NULL, id \(text) NOT NULL, account \(text) NOT NULL, name \(text) NOT NULL,
+                created_at BIGINT NOT NULL, PRIMARY KEY (tenant, id))
+            """,
+            // staged: whether it names a staged file; else a blob.
+            """
+            CREATE TABLE drive_garbage (
+                tenant \(text) NOT NULL, name \(text) NOT NULL, staged INTEGER NOT NULL, since BIGINT NOT NULL,
+                PRIMARY KEY (tenant, name, staged))
+            """,
+        ]
+    }
+}

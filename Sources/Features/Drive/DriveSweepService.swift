@@ -1,0 +1,53 @@
+import Logging
+import ServiceLifecycle
+import WaybillEngine
+import Web
+
+/// Tidies the drive: bytes that nobody needs, files whose time has passed, uploads that ended long ago.
+public struct DriveSweepService: Service {
+    private static let pause = Duration.seconds(10)
+    /// Strays are looked for each so many rounds.
+    private static let roundsForStrays = 360
+
+    private let feature: DriveFeature
+    private let logger: Logger
+
+    public init(_ feature: DriveFeature, logger: Logger) {
+        self.feature = feature
+        self.logger = logger
+    }
+
+    public func run() async throws {
+        await cancelWhenGracefulShutdown { [self] in
+            let time = feature.floor.time
+            var round = 0
+            while !Task.isCancelled {
+                do {
+                    try await time.sleep(until: time.now().advanced(by: Self.pause))
+                } catch {
+                    return
+                }
+                do {
+                    try await feature.sweep(now: time.now(), withStrays: round % Self.roundsForStrays == 0)
+                    round += 1
+                } catch is CancellationError {
+                    return
+                } catch {
+                    logger.error("tidying the drive failed; it is tried again", metadata: ["error": "\(error)"])
+                }
+            }
+        }
+    }
+}
+
+extension DriveFeature {
+    /// One round of tidying.
+    func sweep(now: Timestamp, withStrays: Bool) async throws {
+        try await removeExpired(now: now)
+        try await collectGarbage(of: nil)
+        try await forgetEnded(now: now)
+        guard withStrays else { return }
+        try await mendEnds(now: now)
+        try await removeStrays(now: now)
+    }
+}

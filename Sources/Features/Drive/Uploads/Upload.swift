@@ -1,0 +1,72 @@
+import WaybillEngine
+
+/// A file that is arriving, or has arrived, or never will.
+struct Upload: Sendable, Hashable {
+    enum Status: String, Sendable, CaseIterable, Codable {
+        case inProgress = "InProgress"
+        case completed = "Completed"
+        case failed = "Failed"
+        case expired = "Expired"
+        case cancelled = "Cancelled"
+
+        /// As its job has ended; nil while that has not.
+        init?(ended state: JobState) {
+            switch state {
+            case .completed: self = .completed
+            case .failed: self = .failed
+            case .expired: self = .expired
+            case .cancelled: self = .cancelled
+            case .pending, .running, .paused: return nil
+            }
+        }
+    }
+
+    /// The protocol by which it was begun.
+    enum Wire: String, Sendable, Codable { case chunks, plain, tus, resumable }
+
+    /// Of its job; the file has the same.
+    var id: JobID
+    var tenant: TenantID
+    /// Whose it is.
+    var account: String
+    var name: String
+    /// Nil until it is known.
+    var size: Int64?
+    var contentType: String
+    /// The SHA-256 that was announced, 32 bytes.
+    var hash: [UInt8]?
+    var chunkSize: Int64
+    var pool: String
+    var bundle: String?
+    var fileExpiresAt: Timestamp?
+    /// Where its bytes are filled in, among the nodes.
+    var place: String
+    var wire: Wire
+    /// As the protocol has it that it was begun by.
+    var metadata: String?
+
+    var status = Status.inProgress
+    /// Grows with each request that takes the upload over.
+    var fence: Int64 = 0
+    /// The bytes that are durable.
+    var stored = ByteExtents()
+    /// What the quota is charged with.
+    var charged: Int64 = 0
+    var failure: String?
+    var createdAt: Timestamp
+    var updatedAt: Timestamp
+    /// When bytes came last.
+    var activeAt: Timestamp
+
+    /// Nil while the size is not known.
+    var plan: ChunkPlan? { size.map { ChunkPlan(size: $0, chunkSize: chunkSize) } }
+
+    /// Percent of its bytes.
+    var progress: Double {
+        if status == .completed { return 100 }
+        guard let size, size > 0 else { return 0 }
+        return Double(stored.count) / Double(size) * 100
+    }
+
+    var isWhole: Bool { size.map { stored.prefix >= $0 } ?? false }
+}

@@ -1,0 +1,50 @@
+import WaybillBlobs
+import WaybillDatabases
+import WaybillEngine
+
+/// An upload is a job whose worker is the client.
+struct UploadJob: ExternalJobHandler {
+    static let kind: JobKind = "file.upload"
+
+    struct Input: Codable, Sendable {
+        var name: String
+        var size: Int64?
+        var contentType: String
+    }
+
+    struct Output: Codable, Sendable {
+        var file: String
+    }
+
+    /// Whoever has ended the job: the upload ends with it, its room is given back unless it has become a file, and its bytes go.
+    func ended(_ job: JobRecord, in session: any SQLSession) throws {
+        let store = UploadStore()
+        guard let upload = try store.find(job.id, of: job.tenant, in: session), upload.status == .inProgress else { return }
+        let now = job.endedAt ?? job.updatedAt
+        try Self.end(UploadMachine.ended(upload, job, now: now), now: now, in: session)
+    }
+
+    /// Writes the end of an upload that has not become a file by it, or has by now.
+    static func end(_ upload: Upload, now: Timestamp, in session: any SQLSession) throws {
+        try UploadStore().update(upload, in: session)
+        guard upload.status != .completed else { return }
+        try QuotaStore().release(upload.charged, of: upload.account, upload.tenant, in: session)
+        let garbage = GarbageStore()
+        try garbage.note(upload.id.text, isStaged: true, of: upload.tenant, now: now, in: session)
+        // It may have been on its way to become a file.
+        try garbage.note(DriveKeys.blobText(of: upload), isStaged: false, of: upload.tenant, now: now, in: session)
+    }
+}
+
+/// What files are called in the stores. No name of a user is ever a part of it.
+enum DriveKeys {
+    static func blobText(of upload: Upload) -> String { "files/\(upload.tenant)/\(upload.id)" }
+
+    static func blob(of upload: Upload) throws -> BlobKey { try key(blobText(of: upload)) }
+    static func staged(_ upload: Upload) throws -> BlobKey { try key(upload.id.text) }
+
+    private static func key(_ text: String) throws -> BlobKey {
+        guard let key = BlobKey(text) else { throw BlobError(.other, "\(text) is no key") }
+        return key
+    }
+}

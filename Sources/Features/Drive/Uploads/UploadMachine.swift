@@ -1,0 +1,124 @@
+import WaybillEngine
+
+/// Decides what becomes of an upload, for every protocol alike. Pure: time and facts come in, the upload as it is then goes out.
+enum UploadMachine {
+    /// What the installation allows.
+    struct Limits: Sendable, Hashable {
+        var fileBytesMax: Int64
+        var chunkBytesMin: Int64
+        var chunkBytesMax: Int64
+        var chunkBytes: Int64
+        /// How long nothing may come.
+        var idle: Duration
+    }
+
+    /// When an upload expires if nothing more comes.
+    static func deadline(of upload: Upload, _ limits: Limits) -> Timestamp { upload.activeAt.advanced(by: limits.idle) }
+
+    private static func requireOpen(_ upload: Upload) throws(UploadRefusal) {
+        guard upload.status == .inProgress else { throw .ended(upload.status) }
+    }
+
+    // MARK: Chunks, in any order
+
+    /// Where a chunk belongs.
+    static func place(ofChunk index: Int64, in upload: Upload) throws(UploadRefusal) -> Range<Int64> {
+        try requireOpen(upload)
+        guard let plan = upload.plan else { throw .sizeUnknown }
+        guard let range = plan.range(of: index) else { throw .noSuchChunk(count: plan.count) }
+        guard !upload.stored.contains(range) else { throw .stored(chunk: index) }
+        return range
+    }
+
+    // MARK: Appending
+
+    /// Takes an upload over for a request that appends: whatever was still being written for it is refused from now on. What is
+    /// stored behind the place is forgotten, since it will be written anew.
+    /// - Parameter length: how many bytes will come, if that is known.
+    static func append(
+        at offset: Int64, length: Int64?, to upload: Upload, _ limits: Limits, now: Timestamp
+    ) throws(UploadRefusal) -> Upload {
+        try requireOpen(upload)
+        guard offset == upload.stored.prefix else { throw .wrongOffset(expected: upload.stored.prefix) }
+        if let length {
+            let (end, overflow) = offset.addingReportingOverflow(length)
+            let max = upload.size ?? limits.fileBytesMax
+            guard length >= 0, !overflow, end <= max else { throw .tooLarge(max: max) }
+        }
+        var next = upload
+        next.fence += 1
+        next.stored.truncate(to: offset)
+        (next.updatedAt, next.activeAt) = (now, now)
+        return next
+    }
+
+    /// Takes an upload over for a request that sends a chunk while another one appends.
+    static func takeOver(_ upload: Upload, now: Timestamp) throws(UploadRefusal) -> Upload {
+        try requireOpen(upload)
+        var next = upload
+        next.fence += 1
+        next.updatedAt = now
+        return next
+    }
+
+    // MARK: Steps
+
+    /// Bytes of a request have become durable.
+    /// - Parameter fence: under which the request began.
+    static func store(
+        _ range: Range<Int64>, fence: Int64, in upload: Upload, now: Timestamp
+    ) throws(UploadRefusal) -> Upload {
+        try requireOpen(upload)
+        guard upload.fence == fence else { throw .takenOver }
+        if let size = upload.size, range.upperBound > size { throw .tooLarge(max: size) }
+        var next = upload
+        next.stored.insert(range)
+        guard next.stored.ranges.count <= ByteExtents.countMax else { throw .tooManyGaps }
+        (next.updatedAt, next.activeAt) = (now, now)
+        return next
+    }
+
+    /// The size is said, for the first time or again.
+    static func declare(
+        _ size: Int64, of upload: Upload, _ limits: Limits, now: Timestamp
+    ) throws(UploadRefusal) -> Upload {
+        try requireOpen(upload)
+        if let known = upload.size {
+            guard known == size else { throw .otherLength(known: known) }
+            return upload
+        }
+        guard size >= 0, size <= limits.fileBytesMax else { throw .tooLarge(max: limits.fileBytesMax) }
+        guard size >= upload.stored.ranges.last?.upperBound ?? 0 else { throw .otherLength(known: upload.stored.prefix) }
+        var next = upload
+        next.size = size
+        next.updatedAt = now
+        return next
+    }
+
+    // MARK: The end
+
+    /// Whether all bytes are there.
+    static func requireWhole(_ upload: Upload) throws(UploadRefusal) {
+        try requireOpen(upload)
+        guard let plan = upload.plan else { throw .sizeUnknown }
+        guard !upload.isWhole else { return }
+        throw .incomplete(
+            missing: plan.missing(in: upload.stored, limit: 1000), count: plan.count - plan.storedCount(in: upload.stored))
+    }
+
+    /// Whether what came is what was announced.
+    static func requireHash(_ found: [UInt8], of upload: Upload) throws(UploadRefusal) {
+        guard let announced = upload.hash, announced != found else { return }
+        throw .otherHash(announced: announced, found: found)
+    }
+
+    /// What becomes of an upload whose job has ended.
+    static func ended(_ upload: Upload, _ job: JobRecord, now: Timestamp) -> Upload {
+        guard upload.status == .inProgress, let status = Upload.Status(ended: job.state) else { return upload }
+        var next = upload
+        next.status = status
+        next.failure = status == .completed ? nil : job.failure?.message
+        next.updatedAt = now
+        return next
+    }
+}

@@ -1,0 +1,19 @@
+import WaybillEngine
+
+/// What is asked for when an upload is begun, by whatever protocol.
+struct UploadRequest: Sendable, Hashable {
+    var name: String
+    /// Nil: it is said later.
+    var size: Int64?
+    var contentType: String
+    /// The SHA-256 that the file will have, 32 bytes.
+    var hash: [UInt8]?
+    /// Nil: the installation's own.
+    var chunkSize: Int64?
+    /// Nil: the default one.
+    var pool: String?
+    var bundle: String?
+    var fileExpiresAt: Timestamp?
+    var wire: Upload.Wire
+    var metadata: String?
+}

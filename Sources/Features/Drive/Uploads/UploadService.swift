@@ -1,0 +1,334 @@
+import AuditTrail
+import JobDoors
+import Synchronization
+import WaybillBlobs
+import WaybillDatabases
+import WaybillEngine
+import Web
+
+/// What is done with an upload, whatever the protocol: `UploadMachine` decides, and here it is carried out, each step in one
+/// transaction with the upload's job and the quota.
+struct UploadService: Sendable {
+    /// Writes what belongs to a step, in its transaction.
+    typealias Writing = @Sendable (any SQLSession, Upload) throws -> Void
+
+    let feature: DriveFeature
+    let store = UploadStore()
+    let quota = QuotaStore()
+
+    var now: Timestamp { feature.floor.time.now() }
+    var limits: UploadMachine.Limits { feature.limits }
+
+    init(_ feature: DriveFeature) {
+        self.feature = feature
+    }
+
+    // MARK: Finding
+
+    /// An upload of who asks.
+    /// - Throws: the same 404 problem for what is not there and for what belongs to somebody else.
+    func find(_ text: String, for principal: Principal) async throws -> Upload {
+        guard let id = JobID(text),
+            let upload = try await feature.database.read(
+                of: principal.tenant, { try store.find(id, of: principal.tenant, in: $0) }),
+            upload.account == principal.user
+        else { throw Problem.notFound("there is no such upload") }
+        return upload
+    }
+
+    /// The file that who asks has with these bytes already.
+    func existing(_ hash: [UInt8], size: Int64, for principal: Principal) async throws -> DriveFile? {
+        let now = now
+        return try await feature.database.read(of: principal.tenant) {
+            try FileStore().find(sha256: hash, size: size, of: principal.user, principal.tenant, now: now, in: $0)
+        }
+    }
+
+    // MARK: Beginning
+
+    /// Begins an upload.
+    /// - Parameter writing: in the same transaction; also gets the job.
+    /// - Throws: a problem, `QuotaFull`.
+    func create(
+        _ request: UploadRequest, for principal: Principal, _ context: WebContext,
+        writing: @escaping @Sendable (any SQLSession, Upload, JobRecord) throws -> Void
+    ) async throws -> Upload {
+        if let size = request.size, size > limits.fileBytesMax { throw UploadRefusal.tooLarge(max: limits.fileBytesMax) }
+        let input = UploadJob.Input(name: request.name, size: request.size, contentType: request.contentType)
+        let job = JobRequest(
+            kind: UploadJob.kind, principal: principal, input: try JobCoding.encode(input),
+            deadlineAt: now.advanced(by: limits.idle))
+        let made = Made()
+        _ = try await feature.engine.enqueue(job) { [limits, store, quota, place = feature.staging.place] session, job in
+            try TenantGate.admit(job.tenant, since: context.arrivedAt, in: session)
+            let pool = try Self.pool(for: request, of: job.tenant, in: session)
+            if let bundle = request.bundle, try BundleStore().find(bundle, of: job.tenant, in: session)?.account != principal.user
+            {
+                throw Problem.notFound("there is no such bundle")
+            }
+            var upload = Upload(
+                id: job.id, tenant: job.tenant, account: principal.user, name: request.name, size: request.size,
+                contentType: request.contentType, hash: request.hash, chunkSize: request.chunkSize ?? limits.chunkBytes,
+                pool: pool.id, bundle: request.bundle, fileExpiresAt: request.fileExpiresAt, place: place, wire: request.wire,
+                metadata: request.metadata, createdAt: job.createdAt, updatedAt: job.createdAt, activeAt: job.createdAt)
+            upload.charged = Usage.charge(request.size ?? 0, factor: pool.costFactor)
+            try quota.reserve(upload.charged, of: upload.account, upload.tenant, in: session)
+            try store.insert(upload, in: session)
+            try writing(session, upload, job)
+            made.set(upload)
+        }
+        guard let upload = made.upload else { throw Problem.unavailable("the upload could not be begun") }
+        return upload
+    }
+
+    /// The pool that a file is to go to, if it may.
+    private static func pool(for request: UploadRequest, of tenant: TenantID, in session: any SQLSession) throws -> Pool {
+        guard let pool = try PoolStore().find(request.pool, of: tenant, in: session) else {
+            throw Problem.notFound("there is no such pool")
+        }
+        guard pool.accepts(request.contentType) else {
+            throw Problem(
+                .init(403, "TYPE_NOT_ACCEPTED", "The pool does not take such files"),
+                "the pool takes " + pool.acceptTypes.joined(separator: ", "))
+        }
+        if let max = pool.fileBytesMax, let size = request.size, size > max { throw UploadRefusal.tooLarge(max: max) }
+        return pool
+    }
+
+    // MARK: Chunks
+
+    /// Stores a chunk.
+    /// - Parameter next: gives the bytes, and nil at their end.
+    /// - Throws: `UploadRefusal`; then nothing has changed.
+    func storeChunk(
+        _ index: Int64, of upload: Upload, writing: @escaping Writing, next: () async throws -> [UInt8]?
+    ) async throws -> Upload {
+        let range = try UploadMachine.place(ofChunk: index, in: upload)
+        let session = feature.sessions.session(of: upload.id)
+        let (writer, stopsAppending) = await session.beginChunk(range)
+        defer { session.end(writer) }
+        // Whoever had the place before has stored the chunk by now, or never will.
+        let begun =
+            stopsAppending
+            ? try await change(upload) { try UploadMachine.takeOver($0, now: $1) } : try await reread(upload)
+        _ = try UploadMachine.place(ofChunk: index, in: begun)
+        let file = try await open(begun)
+        do {
+            var sink = StagedSink(file: file, writer: writer, at: range.lowerBound, hash: session.hash(before: range.lowerBound))
+            while let bytes = try await next() {
+                guard Int64(bytes.count) <= range.upperBound - sink.end else {
+                    throw try await surplus(range, behind: sink.end, bytes, next)
+                }
+                try await sink.append(bytes)
+            }
+            let expected = range.upperBound - range.lowerBound
+            guard sink.end == range.upperBound else { throw UploadRefusal.wrongLength(expected: expected) }
+            try await sink.drain()
+            let stored = try await commit(range, of: begun, sink, session, writing)
+            await file.close()
+            return stored
+        } catch {
+            await file.close()
+            throw error
+        }
+    }
+
+    /// What to say to a chunk that is longer than it should be: whether it is longer than any may be.
+    private func surplus(
+        _ range: Range<Int64>, behind end: Int64, _ bytes: [UInt8], _ next: () async throws -> [UInt8]?
+    ) async throws -> UploadRefusal {
+        var count = end - range.lowerBound + Int64(bytes.count)
+        while count <= limits.chunkBytesMax, let bytes = try await next() { count += Int64(bytes.count) }
+        return count > limits.chunkBytesMax
+            ? .tooLarge(max: limits.chunkBytesMax) : .wrongLength(expected: range.upperBound - range.lowerBound)
+    }
+
+    // MARK: Appending
+
+    /// After so many bytes those that came are made durable, and told as such.
+    private static let stepBytes: Int64 = 16 << 20
+
+    /// Appends bytes.
+    /// - Parameters:
+    ///   - length: how many will come, if that is known.
+    ///   - next: gives the bytes, and nil at their end. If it throws, what came before is kept.
+    func append(
+        to upload: Upload, at offset: Int64, length: Int64?, writing: @escaping Writing, next: () async throws -> [UInt8]?
+    ) async throws -> Upload {
+        let session = feature.sessions.session(of: upload.id)
+        let writer = await session.beginAppending()
+        defer { session.end(writer) }
+        var current = try await change(upload) { [limits] in
+            try UploadMachine.append(at: offset, length: length, to: $0, limits, now: $1)
+        }
+        let file = try await open(current)
+        do {
+            var sink = StagedSink(file: file, writer: writer, at: offset, hash: session.hash(before: offset))
+            var isBroken: (any Error)?
+            do {
+                while let bytes = try await next() {
+                    let max = current.size ?? limits.fileBytesMax
+                    guard Int64(bytes.count) <= max - sink.end else { throw UploadRefusal.tooLarge(max: max) }
+                    try await sink.append(bytes)
+                    guard sink.end - current.stored.prefix >= Self.stepBytes else { continue }
+                    try await sink.drain()
+                    current = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { _, _ in }
+                }
+            } catch {
+                isBroken = error
+            }
+            try await sink.drain()
+            let last = writing
+            let isWhole = isBroken == nil
+            if sink.end > current.stored.prefix || isWhole {
+                current = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { session, upload in
+                    if isWhole { try last(session, upload) }
+                }
+            }
+            if let isBroken { throw isBroken }
+            await file.close()
+            return current
+        } catch {
+            await file.close()
+            throw error
+        }
+    }
+
+    /// Says how long the file is.
+    func declare(_ size: Int64, of upload: Upload) async throws -> Upload {
+        try await change(upload) { [limits, quota] current, now, session in
+            var next = try UploadMachine.declare(size, of: current, limits, now: now)
+            guard current.size == nil else { return next }
+            let pool = try PoolStore().find(current.pool, of: current.tenant, in: session) ?? .standard(isDefault: true)
+            if let max = pool.fileBytesMax, size > max { throw UploadRefusal.tooLarge(max: max) }
+            next.charged = Usage.charge(size, factor: pool.costFactor)
+            try quota.reserve(next.charged - current.charged, files: 0, of: next.account, next.tenant, in: session)
+            return next
+        }
+    }
+
+    // MARK: Steps
+
+    private func reread(_ upload: Upload) async throws -> Upload {
+        guard
+            let found = try await feature.database.read(
+                of: upload.tenant, { try store.find(upload.id, of: upload.tenant, in: $0) })
+        else { throw Problem.notFound("there is no such upload") }
+        return found
+    }
+
+    /// Changes an upload without bytes.
+    private func change(
+        _ upload: Upload, _ decide: @escaping @Sendable (Upload, Timestamp) throws -> Upload
+    ) async throws -> Upload {
+        try await change(upload) { current, now, _ in try decide(current, now) }
+    }
+
+    private func change(
+        _ upload: Upload, _ decide: @escaping @Sendable (Upload, Timestamp, any SQLSession) throws -> Upload
+    ) async throws -> Upload {
+        let now = now
+        return try await feature.database.write(of: upload.tenant) { [store] session in
+            guard let current = try store.find(upload.id, of: upload.tenant, in: session) else {
+                throw Problem.notFound("there is no such upload")
+            }
+            let next = try decide(current, now, session)
+            try store.update(next, in: session)
+            return next
+        }
+    }
+
+    /// Makes bytes that were written durable, then their row, in this order; both before anybody is told.
+    private func commit(
+        _ range: Range<Int64>, of upload: Upload, _ sink: StagedSink, _ session: UploadSession, _ writing: @escaping Writing
+    ) async throws -> Upload {
+        try await sink.writer.writing {
+            if !range.isEmpty { try await sink.file.flush() }
+            let now = now
+            let (next, job) = try await feature.database.write(of: upload.tenant) { [self] session in
+                guard let current = try store.find(upload.id, of: upload.tenant, in: session) else {
+                    throw Problem.notFound("there is no such upload")
+                }
+                var next = try UploadMachine.store(range, fence: upload.fence, in: current, now: now)
+                if next.size == nil { try charge(&next, in: session) }
+                try store.update(next, in: session)
+                let job = try advance(next, in: session)
+                try writing(session, next)
+                return (next, job)
+            }
+            if let hash = sink.hash { session.keep(hash, upTo: sink.end) }
+            feature.engine.announceChange(of: job)
+            return next
+        }
+    }
+
+    /// Reserves room for bytes of a file whose length nobody knows.
+    private func charge(_ upload: inout Upload, in session: any SQLSession) throws {
+        let pool = try PoolStore().find(upload.pool, of: upload.tenant, in: session) ?? .standard(isDefault: true)
+        let length = upload.stored.ranges.last?.upperBound ?? 0
+        if let max = pool.fileBytesMax, length > max { throw UploadRefusal.tooLarge(max: max) }
+        let charged = Usage.charge(length, factor: pool.costFactor)
+        try quota.reserve(max(0, charged - upload.charged), files: 0, of: upload.account, upload.tenant, in: session)
+        upload.charged = max(charged, upload.charged)
+    }
+
+    private func advance(_ upload: Upload, in session: any SQLSession) throws -> JobRecord {
+        do {
+            return try feature.engine.advance(
+                upload.id, progress: upload.progress, counters: ["bytes": upload.stored.count],
+                deadlineAt: UploadMachine.deadline(of: upload, limits), in: session)
+        } catch let error as EngineError where error.code == .alreadyEnded {
+            throw UploadRefusal.ended(.cancelled)
+        }
+    }
+
+    /// Opens the staged file, and looks whether all is there that its row says.
+    private func open(_ upload: Upload) async throws -> any StagedBlob {
+        guard upload.place == feature.staging.place else { throw UploadRefusal.elsewhere }
+        let name = try DriveKeys.staged(upload)
+        if let end = upload.stored.ranges.last?.upperBound, try await feature.staging.length(name) ?? 0 < end {
+            try await fail(
+                upload, JobFailure(code: "BYTES_LOST", message: "The bytes that had been stored are not there any more."))
+            throw UploadRefusal.lost
+        }
+        return try await feature.staging.open(name)
+    }
+
+    /// Ends an upload without success.
+    func fail(_ upload: Upload, _ failure: JobFailure) async throws {
+        do {
+            let job = try await feature.database.write(of: upload.tenant) { [engine = feature.engine] session in
+                try engine.fail(upload.id, failure, in: session)
+            }
+            feature.engine.announceChange(of: job)
+        } catch let error as EngineError where error.code == .alreadyEnded || error.code == .notFound {
+            // Somebody else has ended it.
+        }
+        feature.sessions.forget(upload.id)
+        await feature.tidyUp(after: upload.tenant)
+    }
+
+    /// Takes an upload back.
+    func cancel(_ upload: Upload, writing: @escaping Writing) async throws -> Upload {
+        do {
+            _ = try await feature.engine.cancel(upload.id, of: upload.tenant) { [store] session, _ in
+                guard let current = try store.find(upload.id, of: upload.tenant, in: session) else { return }
+                try writing(session, current)
+            }
+        } catch let error as EngineError where error.code == .alreadyEnded {
+            throw UploadRefusal.ended(try await reread(upload).status)
+        } catch let error as EngineError where error.code == .notFound {
+            throw UploadRefusal.ended(upload.status)
+        }
+        feature.sessions.forget(upload.id)
+        await feature.tidyUp(after: upload.tenant)
+        return try await reread(upload)
+    }
+}
+
+/// The upload that a transaction has made. Of a transaction that runs again the last one counts.
+private final class Made: Sendable {
+    private let held = Mutex<Upload?>(nil)
+    var upload: Upload? { held.withLock { $0 } }
+    func set(_ upload: Upload) { held.withLock { $0 = upload } }
+}

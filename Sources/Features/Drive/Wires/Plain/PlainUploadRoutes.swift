@@ -1,0 +1,111 @@
+import AuditTrail
+import HTTPTypes
+import Hummingbird
+import JobDoors
+import WaybillDatabases
+import WaybillEngine
+import Web
+
+/// `POST /api/files`: a small file in one request. It is an upload as any other, begun and completed in one go.
+struct PlainUploadRoutes: Sendable {
+    let feature: DriveFeature
+    private let uploads: UploadService
+
+    init(_ feature: DriveFeature) {
+        self.feature = feature
+        uploads = UploadService(feature)
+    }
+
+    func mount(_ catalog: RouteCatalog) {
+        let doc = RouteDoc("storeFile", "Uploads a file in one request", tag: "files", access: .scope(.filesWrite))
+            .described(
+                "The file is the body, with its name in the query, or the part `file` of a form. What breaks off leaves nothing; "
+                    + "larger files are better sent in pieces."
+            )
+            .query("name", .string(1...1024), "of a file that is the body").query("poolId", .uuid).query("bundleId", .uuid)
+            .query("hash", .string(64...72), "its SHA-256 in hexadecimal digits, to be checked")
+            .query("expiredAt", .dateTime, "when the file goes by itself")
+            .body(media: "multipart/form-data").body(media: "*/*")
+            .answer(201, "the file", .ref("File"), headers: ["Location"]).problems(409, 413, 422)
+        catalog.change(.post, FileRoutes.path, doc) { request, context, ticket in
+            do {
+                return try await self.store(request, context, ticket)
+            } catch {
+                throw Problem.drive(error)
+            }
+        }
+    }
+
+    private func store(_ request: Request, _ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
+        let isForm = request.headers[.contentType]?.lowercased().hasPrefix("multipart/form-data") == true
+        guard isForm else {
+            let size = request.headers[.contentLength].flatMap(UploadFields.number)
+            let asked = try asked(context, name: context.query["name"], type: request.headers[.contentType], size: size)
+            var iterator = request.body.makeAsyncIterator()
+            return try await receive(asked, context, ticket) { try await iterator.next().map { Array(buffer: $0) } }
+        }
+        var form = try MultipartReader(request)
+        while let part = try await form.nextPart() {
+            guard part.name == "file" else { throw Problem.unknownFields([part.name]) }
+            let asked = try asked(context, name: context.query["name"] ?? part.filename, type: part.mediaType, size: nil)
+            var isOver = false
+            return try await receive(asked, context, ticket) {
+                guard !isOver else { return nil }
+                if let bytes = try await form.nextBytes() { return bytes }
+                isOver = true
+                if let more = try await form.nextPart() { throw Problem.unknownFields([more.name]) }
+                return nil
+            }
+        }
+        throw Problem.invalid("file", "the form has no part of this name")
+    }
+
+    private func asked(_ context: WebContext, name: String?, type: String?, size: Int64?) throws -> UploadRequest {
+        guard let name else { throw Problem.invalid("name", "is missing") }
+        if let reason = UploadFields.wrong(name: name) { throw Problem.invalid("name", reason) }
+        let type = type ?? "application/octet-stream"
+        guard UploadFields.isMediaType(type) else { throw Problem.invalid("contentType", "is no media type") }
+        let query = context.query
+        let hash = query["hash"].flatMap(UploadFields.sha256)
+        guard (hash == nil) == (query["hash"] == nil) else {
+            throw Problem.invalid("hash", "must be a SHA-256 in hexadecimal digits")
+        }
+        var expiresAt: Timestamp?
+        if let text = query["expiredAt"] {
+            expiresAt = WireTime(text: text)?.timestamp
+            guard let expiresAt, expiresAt > feature.floor.time.now() else {
+                throw Problem.invalid("expiredAt", "must be a time that is still to come")
+            }
+        }
+        return UploadRequest(
+            name: name, size: size, contentType: type, hash: hash, pool: query["poolId"]?.lowercased(),
+            bundle: query["bundleId"]?.lowercased(), fileExpiresAt: expiresAt, wire: .plain)
+    }
+
+    private func receive(
+        _ asked: UploadRequest, _ context: WebContext, _ ticket: IdempotencyTicket, _ next: () async throws -> [UInt8]?
+    ) async throws -> StoredAnswer {
+        let principal = try context.require(.filesWrite)
+        let upload = try await uploads.create(asked, for: principal, context) { session, _, job in
+            try ticket.record(AuditEntry(.jobStart, job), in: session)
+        }
+        do {
+            var current = try await uploads.append(
+                to: upload, at: 0, length: asked.size, writing: { _, _ in }, next: next)
+            if let size = current.size, current.stored.prefix < size { throw UploadRefusal.wrongLength(expected: size) }
+            if current.size == nil { current = try await uploads.declare(current.stored.prefix, of: current) }
+            let file = try await uploads.complete(current) { session, file in
+                try ticket.settle(session, try Self.answer(file), auditing: AuditEntry(.fileStore, file))
+            }
+            return try Self.answer(file)
+        } catch {
+            // Nobody can go on with it.
+            try await uploads.fail(upload, JobFailure(code: "BROKEN_OFF", message: "The request did not bring the whole file."))
+            throw error
+        }
+    }
+
+    private static func answer(_ file: DriveFile) throws -> StoredAnswer {
+        try StoredAnswer(status: 201, json: FileView(file), headers: [.location: "\(FileRoutes.path)/\(file.id)"])
+    }
+}

@@ -1,0 +1,39 @@
+import Drive
+
+/// How files are taken in and kept.
+public struct DriveSettings: Sendable, Hashable {
+    public var fileBytes: Int
+    public var chunkBytes: Int
+    public var chunkBytesMax: Int
+    public var idle: Duration
+    public var retention: Duration
+
+    init(_ read: inout SettingsReader) {
+        let day = Duration.seconds(86_400)
+        fileBytes = read.bytes(
+            "drive.fileBytes", 1 << 40, in: (1 << 10)...(1 << 43), "How long a file may be; a longer one is refused with 413.")
+        chunkBytes = read.bytes(
+            "drive.chunkBytes", 5 << 20, in: (1 << 10)...(64 << 20),
+            "How long a chunk of an upload is if the client does not say.")
+        chunkBytesMax = read.bytes(
+            "drive.chunkBytesMax", 16 << 20, in: (1 << 10)...(64 << 20),
+            "How long a chunk may be; a longer one is refused with 413.")
+        idle = read.duration(
+            "drive.idle", day, in: .seconds(1)...(day * 30),
+            "After which an upload expires if nothing more comes: its bytes go, and its room is given back.")
+        retention = read.duration(
+            "drive.retention", day * 30, in: .seconds(1)...(day * 3650), "How long an upload that has ended is still shown.")
+        if chunkBytes > chunkBytesMax {
+            read.note(.conflict, "drive.chunkBytes", "it is more than drive.chunkBytesMax")
+        }
+    }
+}
+
+extension DriveFeature.Configuration {
+    init(_ settings: Settings) {
+        self.init(
+            fileBytesMax: Int64(settings.drive.fileBytes), chunkBytes: Int64(settings.drive.chunkBytes),
+            chunkBytesMax: Int64(settings.drive.chunkBytesMax), idle: settings.drive.idle, retention: settings.drive.retention,
+            linkLifetime: settings.retention.linkTTL, publicURL: settings.server.publicURL ?? "")
+    }
+}

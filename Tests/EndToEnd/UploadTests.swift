@@ -1,0 +1,151 @@
+import Crypto
+import Foundation
+import NIOCore
+import Testing
+
+/// Uploads to the real program.
+@Suite struct UploadTests {
+    private static let path = "/api/files/upload"
+    private static let chunkBytes = 1 << 20
+
+    private func bytes(_ count: Int, seed: UInt64) -> [UInt8] {
+        var random = SeededRandom(seed: seed)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count + 8)
+        while bytes.count < count { withUnsafeBytes(of: random.next()) { bytes.append(contentsOf: $0) } }
+        return Array(bytes.prefix(count))
+    }
+
+    private func begin(_ file: [UInt8], _ ada: User) async throws -> String {
+        let hash = SHA256.hash(data: file).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let answer = try await ada.post(
+            "\(Self.path)/create",
+            #"""
+            {"fileName": "film.bin", "fileSize": \#(file.count), "contentType": "video/mp4", "hash": "\#(hash)",
+                "chunkSize": \#(Self.chunkBytes)}
+            """#)
+        guard answer.status == 200, let id = try answer.json()["taskId"]?.string else {
+            throw E2EError("the upload was not begun: \(answer.status) \(answer.text)")
+        }
+        return id
+    }
+
+    private func put(_ index: Int, of file: [UInt8], _ id: String, _ ada: User) async throws -> Int {
+        let chunk = file[index * Self.chunkBytes..<min(file.count, (index + 1) * Self.chunkBytes)]
+        return try await ada.send(
+            "POST", "\(Self.path)/chunk/\(id)/\(index)", Array(chunk), type: "application/octet-stream"
+        ).status
+    }
+
+    /// Sends chunks, three at a time, until all are sent or the server goes away.
+    /// - Returns: those that were taken.
+    private func send(_ indices: [Int], of file: [UInt8], _ id: String, _ ada: User, killAfter: Int? = nil) async throws -> Set<
+        Int
+    > {
+        var taken: Set<Int> = []
+        var rest = indices[...]
+        while !rest.isEmpty {
+            let some = rest.prefix(3)
+            rest = rest.dropFirst(3)
+            let isLast = killAfter.map { taken.count + some.count > $0 } ?? false
+            taken.formUnion(
+                await withTaskGroup(of: Int?.self) { group in
+                    for index in some {
+                        // Whoever is cut off has not been told anything.
+                        group.addTask { (try? await put(index, of: file, id, ada)) == 200 ? index : nil }
+                    }
+                    if isLast {
+                        group.addTask {
+                            await ada.server.kill(); return nil
+                        }
+                    }
+                    return await group.reduce(into: Set<Int>()) { if let index = $1 { $0.insert(index) } }
+                })
+            if isLast { break }
+        }
+        return taken
+    }
+
+    @Test("an upload whose server is killed again and again goes on from what it was told, and ends with the same bytes")
+    func kills() async throws {
+        try await withServer(["engine.leaseSeconds": "5s"], filesAreOnDisk: true) { server in
+            let ada = try await server.newUser("uploader")
+            let file = bytes(16 * Self.chunkBytes + 12_345, seed: 5)
+            let id = try await begin(file, ada)
+            var order = Array(0..<17)
+            var random = SeededRandom(seed: 11)
+            order.shuffle(using: &random)
+            var told: Set<Int> = []
+            for _ in 0..<3 {
+                let left = order.filter { !told.contains($0) }
+                told.formUnion(try await send(left, of: file, id, ada, killAfter: 2))
+                try await server.start()
+                let there = try await ada.get("\(Self.path)/resume/\(id)").json()["uploadedChunks"]?.array?.compactMap(\.integer)
+                let stored = Set(try #require(there))
+                #expect(told.isSubset(of: stored), "a chunk that was told is gone")
+                #expect(try await ada.get("/jobs/\(id)").json()["state"]?.string == "running")
+                told = stored
+            }
+            let early = try await ada.post("\(Self.path)/complete/\(id)")
+            #expect(early.status == 409)
+            _ = try await send(order.filter { !told.contains($0) }, of: file, id, ada)
+            let done = try await ada.post("\(Self.path)/complete/\(id)")
+            #expect(done.status == 200, "\(done.text)")
+            let isEqual = try await ada.get("/api/files/\(id)/content").body == file
+            #expect(isEqual)
+            let quota = try await ada.get("/api/quota").json()["account"]
+            #expect(quota?["used"]?.integer == file.count && quota?["reserved"]?.integer == 0)
+            #expect(try BlobFolder(server).files(below: "files").values.reduce(0, +) == file.count)
+            let staged = try FileManager.default.contentsOfDirectory(atPath: server.data + "/staged")
+            #expect(staged.isEmpty, "\(staged)")
+        }
+    }
+
+    @Test("a body that breaks off, or is not as long as it says, leaves the upload as it was")
+    func brokenBodies() async throws {
+        try await withServer(isIdle: true, filesAreOnDisk: true) { server in
+            let ada = try await server.newUser("uploader")
+            let file = bytes(2 * Self.chunkBytes, seed: 6)
+            let id = try await begin(file, ada)
+            #expect(try await put(0, of: file, id, ada) == 200)
+            let head = RawHTTP.Request(
+                method: "POST", target: "\(Self.path)/chunk/\(id)/1",
+                headers: [
+                    ("Authorization", "Bearer \(ada.token ?? "")"), ("Content-Type", "application/octet-stream"),
+                    ("Content-Length", "\(Self.chunkBytes)"),
+                ]
+            ).head
+            // Half of a chunk, and the end of the connection.
+            try await RawHTTP.connection(server.port, sending: [head, Array(file[0..<Self.chunkBytes / 2])]).executeThenClose {
+                _, outbound in outbound.finish()
+            }
+            let long = try await ada.send(
+                "POST", "\(Self.path)/chunk/\(id)/1", bytes(Self.chunkBytes + 1, seed: 1), type: "application/octet-stream",
+                chunkBytes: 65_536)
+            #expect(long.status == 400)
+            #expect(try await ada.get("\(Self.path)/resume/\(id)").json()["uploadedChunks"]?.array?.count == 1)
+            #expect(try await put(1, of: file, id, ada) == 200)
+            #expect(try await ada.post("\(Self.path)/complete/\(id)").status == 200)
+            let isEqual = try await ada.get("/api/files/\(id)/content").body == file
+            #expect(isEqual)
+        }
+    }
+
+    @Test("idle uploads expire by themselves, and their bytes go")
+    func expiry() async throws {
+        try await withServer(["drive.idle": "2s"], isIdle: true, filesAreOnDisk: true) { server in
+            let ada = try await server.newUser("uploader")
+            let file = bytes(2 * Self.chunkBytes, seed: 7)
+            let id = try await begin(file, ada)
+            #expect(try await put(0, of: file, id, ada) == 200)
+            _ = try await poll("the end of the upload") {
+                try await ada.get("\(Self.path)/progress/\(id)").json()["status"]?.string == "Expired" ? true : nil
+            }
+            #expect(try await put(1, of: file, id, ada) == 409)
+            _ = try await poll("the bytes to go") {
+                try FileManager.default.contentsOfDirectory(atPath: server.data + "/staged").isEmpty ? true : nil
+            }
+            #expect(try await ada.get("/api/quota").json()["account"]?["reserved"]?.integer == 0)
+        }
+    }
+}
