@@ -14,13 +14,14 @@ import Testing
         @discardableResult
         func twice(
             _ operation: String, _ user: User, _ method: String, _ path: String, _ body: String? = nil,
-            type: String = "application/json", other: String? = nil, sourceLocation: SourceLocation = #_sourceLocation
+            type: String = "application/json", headers: [(name: String, value: String)] = [], other: String? = nil,
+            sourceLocation: SourceLocation = #_sourceLocation
         ) async throws -> RawResponse {
             driven.insert(operation)
             func send(_ body: String?, _ path: String) async throws -> RawResponse {
                 try await user.send(
                     method, path, body.map { Array($0.utf8) } ?? (method == "POST" ? [] : nil), type: body == nil ? nil : type,
-                    headers: [("Idempotency-Key", "key-of-\(operation)")], sourceLocation: sourceLocation)
+                    headers: [("Idempotency-Key", "key-of-\(operation)")] + headers, sourceLocation: sourceLocation)
             }
             let first = try await send(body, path)
             #expect(200..<300 ~= first.status, "\(operation): \(first.status) \(first.text)", sourceLocation: sourceLocation)
@@ -78,7 +79,7 @@ import Testing
             let document = try await User.nobody(server).get("/openapi.json").json()
             var changing: Set<String> = []
             for (path, methods) in document["paths"]?.object ?? [:] {
-                for (method, operation) in methods.object ?? [:] where method != "get" {
+                for (method, operation) in methods.object ?? [:] where !["get", "head", "options"].contains(method) {
                     let name = try #require(operation["operationId"]?.string)
                     changing.insert(name)
                     let parameters = operation["parameters"]?.array?.compactMap { $0["name"]?.string } ?? []
@@ -213,6 +214,22 @@ import Testing
             #expect(try removed.json()["removed"]?.integer == 1)
         }
         try await files(ada, driver)
+        try await tus(ada, driver)
+    }
+
+    private func tus(_ ada: User, _ driver: Driver) async throws {
+        let version = [(name: "Tus-Resumable", value: "1.0.0")]
+        let made = try await driver.twice(
+            "tusCreate", ada, "POST", "/api/files/tus", headers: version + [("Upload-Length", "9")])
+        let url = try #require(made["Location"])
+        let some = try await driver.twice(
+            "tusAppend", ada, "PATCH", url, "some", type: "application/offset+octet-stream",
+            headers: version + [("Upload-Offset", "0")], other: "none")
+        #expect(some["Upload-Offset"] == "4")
+        let asked = try await driver.twice(
+            "tusOverride", ada, "POST", url, headers: version + [("X-HTTP-Method-Override", "HEAD")])
+        #expect(asked["Upload-Offset"] == "4")
+        try await driver.twice("tusTerminate", ada, "DELETE", url, headers: version)
     }
 
     private func files(_ ada: User, _ driver: Driver) async throws {

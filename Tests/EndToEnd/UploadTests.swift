@@ -131,6 +131,49 @@ import Testing
         }
     }
 
+    @Test(
+        "a tus upload whose server is killed while bytes come goes on from the offset that is told, and ends with the same bytes")
+    func tus() async throws {
+        try await withServer(filesAreOnDisk: true) { server in
+            let ada = try await server.newUser("uploader")
+            let file = bytes(40 << 20, seed: 8)
+            let version = (name: "Tus-Resumable", value: "1.0.0")
+            let made = try await ada.send("POST", "/api/files/tus", [], headers: [version, ("Upload-Length", "\(file.count)")])
+            let url = try #require(made["Location"])
+            for _ in 0..<20 {
+                let offset = try #require(Int(try await ada.send("HEAD", url, headers: [version])["Upload-Offset"] ?? ""))
+                if offset == file.count { break }
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        _ = try? await ada.send(
+                            "PATCH", url, Array(file[offset...]), type: "application/offset+octet-stream",
+                            headers: [version, ("Upload-Offset", "\(offset)")])
+                    }
+                    group.addTask {
+                        // Some bytes are durable by then, mostly.
+                        try? await Task.sleep(for: .milliseconds(150))
+                        await server.kill()
+                    }
+                }
+                try await server.start()
+            }
+            let end = try #require(Int(try await ada.send("HEAD", url, headers: [version])["Upload-Offset"] ?? ""))
+            if end < file.count {
+                let last = try await ada.send(
+                    "PATCH", url, Array(file[end...]), type: "application/offset+octet-stream",
+                    headers: [version, ("Upload-Offset", "\(end)")])
+                #expect(last.status == 204, "\(last.text)")
+            } else {
+                // It may have been killed between the last byte and the file.
+                let again = try await ada.send(
+                    "PATCH", url, [], type: "application/offset+octet-stream", headers: [version, ("Upload-Offset", "\(end)")])
+                #expect(again.status == 204, "\(again.text)")
+            }
+            let isEqual = try await ada.get(url.replacing("/tus", with: "") + "/content").body == file
+            #expect(isEqual)
+        }
+    }
+
     @Test("idle uploads expire by themselves, and their bytes go")
     func expiry() async throws {
         try await withServer(["drive.idle": "2s"], isIdle: true, filesAreOnDisk: true) { server in

@@ -45,7 +45,9 @@ import Web
             let after = try await doors.count("system")
             seen.withLock { $0["DELETE /tenants/{tenant}"] = after - before }
         }
-        let changing = doors.catalog().operations.filter { $0.method != "GET" }.map { "\($0.method) \($0.template)" }
+        let changing = doors.catalog().operations.filter { !["GET", "HEAD", "OPTIONS"].contains($0.method) }.map {
+            "\($0.method) \($0.template)"
+        }
         let events = seen.withLock { $0 }
         for route in changing {
             let isSilent = Self.silent[route] != nil

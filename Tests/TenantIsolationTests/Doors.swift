@@ -151,13 +151,14 @@ struct Visit: Sendable {
     @discardableResult
     func send(
         _ method: HTTPRequest.Method, _ template: String, _ values: [String: String] = [:], query: String = "",
-        body: String? = nil, media: String = "application/json"
+        body: String? = nil, media: String = "application/json", more: HTTPFields = [:]
     ) async throws -> JSONValue? {
         var path = template
         for (name, value) in values { path = path.replacing("{\(name)}", with: value) }
         var headers = headers
         headers[.idempotencyKey] = method == .get ? nil : UUID().uuidString
         if body != nil { headers[.contentType] = media }
+        for field in more { headers[field.name] = field.value }
         let answer = try await client.execute(
             uri: path + query, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) })
         #expect((200..<300).contains(answer.status.code), "\(method) \(path): \(String(buffer: answer.body))")
@@ -322,6 +323,29 @@ struct Visit: Sendable {
             _ = try await begin("more \(prefix)")
         }
         try await files()
+        try await tus()
+    }
+
+    private func tus() async throws {
+        func fields(_ more: (String, String)...) throws -> HTTPFields {
+            var fields = HTTPFields()
+            for (name, value) in [("Tus-Resumable", "1.0.0")] + more {
+                fields[try #require(HTTPField.Name(name))] = value
+            }
+            return fields
+        }
+        func begin() async throws -> [String: String] {
+            try await send(.post, "/api/files/tus", more: try fields(("Upload-Length", "5")))
+            let newest = try await send(.get, "/api/files/upload/tasks", query: "?sortBy=createdAt")
+            return ["id": try text(newest?.array?.first, "taskId")]
+        }
+        let path = "/api/files/tus/{id}"
+        let id = try await begin()
+        try await send(
+            .patch, path, id, body: "bytes", media: "application/offset+octet-stream", more: try fields(("Upload-Offset", "0")))
+        try await send(.head, path, id, more: try fields())
+        try await send(.delete, path, id, more: try fields())
+        try await send(.post, path, try await begin(), more: try fields(("X-HTTP-Method-Override", "DELETE")))
     }
 
     private func files() async throws {

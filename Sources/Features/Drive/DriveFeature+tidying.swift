@@ -9,6 +9,8 @@ extension DriveFeature {
     private static let slice = 100
     /// A staged file without an upload may be one that is only just being begun.
     private static let orphanAge = Duration.seconds(3600)
+    /// How long whoever has brought the last byte has for making a file of it.
+    private static let completionTime = Duration.seconds(30)
 
     /// Removes from the stores what no row needs any more.
     /// - Parameter tenant: nil: of all tenants.
@@ -58,6 +60,26 @@ extension DriveFeature {
         let before = now.advanced(by: .zero - configuration.retention)
         while try await database.write({ try UploadStore().removeEnded(before: before, limit: Self.slice, in: $0) }) >= Self.slice
         {}
+    }
+
+    /// Makes files of uploads whose last byte came just before a crash: whoever appended it was told, and will not come again.
+    func completeWhole(now: Timestamp) async throws {
+        let since = now.advanced(by: .zero - Self.completionTime)
+        let whole = try await database.read { [place = staging.place] in
+            try UploadStore().whole(since: since, at: place, limit: Self.slice, in: $0)
+        }
+        for upload in whole {
+            do {
+                _ = try await UploadService(self).complete(upload) { [audit = floor.audit] session, file in
+                    let event = AuditEvent(
+                        at: now, user: file.account, action: .fileStore, target: file.id.text, outcome: AuditEvent.success,
+                        details: [AuditDetail("name", file.name), AuditDetail("bytes", "\(file.size)")])
+                    try audit.record(event, of: file.tenant, in: session)
+                }
+            } catch is UploadRefusal {
+                // It has ended, or failed by this.
+            }
+        }
     }
 
     /// Ends uploads whose job has ended or gone and did not tell, as when the hook of its end failed.

@@ -71,6 +71,7 @@ public struct DriveFeature: Sendable {
         UploadRoutes(self).mount(catalog)
         FileRoutes(self).mount(catalog)
         PlainUploadRoutes(self).mount(catalog)
+        TusRoutes(self).mount(catalog)
         BundleRoutes(self).mount(catalog)
         PoolRoutes(self).mount(catalog)
         QuotaRoutes(self).mount(catalog)

@@ -43,6 +43,11 @@ public enum DriveMigrations {
                 PRIMARY KEY (tenant, id))
             """,
             "CREATE INDEX drive_uploads_account ON drive_uploads (tenant, account, id)",
+            // Whole, and no file yet: a crash came in between, and who appends is not asked to complete.
+            """
+            CREATE INDEX drive_uploads_whole ON drive_uploads (active_at)
+                WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND size = stored_bytes
+            """,
             "CREATE INDEX drive_uploads_ended ON drive_uploads (updated_at) WHERE status <> 'InProgress'",
         ]
     }

@@ -43,6 +43,7 @@ public struct DriveSweepService: Service {
 extension DriveFeature {
     /// One round of tidying.
     func sweep(now: Timestamp, withStrays: Bool) async throws {
+        try await completeWhole(now: now)
         try await removeExpired(now: now)
         try await collectGarbage(of: nil)
         try await forgetEnded(now: now)

@@ -151,47 +151,59 @@ struct UploadService: Sendable {
     /// Appends bytes.
     /// - Parameters:
     ///   - length: how many will come, if that is known.
+    ///   - verify: looks at all bytes of the request once they have come. With it, they are taken all together or not at all.
     ///   - next: gives the bytes, and nil at their end. If it throws, what came before is kept.
     func append(
-        to upload: Upload, at offset: Int64, length: Int64?, writing: @escaping Writing, next: () async throws -> [UInt8]?
+        to upload: Upload, at offset: Int64, length: Int64?, verify: (() throws -> Void)? = nil, writing: @escaping Writing,
+        next: () async throws -> [UInt8]?
     ) async throws -> Upload {
         let session = feature.sessions.session(of: upload.id)
         let writer = await session.beginAppending()
         defer { session.end(writer) }
-        var current = try await change(upload) { [limits] in
+        let begun = try await change(upload) { [limits] in
             try UploadMachine.append(at: offset, length: length, to: $0, limits, now: $1)
         }
-        let file = try await open(current)
+        let file = try await open(begun)
+        let sink = StagedSink(file: file, writer: writer, at: offset, hash: session.hash(before: offset))
         do {
-            var sink = StagedSink(file: file, writer: writer, at: offset, hash: session.hash(before: offset))
-            var isBroken: (any Error)?
-            do {
-                while let bytes = try await next() {
-                    let max = current.size ?? limits.fileBytesMax
-                    guard Int64(bytes.count) <= max - sink.end else { throw UploadRefusal.tooLarge(max: max) }
-                    try await sink.append(bytes)
-                    guard sink.end - current.stored.prefix >= Self.stepBytes else { continue }
-                    try await sink.drain()
-                    current = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { _, _ in }
-                }
-            } catch {
-                isBroken = error
-            }
-            try await sink.drain()
-            let last = writing
-            let isWhole = isBroken == nil
-            if sink.end > current.stored.prefix || isWhole {
-                current = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { session, upload in
-                    if isWhole { try last(session, upload) }
-                }
-            }
-            if let isBroken { throw isBroken }
+            let stored = try await receive(begun, sink, session, verify: verify, writing, next)
             await file.close()
-            return current
+            return stored
         } catch {
             await file.close()
             throw error
         }
+    }
+
+    private func receive(
+        _ begun: Upload, _ start: StagedSink, _ session: UploadSession, verify: (() throws -> Void)?,
+        _ writing: @escaping Writing,
+        _ next: () async throws -> [UInt8]?
+    ) async throws -> Upload {
+        var (current, sink) = (begun, start)
+        var broken: (any Error)?
+        do {
+            while let bytes = try await next() {
+                let max = current.size ?? limits.fileBytesMax
+                guard Int64(bytes.count) <= max - sink.end else { throw UploadRefusal.tooLarge(max: max) }
+                try await sink.append(bytes)
+                guard verify == nil, sink.end - current.stored.prefix >= Self.stepBytes else { continue }
+                try await sink.drain()
+                current = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { _, _ in }
+            }
+            try verify?()
+        } catch {
+            guard verify == nil else { throw error }
+            broken = error
+        }
+        try await sink.drain()
+        if let broken {
+            if sink.end > current.stored.prefix {
+                _ = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { _, _ in }
+            }
+            throw broken
+        }
+        return try await commit(current.stored.prefix..<sink.end, of: current, sink, session, writing)
     }
 
     /// Says how long the file is.

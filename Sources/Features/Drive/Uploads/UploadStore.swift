@@ -128,8 +128,21 @@ struct UploadStore: Sendable {
     func silent(since: Timestamp, limit: Int, in session: any SQLSession) throws -> [Upload] {
         try session.all(
             """
-            SELECT \(Self.columns) FROM drive_uploads WHERE status = 'InProgress' AND active_at < $1 ORDER BY active_at LIMIT $2
+            SELECT \(Self.columns) FROM drive_uploads WHERE status = 'InProgress' AND active_at < $1
+            ORDER BY active_at LIMIT $2
             """, since.microseconds, limit, make: Self.upload
+        ).compactMap(\.self)
+    }
+
+    /// Some uploads of a place that are whole, and that nobody will ask to complete. For the installation's own transactions.
+    func whole(since: Timestamp, at place: String, limit: Int, in session: any SQLSession) throws -> [Upload] {
+        try session.all(
+            """
+            SELECT \(Self.columns) FROM drive_uploads
+            WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND size = stored_bytes AND active_at < $1
+                AND place = $2
+            ORDER BY active_at LIMIT $3
+            """, since.microseconds, place, limit, make: Self.upload
         ).compactMap(\.self)
     }
 

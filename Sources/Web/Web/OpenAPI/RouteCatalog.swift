@@ -111,7 +111,7 @@ public final class RouteCatalog {
 /// Which methods a path knows, for the `Allow` of a 405.
 struct MethodTable: Sendable {
     /// Those that some route may know.
-    static let all = "GET, HEAD, POST, PUT, DELETE"
+    static let all = "GET, HEAD, POST, PUT, PATCH, DELETE"
 
     let entries: [(template: RouteTemplate, method: HTTPRequest.Method)]
 
