@@ -176,7 +176,7 @@ import Testing
 
     @Test("idle uploads expire by themselves, and their bytes go")
     func expiry() async throws {
-        try await withServer(["drive.idle": "2s"], isIdle: true, filesAreOnDisk: true) { server in
+        try await withServer(["drive.idle": "30s"], isIdle: true, filesAreOnDisk: true) { server in
             let ada = try await server.newUser("uploader")
             let file = bytes(2 * Self.chunkBytes, seed: 7)
             let id = try await begin(file, ada)

@@ -13,24 +13,29 @@ extension UploadService {
     /// - Parameter writing: in the transaction that makes the file; not called where that was done before.
     /// - Throws: `UploadRefusal`: `.incomplete`, and then it may be tried again; `.otherHash`, and then it has failed.
     func complete(_ upload: Upload, writing: @escaping Finishing) async throws -> DriveFile {
-        let session = feature.sessions.session(of: upload.id)
-        return try await session.completing {
-            let current = try await find(upload.id.text, for: upload.owner)
-            if current.status == .completed { return try await file(of: current) }
-            try UploadMachine.requireWhole(current)
-            guard current.place == feature.staging.place else { throw UploadRefusal.elsewhere }
-            let digest = try await digest(of: current, session)
-            do {
-                try UploadMachine.requireHash(digest, of: current)
-            } catch {
-                try await fail(
-                    current,
-                    JobFailure(code: "HASH_MISMATCH", message: "The bytes that came are not those that were announced."))
-                throw error
-            }
-            try await publish(current)
-            return try await finish(current, digest, writing)
+        try await feature.sessions.using(upload.id) { session in
+            try await session.completing { try await complete(upload, session, writing) }
         }
+    }
+
+    private func complete(
+        _ upload: Upload, _ session: UploadSession, _ writing: @escaping Finishing
+    ) async throws -> DriveFile {
+        let current = try await find(upload.id.text, for: upload.owner)
+        if current.status == .completed { return try await file(of: current) }
+        try UploadMachine.requireWhole(current)
+        guard current.place == feature.staging.place else { throw UploadRefusal.elsewhere }
+        let digest = try await digest(of: current, session)
+        do {
+            try UploadMachine.requireHash(digest, of: current)
+        } catch {
+            try await fail(
+                current,
+                JobFailure(code: "HASH_MISMATCH", message: "The bytes that came are not those that were announced."))
+            throw error
+        }
+        try await publish(current)
+        return try await finish(current, digest, writing)
     }
 
     /// The file that an upload has become.

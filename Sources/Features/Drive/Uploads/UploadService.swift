@@ -103,34 +103,47 @@ struct UploadService: Sendable {
     func storeChunk(
         _ index: Int64, of upload: Upload, writing: @escaping Writing, next: () async throws -> [UInt8]?
     ) async throws -> Upload {
-        let range = try UploadMachine.place(ofChunk: index, in: upload)
-        let session = feature.sessions.session(of: upload.id)
-        let (writer, stopsAppending) = await session.beginChunk(range)
-        defer { session.end(writer) }
-        // Whoever had the place before has stored the chunk by now, or never will.
-        let begun =
-            stopsAppending
-            ? try await change(upload) { try UploadMachine.takeOver($0, now: $1) } : try await reread(upload)
-        _ = try UploadMachine.place(ofChunk: index, in: begun)
-        let file = try await open(begun)
-        do {
-            var sink = StagedSink(file: file, writer: writer, at: range.lowerBound, hash: session.hash(before: range.lowerBound))
-            while let bytes = try await next() {
-                guard Int64(bytes.count) <= range.upperBound - sink.end else {
-                    throw try await surplus(range, behind: sink.end, bytes, next)
-                }
-                try await sink.append(bytes)
+        try await feature.sessions.using(upload.id) { session in
+            let range = try UploadMachine.place(ofChunk: index, in: upload)
+            let (writer, stopsAppending) = await session.beginChunk(range)
+            defer { session.end(writer) }
+            // Whoever had the place before has stored the chunk by now, or never will.
+            let begun = try await writer.writing {
+                stopsAppending
+                    ? try await change(upload) { try UploadMachine.takeOver($0, now: $1) } : try await reread(upload)
             }
-            let expected = range.upperBound - range.lowerBound
-            guard sink.end == range.upperBound else { throw UploadRefusal.wrongLength(expected: expected) }
-            try await sink.drain()
-            let stored = try await commit(range, of: begun, sink, session, writing)
-            await file.close()
-            return stored
-        } catch {
-            await file.close()
-            throw error
+            _ = try UploadMachine.place(ofChunk: index, in: begun)
+            let file = try await open(begun)
+            let sink = StagedSink(
+                file: file, writer: writer, at: range.lowerBound, hash: session.hash(before: range.lowerBound))
+            do {
+                let stored = try await receive(range, of: begun, sink, session, writing, next)
+                await file.close()
+                return stored
+            } catch {
+                await file.close()
+                throw error
+            }
         }
+    }
+
+    /// Takes a whole chunk to its place.
+    private func receive(
+        _ range: Range<Int64>, of begun: Upload, _ start: StagedSink, _ session: UploadSession, _ writing: @escaping Writing,
+        _ next: () async throws -> [UInt8]?
+    ) async throws -> Upload {
+        var sink = start
+        while let bytes = try await next() {
+            guard Int64(bytes.count) <= range.upperBound - sink.end else {
+                throw try await surplus(range, behind: sink.end, bytes, next)
+            }
+            try await sink.append(bytes)
+        }
+        guard sink.end == range.upperBound else {
+            throw UploadRefusal.wrongLength(expected: range.upperBound - range.lowerBound)
+        }
+        try await sink.drain()
+        return try await commit(range, of: begun, sink, session, writing)
     }
 
     /// What to say to a chunk that is longer than it should be: whether it is longer than any may be.
@@ -145,8 +158,9 @@ struct UploadService: Sendable {
 
     // MARK: Appending
 
-    /// After so many bytes those that came are made durable, and told as such.
+    /// After so many bytes, or so long, those that came are made durable, and told as such.
     private static let stepBytes: Int64 = 16 << 20
+    private static let stepTime = Duration.seconds(5)
 
     /// Appends bytes.
     /// - Parameters:
@@ -157,21 +171,24 @@ struct UploadService: Sendable {
         to upload: Upload, at offset: Int64, length: Int64?, verify: (() throws -> Void)? = nil, writing: @escaping Writing,
         next: () async throws -> [UInt8]?
     ) async throws -> Upload {
-        let session = feature.sessions.session(of: upload.id)
-        let writer = await session.beginAppending()
-        defer { session.end(writer) }
-        let begun = try await change(upload) { [limits] in
-            try UploadMachine.append(at: offset, length: length, to: $0, limits, now: $1)
-        }
-        let file = try await open(begun)
-        let sink = StagedSink(file: file, writer: writer, at: offset, hash: session.hash(before: offset))
-        do {
-            let stored = try await receive(begun, sink, session, verify: verify, writing, next)
-            await file.close()
-            return stored
-        } catch {
-            await file.close()
-            throw error
+        try await feature.sessions.using(upload.id) { session in
+            let writer = await session.beginAppending()
+            defer { session.end(writer) }
+            let begun = try await writer.writing {
+                try await change(upload) { [limits] in
+                    try UploadMachine.append(at: offset, length: length, to: $0, limits, now: $1)
+                }
+            }
+            let file = try await open(begun)
+            let sink = StagedSink(file: file, writer: writer, at: offset, hash: session.hash(before: offset))
+            do {
+                let stored = try await receive(begun, sink, session, verify: verify, writing, next)
+                await file.close()
+                return stored
+            } catch {
+                await file.close()
+                throw error
+            }
         }
     }
 
@@ -187,7 +204,8 @@ struct UploadService: Sendable {
                 let max = current.size ?? limits.fileBytesMax
                 guard Int64(bytes.count) <= max - sink.end else { throw UploadRefusal.tooLarge(max: max) }
                 try await sink.append(bytes)
-                guard verify == nil, sink.end - current.stored.prefix >= Self.stepBytes else { continue }
+                let isDue = sink.end - current.stored.prefix >= Self.stepBytes || now.since(current.activeAt) >= Self.stepTime
+                guard verify == nil, isDue else { continue }
                 try await sink.drain()
                 current = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { _, _ in }
             }

@@ -5,6 +5,7 @@ import Synchronization
 /// file is read once to have the hash.
 final class UploadSession: Sendable {
     private struct State {
+        var users = 0
         var writers: [ObjectIdentifier: UploadWriter] = [:]
         var hash = SHA256()
         /// How far the hash goes.
@@ -15,8 +16,11 @@ final class UploadSession: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether anybody writes or completes.
-    var isBusy: Bool { state.withLock { !$0.writers.isEmpty || $0.isCompleting } }
+    /// Whether any request has it.
+    var isUsed: Bool { state.withLock { $0.users > 0 } }
+
+    func enter() { state.withLock { $0.users += 1 } }
+    func leave() { state.withLock { $0.users -= 1 } }
 
     /// Takes the place of those who write any of the same bytes, or append.
     /// - Returns: the writer, and whether somebody who appended has been stopped by it.

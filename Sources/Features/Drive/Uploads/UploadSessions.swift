@@ -6,14 +6,17 @@ final class UploadSessions: Sendable {
     private static let keptMax = 20_000
     private let sessions = Mutex<[JobID: UploadSession]>([:])
 
-    func session(of id: JobID) -> UploadSession {
-        sessions.withLock { sessions in
-            if let session = sessions[id] { return session }
-            if sessions.count >= Self.keptMax { sessions = sessions.filter { $0.value.isBusy } }
-            let session = UploadSession()
+    /// Uses the session of an upload. While anybody does, there is no other one for it.
+    func using<T>(_ id: JobID, _ body: (UploadSession) async throws -> T) async throws -> T {
+        let session = sessions.withLock { sessions in
+            if sessions.count >= Self.keptMax, sessions[id] == nil { sessions = sessions.filter { $0.value.isUsed } }
+            let session = sessions[id] ?? UploadSession()
+            session.enter()
             sessions[id] = session
             return session
         }
+        defer { session.leave() }
+        return try await body(session)
     }
 
     func forget(_ id: JobID) {
