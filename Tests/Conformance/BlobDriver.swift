@@ -8,6 +8,8 @@ import WaybillS3Blobs
 /// A blob store that the blob suites run on. A new driver adds one line to `all`.
 struct BlobDriver: Sendable, CustomTestStringConvertible {
     var testDescription: String
+    /// Whether it is another process.
+    var isRemote = false
     /// Opens an empty store, with a folder for those who need one.
     var open: @Sendable (TemporaryFolder) async throws -> any BlobStore
 
@@ -18,8 +20,8 @@ struct BlobDriver: Sendable, CustomTestStringConvertible {
             let measured = MeasuredBlobs(MemoryBlobs(), BlobMeter()) { .zero }
             return RetryingBlobs(LimitedBlobs(measured, callsMax: 2), .patient)
         },
-        BlobDriver(testDescription: "SeaweedFS") { _ in try await s3(.seaweedfs) },
-        BlobDriver(testDescription: "moto") { _ in try await s3(.moto) },
+        BlobDriver(testDescription: "SeaweedFS", isRemote: true) { _ in try await s3(.seaweedfs) },
+        BlobDriver(testDescription: "moto", isRemote: true) { _ in try await s3(.moto) },
     ]
 
     /// A part of the bucket that nobody else uses.

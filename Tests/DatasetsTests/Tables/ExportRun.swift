@@ -94,7 +94,8 @@ private struct TableExport: JobHandler {
                 last.withLock { $0 = position }
                 if isInterrupted, progress < 100 { throw Interruption() }
             }
-            if isInterrupted { target.shouldCommit = { true } }
+            // By itself it would go by the clock.
+            target.shouldCommit = { [isInterrupted] in isInterrupted }
             do {
                 return ExportResult(
                     try await ExportLoop(sources: [source], options: options, target: target).run(from: position),
