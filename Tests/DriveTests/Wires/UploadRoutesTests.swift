@@ -47,6 +47,7 @@ import Web
             (#""fileName": null"#, "fileName"), (#""contentType": "nothing""#, "contentType"),
             (#""contentType": "a/b\r\nx: y""#, "contentType"), (#""hash": "abc""#, "hash"), (#""hash": "zz""#, "hash"),
             (#""expiredAt": "1970-01-01T00:00:00Z""#, "expiredAt"), (#""expiredAt": "soon""#, "expiredAt"),
+            (#""fileSize": 2000000000, "chunkSize": 1024"#, "chunkSize"),
             (#""encryptPassword": "geheim""#, "encryptPassword"), (#""colour": "red""#, "colour"),
         ])
     func badCreate(member: String, field: String) async throws {

@@ -1,5 +1,8 @@
 /// How a file of a known size is cut into chunks: all of one size, the last one as long as what is left.
 struct ChunkPlan: Sendable, Hashable {
+    /// Who asks for small chunks of a large file gets no more of them: lists of chunks are made in memory.
+    static let countMax: Int64 = 1_000_000
+
     var size: Int64
     var chunkSize: Int64
 

@@ -57,6 +57,8 @@ struct UploadBody: JSONBody {
         }
         if let chunkSize, !(limits.chunkBytesMin...limits.chunkBytesMax).contains(chunkSize) {
             wrong.append(("chunkSize", "must be from \(limits.chunkBytesMin) to \(limits.chunkBytesMax)"))
+        } else if let chunkSize, ChunkPlan(size: size, chunkSize: chunkSize).count > ChunkPlan.countMax {
+            wrong.append(("chunkSize", "would make more than \(ChunkPlan.countMax) chunks of the file"))
         }
         if encryptPassword != nil { wrong.append(("encryptPassword", "files can't be encrypted here yet")) }
         if let expiredAt, expiredAt.timestamp <= now { wrong.append(("expiredAt", "has passed")) }
