@@ -128,18 +128,7 @@ extension DriveFeature {
         }
         return try await database.write { session in
             try UploadStore().delete(ids, of: tenant, in: session)
-            var removed = ids.count
-            for (table, key) in [
-                ("drive_files", "id"), ("drive_contents", "blob_key"), ("drive_bundles", "id"), ("drive_pools", "id"),
-                ("drive_usage", "account"), ("drive_garbage", "name"),
-            ] {
-                removed += try session.execute(
-                    """
-                    DELETE FROM \(table) WHERE tenant = $1
-                        AND \(key) IN (SELECT \(key) FROM \(table) WHERE tenant = $1 LIMIT 500)
-                    """, tenant.text)
-            }
-            return removed > 0
+            return try ids.count + EraseStore().removeSome(of: tenant, in: session) > 0
         }
     }
 }
