@@ -12,7 +12,7 @@ import WaybillDatabases
         #expect(!begins(99))
         #expect(begins(100))
         #expect(!begins(250))
-        plan.ended(moved: 250)
+        plan.ended(moved: 250, began: 0, now: 0)
         #expect(!begins(3))
         #expect(begins(120))
     }
@@ -22,16 +22,39 @@ import WaybillDatabases
         var plan = CheckpointPlan(pagesMax: 100)
         func begins(_ pages: Int) -> Bool { plan.committed(pages: pages) }
         #expect(begins(110))
-        plan.ended(moved: 40)
+        plan.ended(moved: 40, began: 0, now: 0)
         #expect(!begins(209))
         #expect(begins(210))
-        plan.ended(moved: 40)
+        plan.ended(moved: 40, began: 0, now: 0)
         #expect(!begins(20))
         #expect(begins(100))
         _ = begins(4000)
-        plan.ended(moved: 40)
+        plan.ended(moved: 40, began: 0, now: 0)
         #expect(!begins(4999))
         #expect(begins(5000))
+    }
+
+    @Test("what a reader held back is tried again when a read has ended, and not much more often than it takes")
+    func readEnded() {
+        var plan = CheckpointPlan(pagesMax: 100)
+        func begins(_ pages: Int) -> Bool { plan.committed(pages: pages) }
+        func beginsAfterRead(_ now: UInt64) -> Bool { plan.readEnded(now: now) }
+        // Nothing is held back; then a move is under way.
+        #expect(!beginsAfterRead(10))
+        #expect(begins(110))
+        #expect(!beginsAfterRead(10))
+        plan.ended(moved: 40, began: 100, now: 150)
+        #expect(!beginsAfterRead(349))
+        #expect(beginsAfterRead(350))
+        #expect(!beginsAfterRead(400))
+        #expect(!begins(5000))
+        plan.ended(moved: 5000, began: 400, now: 500)
+        #expect(!beginsAfterRead(10_000))
+        #expect(begins(5100))
+        plan.ended(moved: 40, began: 20_000, now: 20_010)
+        // It begins anew.
+        #expect(!begins(3))
+        #expect(!beginsAfterRead(30_000))
     }
 
     @Test("the part beside the writer goes on while much is left, a few rounds at most, and not behind a log that began anew")

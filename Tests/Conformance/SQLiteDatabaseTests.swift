@@ -130,6 +130,48 @@ import WaybillDatabases
         }
     }
 
+    @Test("a loop beside the writer writes without a change of threads, and in turn with all others")
+    func writingExecutor() async throws {
+        let database = try SQLiteDatabase(path: path)
+        try await database.write { _ = try $0.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT)") }
+        @Sendable func insert(_ name: String) async throws -> UInt {
+            try await database.write { session in
+                try session.execute("INSERT INTO things (name) VALUES ($1)", name)
+                return WriterExecutor.currentThread
+            }
+        }
+        let alone = try await Task(executorPreference: database.writingExecutor) {
+            [WriterExecutor.currentThread, try await insert("alone")]
+        }.value
+        #expect(Set(alone).count == 1)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask(executorPreference: database.writingExecutor) {
+                for number in 1...200 {
+                    _ = try await insert("loop")
+                    let loops = try await database.read { try $0.count("SELECT count(*) FROM things WHERE name = 'loop'") }
+                    #expect(loops == number, "what was written is not seen")
+                    await #expect(throws: Refusal.self) {
+                        try await database.write { session in
+                            try session.execute("INSERT INTO things (name) VALUES ('refused')")
+                            throw Refusal()
+                        }
+                    }
+                }
+            }
+            for _ in 1...4 {
+                tasks.addTask { for _ in 1...100 { _ = try await insert("other") } }
+            }
+            try await tasks.waitForAll()
+        }
+        let names = Array(repeating: "loop", count: 200) + Array(repeating: "other", count: 400)
+        #expect(try await database.names().sorted() == ["alone"] + names)
+        try await database.close()
+        let late = try await Task(executorPreference: database.writingExecutor) {
+            await #expect(throws: SQLError.self) { try await database.write { _ in } }
+        }.value
+        #expect(late?.code == .unavailable)
+    }
+
     @Test("a full database fails the write, leaves nothing of it, and heals")
     func full() async throws {
         let database = try SQLiteDatabase(path: path)

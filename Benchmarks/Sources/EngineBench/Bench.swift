@@ -23,8 +23,8 @@ struct Bench {
         let engine = engine(home, home.database, began, workers: workers)
         try await enqueue(queued, engine, home.database)
         let running = Task { try await engine.run() }
-        let (first, start) = try await began.reach(count / 10)
-        let (last, end) = try await began.reach(count)
+        let (first, start) = await began.reach(count / 10)
+        let (last, end) = await began.reach(count)
         running.cancel()
         _ = await running.result
         let completed = try await home.database.read { session in

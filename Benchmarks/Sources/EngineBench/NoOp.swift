@@ -15,29 +15,43 @@ struct NoOp: JobHandler {
 
 /// How long each job waited from its enqueuing to its start, in milliseconds.
 final class BeganTimes: Sendable {
-    private let waits = Mutex<[Double]>([])
+    private struct State {
+        var waits: [Double] = []
+        var wanted = Int.max
+        var waiter: CheckedContinuation<(count: Int, at: ContinuousClock.Instant), Never>?
+    }
+
+    private let state = Mutex(State())
 
     func note(_ created: Timestamp) {
         let wait = Double(WallTime().now().microseconds - created.microseconds) / 1000
-        waits.withLock { $0.append(wait) }
+        let (waiter, count) = state.withLock { state in
+            state.waits.append(wait)
+            guard state.waits.count >= state.wanted, let waiter = state.waiter else {
+                return (CheckedContinuation<(count: Int, at: ContinuousClock.Instant), Never>?.none, 0)
+            }
+            state.waiter = nil
+            return (waiter, state.waits.count)
+        }
+        waiter?.resume(returning: (count, .now))
     }
 
-    var count: Int { waits.withLock { $0.count } }
-
-    /// Waits until so many have begun.
-    /// - Returns: how many have, and when that was seen.
-    func reach(_ wanted: Int) async throws -> (count: Int, at: ContinuousClock.Instant) {
-        while true {
-            let (count, now) = (count, ContinuousClock.now)
-            if count >= wanted { return (count, now) }
-            try await Task.sleep(for: .milliseconds(2))
+    /// Waits until so many have begun; one at a time may wait.
+    /// - Returns: how many have, and when that was.
+    func reach(_ wanted: Int) async -> (count: Int, at: ContinuousClock.Instant) {
+        await withCheckedContinuation { waiter in
+            let count = state.withLock { state in
+                if state.waits.count < wanted { (state.wanted, state.waiter) = (wanted, waiter) }
+                return state.waits.count
+            }
+            if count >= wanted { waiter.resume(returning: (count, .now)) }
         }
     }
 
     func take() -> [Double] {
-        waits.withLock { waits in
-            defer { waits = [] }
-            return waits
+        state.withLock { state in
+            defer { state.waits = [] }
+            return state.waits
         }
     }
 }

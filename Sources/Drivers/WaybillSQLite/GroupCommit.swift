@@ -18,17 +18,19 @@ final class GroupCommit: Sendable {
 
     private let state = Mutex(State())
     private let writer: any DatabaseWriter
+    let executor: WriterExecutor
     private let sessions: ConnectionSessions
     // It is told of every commit, so it lives as long as there can be one.
     private let checkpointer: LogCheckpointer?
 
     init(_ writer: any DatabaseWriter, sessions: ConnectionSessions, checkpointer: LogCheckpointer?) {
         self.writer = writer
+        executor = WriterExecutor(writer)
         self.sessions = sessions
         self.checkpointer = checkpointer
     }
 
-    /// Puts a write in line. The first one to come schedules the transaction.
+    /// Puts a write in line. The first one to come schedules the transaction, or runs it if it comes from where that would be.
     func enqueue(_ write: any PendingWrite) {
         enum Next { case wait, schedule, refuse }
         let next: Next = state.withLock { state in
@@ -40,6 +42,7 @@ final class GroupCommit: Sendable {
         }
         switch next {
         case .wait: break
+        case .schedule where executor.isHere: writer.unsafeReentrantWrite { takeTurn($0) }
         case .schedule: schedule()
         case .refuse: write.finish(SQLError(.unavailable, "the database is closing"))
         }
@@ -52,14 +55,16 @@ final class GroupCommit: Sendable {
 
     private func schedule() {
         // One transaction per turn of the writer's queue, so that others who use the same connection get their turn as well.
-        writer.asyncWriteWithoutTransaction { database in
-            self.commitWaiting(self.sessions.session(database))
-            let goesOn = self.state.withLock { state in
-                state.isScheduled = !state.waiting.isEmpty
-                return state.isScheduled
-            }
-            if goesOn { self.schedule() }
+        writer.asyncWriteWithoutTransaction { self.takeTurn($0) }
+    }
+
+    private func takeTurn(_ database: Database) {
+        commitWaiting(sessions.session(database))
+        let goesOn = state.withLock { state in
+            state.isScheduled = !state.waiting.isEmpty
+            return state.isScheduled
         }
+        if goesOn { schedule() }
     }
 
     private func commitWaiting(_ session: SQLiteSession) {

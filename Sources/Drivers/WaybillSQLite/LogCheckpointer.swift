@@ -54,22 +54,32 @@ final class LogCheckpointer: Sendable {
         queue.async { self.move() }
     }
 
+    /// A read has ended that may have held the log back.
+    func readEnded() {
+        guard plan.withLock({ $0.readEnded(now: DispatchTime.now().uptimeNanoseconds) }) else { return }
+        queue.async { self.move() }
+    }
+
     /// The first part, beside the writer.
     private func move() {
         var (round, moved) = (0, 0)
         while true {
             guard !isClosed.withLock({ $0 }) else { return }
-            let before = moved
+            let (before, began) = (moved, DispatchTime.now().uptimeNanoseconds)
             moved = moveBeside()
             round += 1
             guard plan.withLock({ $0.goesOn(moved: moved, round: round) }) else { break }
             // A reader holds the rest back. In the writer's turn it would, too, and commits would wait for nothing.
-            guard moved > before else { return plan.withLock { $0.ended(moved: moved) } }
+            guard moved > before else { return ended(moved: moved, began: began) }
         }
         writer.asyncWriteWithoutTransaction { database in
-            let moved = LogCheckpointer.checkpoint(database)
-            self.plan.withLock { $0.ended(moved: moved) }
+            let began = DispatchTime.now().uptimeNanoseconds
+            self.ended(moved: LogCheckpointer.checkpoint(database), began: began)
         }
+    }
+
+    private func ended(moved: Int, began: UInt64) {
+        plan.withLock { $0.ended(moved: moved, began: began, now: DispatchTime.now().uptimeNanoseconds) }
     }
 
     /// - Returns: how many pages of the log are in the file.

@@ -9,6 +9,7 @@ import WaybillDatabases
 /// a write goes on to its end.
 public final class SQLiteDatabase: SQLDatabase {
     public let dialect = SQLDialect.sqlite
+    public var writingExecutor: (any TaskExecutor)? { commits.executor }
     private let connections: any DatabaseWriter
     private let sessions = ConnectionSessions()
     private let commits: GroupCommit
@@ -21,7 +22,9 @@ public final class SQLiteDatabase: SQLDatabase {
         // Its log gets the rights of the file.
         PrivateFile.makeIfMissing(path)
         do {
-            let pool = try DatabasePool(path: path, configuration: SQLiteDatabase.grdb(configuration, checkpoints: false))
+            let pool = try LogWritingVFS.opening {
+                try DatabasePool(path: path, configuration: SQLiteDatabase.grdb(configuration, checkpoints: false))
+            }
             let checkpointer = LogCheckpointer(path: path, writer: pool, pagesMax: configuration.checkpointPages)
             try self.init(pool, checkpointer: checkpointer)
         } catch {
@@ -89,10 +92,13 @@ public final class SQLiteDatabase: SQLDatabase {
                 try interrupter.run(on: database.sqliteConnection) { try body(sessions.session(database)) }
             }
         }
-        return try await connections.unsafeRead { [sessions] database in
+        return try await connections.unsafeRead { [sessions, checkpointer] database in
             let session = sessions.session(database)
             try session.begin(.read)
-            defer { session.rollback() }
+            defer {
+                session.rollback()
+                checkpointer?.readEnded()
+            }
             return try interrupter.run(on: database.sqliteConnection) { try body(session) }
         }
     }

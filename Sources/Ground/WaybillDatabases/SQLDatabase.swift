@@ -5,6 +5,9 @@ public protocol SQLDatabase: Sendable {
     var dialect: SQLDialect { get }
     /// How the nodes that share it wake each other; nil if only one can use it.
     var signals: (any SQLSignals)? { get }
+    /// Where a task's writes need no change of threads; nil if there is no such place. All writes wait while a task runs there:
+    /// it is for a loop that writes and does little else.
+    var writingExecutor: (any TaskExecutor)? { get }
     /// What keeps the rows of tenants apart.
     var tenantIsolation: SQLTenantIsolation { get }
 
@@ -67,6 +70,7 @@ public enum SQLWriteOrder: Sendable, Hashable {
 
 extension SQLDatabase {
     public var signals: (any SQLSignals)? { nil }
+    public var writingExecutor: (any TaskExecutor)? { nil }
     public var tenantIsolation: SQLTenantIsolation { .byStatements }
 
     @discardableResult

@@ -31,7 +31,8 @@ struct WorkerService: Sendable {
     }
 
     func run() async {
-        let loop = Task { await work() }
+        // It writes for each job that ends or begins, and does little else.
+        let loop = Task(executorPreference: node.database.writingExecutor) { await work() }
         await withTaskCancellationHandler {
             await withGracefulShutdownHandler {
                 await loop.value

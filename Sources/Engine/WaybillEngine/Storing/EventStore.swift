@@ -7,24 +7,22 @@ struct EventStore: Sendable {
     func append(_ session: any SQLSession, _ drafts: [EventDraft], now: Timestamp) throws {
         guard let first = drafts.first else { return }
         if SeededBug.skipsEvent, first.name == .started { return }
-        if drafts.count == 1 {
-            try reserve(session, first.tenant, count: 1)
-            try session.send(
-                """
-                INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail)
-                SELECT tenant, last_event, $1, $2, $3, $4, $5 FROM engine_tenants WHERE tenant = $6
-                """, first.job.text, first.name.text, now.microseconds, first.progress, first.detail, first.tenant.text)
-            return
-        }
         var left = drafts.reduce(into: [TenantID: Int]()) { $0[$1.tenant, default: 0] += 1 }
         for (tenant, count) in left.sorted(by: { $0.key < $1.key }) { try reserve(session, tenant, count: count) }
+        // A server is asked once for all of them; one in the process needs no list that it would have to read.
+        guard drafts.count > 1, session.dialect.name == .postgres else {
+            for draft in drafts {
+                left[draft.tenant, default: 1] -= 1
+                try append(session, draft, later: left[draft.tenant, default: 0], now: now)
+            }
+            return
+        }
         var rows = SQLRowList(Self.columns)
         for draft in drafts {
-            let later = left[draft.tenant, default: 1] - 1
-            left[draft.tenant] = later
+            left[draft.tenant, default: 1] -= 1
             try rows.append([
-                .text(draft.tenant.text), .integer(Int64(later)), .text(draft.job.text), .text(draft.name.text),
-                .double(draft.progress), draft.detail.sqlValue,
+                .text(draft.tenant.text), .integer(Int64(left[draft.tenant, default: 0])), .text(draft.job.text),
+                .text(draft.name.text), .double(draft.progress), draft.detail.sqlValue,
             ])
         }
         try session.send(
@@ -34,6 +32,14 @@ struct EventStore: Sendable {
             FROM \(SQLRowList.table(Self.columns, from: 2, session.dialect))
             JOIN engine_tenants ON engine_tenants.tenant = given.tenant
             """, arguments: [.integer(now.microseconds)] + rows.arguments(session.dialect))
+    }
+
+    private func append(_ session: any SQLSession, _ draft: EventDraft, later: Int, now: Timestamp) throws {
+        try session.send(
+            """
+            INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail)
+            SELECT tenant, last_event - $1, $2, $3, $4, $5, $6 FROM engine_tenants WHERE tenant = $7
+            """, later, draft.job.text, draft.name.text, now.microseconds, draft.progress, draft.detail, draft.tenant.text)
     }
 
     /// `later`: how many of the same tenant come after it.

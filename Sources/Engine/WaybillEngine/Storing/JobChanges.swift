@@ -20,6 +20,18 @@ struct JobChanges: Sendable {
         lanes[LaneKey(tenant: tenant, kind: kind), default: LaneMove()].running += running
     }
 
+    /// Whether what may be claimed depends on what is not written yet.
+    var movesReady: Bool { lanes.values.contains { $0.ready != 0 } }
+
+    func running(_ lane: LaneKey) -> Int { lanes[lane]?.running ?? 0 }
+
+    /// Takes out how the running jobs of a lane have moved, for who writes it by himself.
+    mutating func takeRunning(_ lane: LaneKey) -> Int {
+        guard let running = lanes[lane]?.running else { return 0 }
+        lanes[lane]?.running = 0
+        return running
+    }
+
     mutating func takeLanes() -> [LaneKey: LaneMove] {
         defer { lanes = [:] }
         return lanes

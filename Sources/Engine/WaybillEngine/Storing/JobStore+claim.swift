@@ -14,18 +14,19 @@ extension JobStore {
         _ session: any SQLSession, count: Int, kinds: Set<JobKind>, node: String, now: Timestamp, _ changes: inout JobChanges
     ) throws -> [JobRecord] {
         guard count > 0, !kinds.isEmpty else { return [] }
-        try writeLanes(session, &changes)
+        // What only tells how many run is written with what is claimed from the same lane.
+        if hasSharedLimits || changes.movesReady { try writeLanes(session, &changes) }
         var claimed: [JobRecord] = []
         var blocked: Set<JobChanges.LaneKey> = []
         var policy: ClaimPolicy?
         while claimed.count < count {
             let left = count - claimed.count
-            var outlook = try outlook(session, kinds: kinds, limit: max(16, left) + blocked.count, now: now)
+            var outlook = try outlook(session, kinds: kinds, limit: max(16, left) + blocked.count, now: now, changes)
             if policy == nil, outlook.hasDue || outlook.hasSuspects {
                 if outlook.hasDue { try promoteDue(session, now: now, &changes) }
                 if outlook.hasSuspects || outlook.hasDue { try promoteSuspect(session, kinds: kinds, &changes) }
                 try writeLanes(session, &changes)
-                outlook = try self.outlook(session, kinds: kinds, limit: max(16, left), now: now)
+                outlook = try self.outlook(session, kinds: kinds, limit: max(16, left), now: now, changes)
             }
             let ready = outlook.ready.filter { !blocked.contains($0.key) }
             guard !ready.isEmpty else { break }
@@ -35,7 +36,7 @@ extension JobStore {
             for turn in TurnPlan.turns(open, count: left) {
                 for (lane, jobs) in try shares(session, of: turn) {
                     let allowed = min(jobs, present.capacity(of: lane).jobs)
-                    let taken = allowed > 0 ? try claim(session, from: lane, count: allowed, node: node, now: now) : []
+                    let taken = allowed > 0 ? try claim(session, from: lane, count: allowed, node: node, now: now, &changes) : []
                     if taken.count < jobs { blocked.insert(lane.key) }
                     present.claimed(taken.count, from: lane)
                     claimed += taken
@@ -55,7 +56,9 @@ extension JobStore {
         var ready: [Lane] = []
     }
 
-    private func outlook(_ session: any SQLSession, kinds: Set<JobKind>, limit: Int, now: Timestamp) throws -> Outlook {
+    private func outlook(
+        _ session: any SQLSession, kinds: Set<JobKind>, limit: Int, now: Timestamp, _ changes: JobChanges
+    ) throws -> Outlook {
         let names = kinds.sorted().map { SQLValue.text($0.text) }
         // The bound is part of the text, so that the plan is made for it; few texts, so that all stay prepared.
         let bound = Self.roundedUp(limit)
@@ -67,12 +70,14 @@ extension JobStore {
                 EXISTS (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing = 4)
             FROM (SELECT 1 AS one) AS look LEFT JOIN (
                 SELECT tenant, kind, ready, running, virtual_time FROM engine_lanes
-                WHERE ready > 0 AND kind IN (\(session.dialect.placeholders(names.count, from: 2)))
+                WHERE (ready > 0) = TRUE AND kind IN (\(session.dialect.placeholders(names.count, from: 2)))
                 ORDER BY \(SeededBug.ignoresTurns ? "" : "virtual_time, ")tenant, kind LIMIT \(bound)) AS lane ON one = 1
             """, arguments: [.integer(now.microseconds)] + names
         ) { row in
             (outlook.hasDue, outlook.hasSuspects) = (row.bool(5), row.bool(6))
-            if !row.isNull(0), let lane = Self.lane(row) { outlook.ready.append(lane) }
+            guard !row.isNull(0), var lane = Self.lane(row) else { return .next }
+            lane.running += changes.running(lane.key)
+            outlook.ready.append(lane)
             return .next
         }
         return outlook
@@ -129,11 +134,32 @@ extension JobStore {
         return zip(turn.lanes, jobs).filter { $1 > 0 }.map { (lane: $0, jobs: $1) }
     }
 
-    private func claim(_ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp) throws -> [JobRecord]
-    {
+    private func claim(
+        _ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp, _ changes: inout JobChanges
+    ) throws -> [JobRecord] {
+        // Ready jobs are taken in the serial order only, so that no row of theirs has to be locked or skipped.
+        let jobs =
+            switch session.dialect.name {
+            case .postgres: try takeTogether(session, from: lane, count: count, node: node, now: now)
+            case .sqlite: try takeEach(session, from: lane, count: count, node: node, now: now)
+            }
+        if jobs.isEmpty {
+            // The count had drifted; it is mended here so that the lane is not looked at again and again.
+            try session.execute(
+                "UPDATE engine_lanes SET ready = 0 WHERE tenant = $1 AND kind = $2", lane.tenant.text, lane.kind.text)
+            return []
+        }
+        try passTurn(session, lane.tenant, lane.kind, jobs: jobs.count, ended: -changes.takeRunning(lane.key))
+        return jobs
+    }
+
+    /// Takes the first ready jobs of a lane in one statement: a server is asked once.
+    private func takeTogether(
+        _ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp
+    ) throws -> [JobRecord] {
         var jobs: [JobRecord] = []
-        // Ready jobs are taken in the serial order only, so that no row of theirs has to be locked or skipped. The inner bound is
-        // part of the text and tells the database to plan for few rows; it reads no more of them than the outer one asks for.
+        // The inner bound is part of the text and tells the database to plan for few rows; it reads no more of them than the
+        // outer one asks for.
         try session.scan(
             """
             WITH first AS (SELECT id FROM (SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
@@ -152,14 +178,38 @@ extension JobStore {
             jobs.append(try JobColumns.record(row))
             return .next
         }
-        if jobs.isEmpty {
-            // The count had drifted; it is mended here so that the lane is not looked at again and again.
-            try session.execute(
-                "UPDATE engine_lanes SET ready = 0 WHERE tenant = $1 AND kind = $2", lane.tenant.text, lane.kind.text)
-            return []
-        }
-        try passTurn(session, lane.tenant, lane.kind, jobs: jobs.count)
         return jobs.sorted { ($1.priority, $0.id) < ($0.priority, $1.id) }
+    }
+
+    /// Takes the first ready jobs of a lane row by row: what an update returns costs a database in the process more than the
+    /// update.
+    private func takeEach(
+        _ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp
+    ) throws -> [JobRecord] {
+        var jobs: [JobRecord] = []
+        var rows: [Int64] = []
+        try session.scan(
+            """
+            SELECT \(JobColumns.list), rowid FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
+            ORDER BY priority DESC, id LIMIT $3
+            """, arguments: [.text(lane.tenant.text), .text(lane.kind.text), .integer(Int64(count))]
+        ) { row in
+            var job = try JobColumns.record(row)
+            (job.state, job.fence, job.node, job.stalled) = (.running, job.fence + 1, node, false)
+            (job.startedAt, job.updatedAt) = (job.startedAt ?? now, now)
+            jobs.append(job)
+            rows.append(row.int64(JobColumns.names.count))
+            return .next
+        }
+        for row in rows {
+            try session.execute(
+                """
+                UPDATE engine_jobs SET state = 'running', standing = 5, fence = fence + 1, node = $1, lease_until = $2,
+                    stalled = 0, started_at = coalesce(started_at, $3), updated_at = $3, progressed_at = $3
+                WHERE rowid = $4
+                """, node, leaseMicroseconds + now.microseconds, now.microseconds, row)
+        }
+        return jobs
     }
 
     /// When the next waiting job is due, if one waits.

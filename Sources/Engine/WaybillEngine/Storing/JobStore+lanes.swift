@@ -49,20 +49,26 @@ extension JobStore {
             // The transaction may be the tenant's own, from which the lanes of others are hidden.
             return try session.first("SELECT engine_time_of_others($1)", tenant.text) { $0.optionalInt64(0) } ?? nil
         case .sqlite:
-            let lowest = "SELECT virtual_time FROM engine_lanes WHERE ready > 0 AND tenant <> $1 ORDER BY virtual_time LIMIT 1"
-            let highest = "SELECT virtual_time FROM engine_lanes WHERE tenant <> $1 ORDER BY virtual_time DESC LIMIT 1"
+            let lowest = """
+                SELECT virtual_time FROM engine_lanes WHERE (ready > 0) = TRUE AND tenant <> $1 ORDER BY virtual_time LIMIT 1
+                """
+            let highest = """
+                SELECT virtual_time FROM engine_lanes WHERE (ready > 0) = FALSE AND tenant <> $1
+                ORDER BY virtual_time DESC LIMIT 1
+                """
             return try session.first(lowest, tenant.text) { $0.int64(0) } ?? session.first(highest, tenant.text) { $0.int64(0) }
         }
     }
 
     /// Takes claimed jobs out of a lane's ready ones, and the tenant's turn.
-    func passTurn(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, jobs: Int) throws {
+    /// - Parameter ended: so many jobs of the lane run no longer.
+    func passTurn(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, jobs: Int, ended: Int) throws {
         try session.send(
             """
             UPDATE engine_lanes SET virtual_time = virtual_time + $1, ready = ready - CASE WHEN kind = $2 THEN $1 ELSE 0 END,
-                running = running + CASE WHEN kind = $2 THEN $1 ELSE 0 END
-            WHERE tenant = $3
-            """, jobs, kind.text, tenant.text)
+                running = running + CASE WHEN kind = $2 THEN $1 - $3 ELSE 0 END
+            WHERE tenant = $4
+            """, jobs, kind.text, ended, tenant.text)
     }
 
     /// Makes every lane's counts what the jobs say.
