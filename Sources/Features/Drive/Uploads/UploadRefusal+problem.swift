@@ -7,7 +7,7 @@ extension Problem {
         switch refusal {
         case .ended(let status):
             Problem(.init(409, "UPLOAD_ENDED", "The upload has ended"), "the upload is \(status.rawValue)")
-                .with("status", .string(status.rawValue))
+                .with("uploadStatus", .string(status.rawValue))
         case .noSuchChunk(let count):
             .invalid("chunkIndex", count > 0 ? "must be from 0 to \(count - 1)" : "the file has no chunks")
         case .sizeUnknown: Problem(.init(409, "SIZE_UNKNOWN", "The size is not known"), "the upload's size was not said yet")

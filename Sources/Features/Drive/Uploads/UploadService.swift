@@ -166,10 +166,11 @@ struct UploadService: Sendable {
     /// - Parameters:
     ///   - length: how many will come, if that is known.
     ///   - verify: looks at all bytes of the request once they have come. With it, they are taken all together or not at all.
+    ///   - progressed: hears of what is durable while more is still coming.
     ///   - next: gives the bytes, and nil at their end. If it throws, what came before is kept.
     func append(
-        to upload: Upload, at offset: Int64, length: Int64?, verify: (() throws -> Void)? = nil, writing: @escaping Writing,
-        next: () async throws -> [UInt8]?
+        to upload: Upload, at offset: Int64, length: Int64?, verify: (() async throws -> Void)? = nil,
+        progressed: (Upload) async -> Void = { _ in }, writing: @escaping Writing, next: () async throws -> [UInt8]?
     ) async throws -> Upload {
         try await feature.sessions.using(upload.id) { session in
             let writer = await session.beginAppending()
@@ -182,7 +183,8 @@ struct UploadService: Sendable {
             let file = try await open(begun)
             let sink = StagedSink(file: file, writer: writer, at: offset, hash: session.hash(before: offset))
             do {
-                let stored = try await receive(begun, sink, session, verify: verify, writing, next)
+                let stored = try await receive(
+                    begun, sink, session, verify: verify, progressed: progressed, writing, next)
                 await file.close()
                 return stored
             } catch {
@@ -193,9 +195,8 @@ struct UploadService: Sendable {
     }
 
     private func receive(
-        _ begun: Upload, _ start: StagedSink, _ session: UploadSession, verify: (() throws -> Void)?,
-        _ writing: @escaping Writing,
-        _ next: () async throws -> [UInt8]?
+        _ begun: Upload, _ start: StagedSink, _ session: UploadSession, verify: (() async throws -> Void)?,
+        progressed: (Upload) async -> Void, _ writing: @escaping Writing, _ next: () async throws -> [UInt8]?
     ) async throws -> Upload {
         var (current, sink) = (begun, start)
         var broken: (any Error)?
@@ -208,8 +209,9 @@ struct UploadService: Sendable {
                 guard verify == nil, isDue else { continue }
                 try await sink.drain()
                 current = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { _, _ in }
+                await progressed(current)
             }
-            try verify?()
+            try await verify?()
         } catch {
             guard verify == nil else { throw error }
             broken = error
@@ -222,6 +224,20 @@ struct UploadService: Sendable {
             throw broken
         }
         return try await commit(current.stored.prefix..<sink.end, of: current, sink, session, writing)
+    }
+
+    /// Stops whoever appends, so that the offset which is told now is the one that is taken next.
+    /// - Returns: the upload as it is then.
+    func stopAppending(to upload: Upload) async throws -> Upload {
+        try await feature.sessions.using(upload.id) { session in
+            // Whether anybody appends at another node is not known here.
+            guard await session.stopAppending() || upload.place != feature.staging.place else { return try await reread(upload) }
+            do {
+                return try await change(upload) { try UploadMachine.takeOver($0, now: $1) }
+            } catch UploadRefusal.ended {
+                return try await reread(upload)
+            }
+        }
     }
 
     /// Says how long the file is.

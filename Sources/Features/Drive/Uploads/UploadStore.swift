@@ -134,13 +134,14 @@ struct UploadStore: Sendable {
         ).compactMap(\.self)
     }
 
-    /// Some uploads of a place that are whole, and that nobody will ask to complete. For the installation's own transactions.
+    /// Some uploads of a place that are whole, and that nobody will ask to complete: those of tus alone, where the last byte is
+    /// the end. For the installation's own transactions.
     func whole(since: Timestamp, at place: String, limit: Int, in session: any SQLSession) throws -> [Upload] {
         try session.all(
             """
             SELECT \(Self.columns) FROM drive_uploads
-            WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND size = stored_bytes AND active_at < $1
-                AND place = $2
+            WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND wire <> 'resumable' AND size = stored_bytes
+                AND active_at < $1 AND place = $2
             ORDER BY active_at LIMIT $3
             """, since.microseconds, place, limit, make: Self.upload
         ).compactMap(\.self)

@@ -39,8 +39,9 @@ struct TusRoutes: Sendable {
         let create = doc("tusCreate", "Begins an upload, and takes its first bytes if there are any")
             .header("Upload-Length", .integer(min: 0)).header("Upload-Defer-Length", .integer(1...1))
             .header("Upload-Metadata", .string, "`filename`, `filetype`, `poolId`, `bundleId`, `sha256`")
-            .header("Upload-Checksum", .string).body(media: "*/*")
-            .answer(201, "begun", headers: ["Location", "Upload-Offset", "Upload-Expires"]).problems(409, 412, 413)
+            .header("Upload-Checksum", .string).header("Trailer", .string, "`Upload-Checksum`, if it comes behind the bytes")
+            .body(media: "*/*").answer(201, "begun", headers: ["Location", "Upload-Offset", "Upload-Expires"]).problems(
+                409, 412, 413)
         catalog.change(.post, Self.path, create) { request, context, ticket in
             try await answering(request) { try await self.create(request, context, ticket) }
         }
@@ -110,9 +111,9 @@ struct TusRoutes: Sendable {
     private func create(_ request: Request, _ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
         let principal = try context.require(.filesWrite)
         let asked = try asked(request.headers)
-        let isEmpty = !Self.mayHaveBody(request)
+        let isEmpty = !request.mayHaveBody
         if !isEmpty { try Self.requireMediaType(request) }
-        let checksum = try TusChecksum(request.headers)
+        let check = try BytesCheck.tus(request.headers, context)
         let upload = try await uploads.create(asked, for: principal, context) { session, upload, job in
             let entry = AuditEntry(.jobStart, job)
             if isEmpty, upload.size != 0 {
@@ -122,7 +123,7 @@ struct TusRoutes: Sendable {
             }
         }
         guard !isEmpty || upload.size == 0 else { return created(upload) }
-        let current = isEmpty ? upload : try await take(request, upload, at: 0, checksum)
+        let current = isEmpty ? upload : try await uploads.append(request, to: upload, at: 0, check)
         let answer = created(current)
         if current.isWhole {
             _ = try await uploads.complete(current) { session, file in
@@ -189,34 +190,20 @@ struct TusRoutes: Sendable {
         guard let offset = try TusFields.number(TusFields.offset, in: request.headers) else {
             throw Problem.invalid("Upload-Offset", "is missing")
         }
-        let checksum = try TusChecksum(request.headers)
+        let check = try BytesCheck.tus(request.headers, context)
         guard offset == upload.stored.prefix else { throw UploadRefusal.wrongOffset(expected: upload.stored.prefix) }
         if let size = try TusFields.number(TusFields.length, in: request.headers) {
             upload = try await uploads.declare(size, of: upload)
         }
         // What was answered last may have been lost on its way.
         if upload.status == .completed { return StoredAnswer(status: 204, headers: progress(upload)) }
-        let current = upload.isWhole ? upload : try await take(request, upload, at: offset, checksum)
+        let current = upload.isWhole ? upload : try await uploads.append(request, to: upload, at: offset, check)
         let answer = StoredAnswer(status: 204, headers: progress(current))
         guard current.isWhole else { return answer }
         _ = try await uploads.complete(current) { session, file in
             try ticket.settle(session, answer, auditing: AuditEntry(.fileStore, file))
         }
         return answer
-    }
-
-    private func take(_ request: Request, _ upload: Upload, at offset: Int64, _ checksum: TusChecksum?) async throws -> Upload {
-        let length = request.headers[.contentLength].flatMap(UploadFields.number)
-        var iterator = request.body.makeAsyncIterator()
-        return try await uploads.append(
-            to: upload, at: offset, length: length, verify: checksum.map { checksum in { try checksum.check() } },
-            writing: { _, _ in }
-        ) {
-            guard let buffer = try await iterator.next() else { return nil }
-            let bytes = Array(buffer: buffer)
-            checksum?.update(bytes)
-            return bytes
-        }
     }
 
     private func terminate(_ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
@@ -241,12 +228,9 @@ struct TusRoutes: Sendable {
         return .noContent
     }
 
-    private static func mayHaveBody(_ request: Request) -> Bool {
-        request.headers[.contentLength].map { $0 != "0" } ?? request.headers.contains(.transferEncoding)
-    }
-
     private static func requireMediaType(_ request: Request) throws {
-        let type = request.headers[.contentType]?.prefix { $0 != ";" }.lowercased()
-        guard type == TusFields.mediaType else { throw Problem.unsupportedMediaType("\(TusFields.mediaType) is taken") }
+        guard request.mediaType == TusFields.mediaType else {
+            throw Problem.unsupportedMediaType("\(TusFields.mediaType) is taken")
+        }
     }
 }
