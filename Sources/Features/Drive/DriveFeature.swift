@@ -21,6 +21,8 @@ public struct DriveFeature: Sendable {
         public var retention: Duration
         /// How long a signed link is good for.
         public var linkLifetime: Duration
+        /// A file that is joined from parts and longer than this gets its hash behind the request that has asked for it.
+        public var joinedAtOnceMax: Int64
         /// Whether who uploads by the IETF's protocol is answered while his bytes are still coming (104).
         public var sendsInterim: Bool
         /// What absolute links begin with; empty if the server doesn't know its address.
@@ -29,7 +31,8 @@ public struct DriveFeature: Sendable {
         public init(
             fileBytesMax: Int64 = 1 << 40, chunkBytes: Int64 = 5 << 20, chunkBytesMin: Int64 = 1 << 10,
             chunkBytesMax: Int64 = 16 << 20, idle: Duration = .seconds(86_400), retention: Duration = .seconds(30 * 86_400),
-            linkLifetime: Duration = .seconds(3600), sendsInterim: Bool = true, publicURL: String = ""
+            linkLifetime: Duration = .seconds(3600), joinedAtOnceMax: Int64 = 64 << 20, sendsInterim: Bool = true,
+            publicURL: String = ""
         ) {
             self.fileBytesMax = fileBytesMax
             self.chunkBytes = chunkBytes
@@ -38,6 +41,7 @@ public struct DriveFeature: Sendable {
             self.idle = idle
             self.retention = retention
             self.linkLifetime = linkLifetime
+            self.joinedAtOnceMax = joinedAtOnceMax
             self.sendsInterim = sendsInterim
             self.publicURL = publicURL
         }
@@ -50,6 +54,7 @@ public struct DriveFeature: Sendable {
     let staging: any BlobStaging
     let configuration: Configuration
     let sessions = UploadSessions()
+    let joins = JoinBell()
     let ids: JobIDSource
 
     public init(

@@ -61,6 +61,11 @@ struct UploadService: Sendable {
         let made = Made()
         _ = try await feature.engine.enqueue(job) { [limits, store, quota, place = feature.staging.place] session, job in
             try TenantGate.admit(job.tenant, since: context.arrivedAt, in: session)
+            var request = request
+            let parts = try Self.parts(request.parts, for: principal, in: session)
+            if request.role == .joined {
+                request.size = try UploadMachine.length(ofJoined: request.parts.compactMap { parts[$0] }, limits)
+            }
             let pool = try Self.pool(for: request, of: job.tenant, in: session)
             if let bundle = request.bundle, try BundleStore().find(bundle, of: job.tenant, in: session)?.account != principal.user
             {
@@ -70,8 +75,14 @@ struct UploadService: Sendable {
                 id: job.id, tenant: job.tenant, account: principal.user, name: request.name, size: request.size,
                 contentType: request.contentType, hash: request.hash, chunkSize: request.chunkSize ?? limits.chunkBytes,
                 pool: pool.id, bundle: request.bundle, fileExpiresAt: request.fileExpiresAt, place: place, wire: request.wire,
-                metadata: request.metadata, createdAt: job.createdAt, updatedAt: job.createdAt, activeAt: job.createdAt)
+                metadata: request.metadata, role: request.role, concat: request.concat, createdAt: job.createdAt,
+                updatedAt: job.createdAt, activeAt: job.createdAt)
             upload.charged = Usage.charge(request.size ?? 0, factor: pool.costFactor)
+            if upload.role == .joined {
+                try Self.join(request.parts, parts, to: upload, in: session)
+                upload = UploadMachine.joining(
+                    upload, isWhole: parts.values.allSatisfy { $0.role == .sealedPart }, now: upload.createdAt)
+            }
             try quota.reserve(upload.charged, of: upload.account, upload.tenant, in: session)
             try store.insert(upload, in: session)
             try writing(session, upload, job)
@@ -86,7 +97,8 @@ struct UploadService: Sendable {
         guard let pool = try PoolStore().find(request.pool, of: tenant, in: session) else {
             throw Problem.notFound("there is no such pool")
         }
-        guard pool.accepts(request.contentType) else {
+        // A part has no media type: the file that it becomes a part of has.
+        guard request.role == .part || pool.accepts(request.contentType) else {
             throw Problem(
                 .init(403, "TYPE_NOT_ACCEPTED", "The pool does not take such files"),
                 "the pool takes " + pool.acceptTypes.joined(separator: ", "))
