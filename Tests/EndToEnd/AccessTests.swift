@@ -35,6 +35,11 @@ struct AccessTests {
             ("DELETE", "/backup/restores/\(job)"), ("POST", "/backup/drills"), ("GET", "/backup/drills"),
             ("GET", "/backup/drills/\(job)"),
         ] + uploads("/api/files/upload", job) + uploads("/drive/files/upload", job) + files(job)
+            + resumable("/api/files/resumable", job) + resumable("/drive/files/resumable", job)
+    }
+
+    private static func resumable(_ path: String, _ id: String) -> [(method: String, path: String)] {
+        [("POST", path), ("GET", "\(path)/\(id)"), ("PATCH", "\(path)/\(id)"), ("DELETE", "\(path)/\(id)")]
     }
 
     private static func uploads(_ path: String, _ id: String) -> [(method: String, path: String)] {
@@ -63,6 +68,10 @@ struct AccessTests {
 
     private func send(_ user: User, _ method: String, _ path: String) async throws -> RawResponse {
         switch (method, path) {
+        case ("PATCH", _) where path.contains("/files/resumable/"):
+            try await user.send(
+                method, path, [1], type: "application/partial-upload",
+                headers: [("Upload-Offset", "0"), ("Upload-Complete", "?1")])
         case (_, _) where path.hasPrefix("/api/files/tus"):
             try await user.send(
                 method, path, method == "PATCH" ? [1] : nil, type: method == "PATCH" ? "application/offset+octet-stream" : nil,
@@ -168,7 +177,8 @@ struct AccessTests {
                 #expect(try await eve.delete(path).status == 204)
             case "/apikeys", "/audit-log/events", "/backup/schedule", "/backup/restores": #expect(answer.status < 300)
             case "/backup/drills": #expect(answer.status < 300)
-            case "/api/files", "/api/files/tus", "/api/bundles", "/api/pools", "/api/quota",
+            case "/api/files", "/api/files/tus", "/api/files/resumable", "/drive/files/resumable", "/api/bundles", "/api/pools",
+                "/api/quota",
                 _ where path.contains("/files/upload/"):
                 // What begins something needs a body.
                 #expect(answer.status == (method == "POST" || method == "PUT" ? 400 : 200), "\(method) \(path)")

@@ -215,6 +215,16 @@ import Testing
         }
         try await files(ada, driver)
         try await tus(ada, driver)
+        for (path, suffix) in [("/api/files/resumable", ""), ("/drive/files/resumable", "ViaGateway")] {
+            let more = [(name: "Upload-Complete", value: "?0")]
+            let made = try await driver.twice("resumableCreate\(suffix)", ada, "POST", path, headers: more)
+            let url = try #require(made["Location"])
+            let some = try await driver.twice(
+                "resumableAppend\(suffix)", ada, "PATCH", url, "some", type: "application/partial-upload",
+                headers: more + [("Upload-Offset", "0")], other: "none")
+            #expect(some["Upload-Offset"] == "4")
+            try await driver.twice("resumableCancel\(suffix)", ada, "DELETE", url)
+        }
     }
 
     private func tus(_ ada: User, _ driver: Driver) async throws {

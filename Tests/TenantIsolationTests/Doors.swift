@@ -324,6 +324,7 @@ struct Visit: Sendable {
         }
         try await files()
         try await tus()
+        try await resumable()
     }
 
     private func tus() async throws {
@@ -346,6 +347,32 @@ struct Visit: Sendable {
         try await send(.head, path, id, more: try fields())
         try await send(.delete, path, id, more: try fields())
         try await send(.post, path, try await begin(), more: try fields(("X-HTTP-Method-Override", "DELETE")))
+        // A file that waits for a part.
+        try await send(.post, "/api/files/tus", more: try fields(("Upload-Length", "5"), ("Upload-Concat", "partial")))
+        let newest = try await send(.get, "/api/files/upload/tasks", query: "?sortBy=createdAt")
+        let part = try text(newest?.array?.first, "taskId")
+        try await send(.post, "/api/files/tus", more: try fields(("Upload-Concat", "final;/api/files/tus/\(part)")))
+    }
+
+    private func resumable() async throws {
+        func fields(_ all: (String, String)...) throws -> HTTPFields {
+            var fields = HTTPFields()
+            for (name, value) in all { fields[try #require(HTTPField.Name(name))] = value }
+            return fields
+        }
+        for prefix in ["/api/files/resumable", "/drive/files/resumable"] {
+            func begin() async throws -> [String: String] {
+                try await send(.post, prefix, more: try fields(("Upload-Complete", "?0")))
+                let newest = try await send(.get, "/api/files/upload/tasks", query: "?sortBy=createdAt")
+                return ["id": try text(newest?.array?.first, "taskId")]
+            }
+            let id = try await begin()
+            try await send(.get, "\(prefix)/{id}", id)
+            try await send(
+                .patch, "\(prefix)/{id}", id, body: "all of \(prefix)", media: "application/partial-upload",
+                more: try fields(("Upload-Offset", "0"), ("Upload-Complete", "?1")))
+            try await send(.delete, "\(prefix)/{id}", try await begin())
+        }
     }
 
     private func files() async throws {

@@ -12,6 +12,7 @@ import Web
     /// Doors of the installation, not of a tenant.
     private static let system: Set = [
         "GET /tenants", "DELETE /tenants/{tenant}", "GET /nodes", "GET /health/uploads", "OPTIONS /api/files/tus",
+        "OPTIONS /api/files/resumable", "OPTIONS /drive/files/resumable",
     ]
 
     @Test("every statement of a request runs in the tenant's role and for his tenant, at every door")

@@ -68,14 +68,25 @@ extension DriveFeature {
         let whole = try await database.read { [place = staging.place] in
             try UploadStore().whole(since: since, at: place, limit: Self.slice, in: $0)
         }
+        let uploads = UploadService(self)
         for upload in whole {
             do {
-                _ = try await UploadService(self).complete(upload) { [audit = floor.audit] session, file in
-                    let event = AuditEvent(
-                        at: now, user: file.account, action: .fileStore, target: file.id.text, outcome: AuditEvent.success,
-                        details: [AuditDetail("name", file.name), AuditDetail("bytes", "\(file.size)")])
-                    try audit.record(event, of: file.tenant, in: session)
+                if upload.role == .part {
+                    _ = try await uploads.seal(upload)
+                } else {
+                    _ = try await uploads.complete(upload, writing: UploadService.audited(floor.audit, now: now))
                 }
+            } catch is UploadRefusal {
+                // It has ended, or failed by this.
+            }
+        }
+    }
+
+    /// Makes files of joined ones whose parts are all there.
+    func completeJoined(now: Timestamp) async throws {
+        for upload in try await database.read({ try UploadStore().joinable(limit: Self.slice, in: $0) }) {
+            do {
+                _ = try await UploadService(self).complete(upload, writing: UploadService.audited(floor.audit, now: now))
             } catch is UploadRefusal {
                 // It has ended, or failed by this.
             }

@@ -21,13 +21,18 @@ public struct DriveFeature: Sendable {
         public var retention: Duration
         /// How long a signed link is good for.
         public var linkLifetime: Duration
+        /// A file that is joined from parts and longer than this gets its hash behind the request that has asked for it.
+        public var joinedAtOnceMax: Int64
+        /// Whether who uploads by the IETF's protocol is answered while his bytes are still coming (104).
+        public var sendsInterim: Bool
         /// What absolute links begin with; empty if the server doesn't know its address.
         public var publicURL: String
 
         public init(
             fileBytesMax: Int64 = 1 << 40, chunkBytes: Int64 = 5 << 20, chunkBytesMin: Int64 = 1 << 10,
             chunkBytesMax: Int64 = 16 << 20, idle: Duration = .seconds(86_400), retention: Duration = .seconds(30 * 86_400),
-            linkLifetime: Duration = .seconds(3600), publicURL: String = ""
+            linkLifetime: Duration = .seconds(3600), joinedAtOnceMax: Int64 = 64 << 20, sendsInterim: Bool = true,
+            publicURL: String = ""
         ) {
             self.fileBytesMax = fileBytesMax
             self.chunkBytes = chunkBytes
@@ -36,6 +41,8 @@ public struct DriveFeature: Sendable {
             self.idle = idle
             self.retention = retention
             self.linkLifetime = linkLifetime
+            self.joinedAtOnceMax = joinedAtOnceMax
+            self.sendsInterim = sendsInterim
             self.publicURL = publicURL
         }
     }
@@ -47,6 +54,7 @@ public struct DriveFeature: Sendable {
     let staging: any BlobStaging
     let configuration: Configuration
     let sessions = UploadSessions()
+    let joins = JoinBell()
     let ids: JobIDSource
 
     public init(
@@ -72,6 +80,7 @@ public struct DriveFeature: Sendable {
         FileRoutes(self).mount(catalog)
         PlainUploadRoutes(self).mount(catalog)
         TusRoutes(self).mount(catalog)
+        ResumableRoutes(self).mount(catalog)
         BundleRoutes(self).mount(catalog)
         PoolRoutes(self).mount(catalog)
         QuotaRoutes(self).mount(catalog)

@@ -25,7 +25,22 @@ public enum DriveMigrations {
                     "drive_garbage",
                 ]
                 .flatMap { dialect.tenantRows(of: $0) }
-        }
+        },
+        SQLMigration(room: "drive", number: 2, title: "files that are joined from parts") { dialect in
+            let text = dialect.text
+            return [
+                // role: 0 a file, 1 a part, 2 a part that is whole, 3 a joined file.
+                "ALTER TABLE drive_uploads ADD COLUMN role INTEGER NOT NULL DEFAULT 0",
+                "ALTER TABLE drive_uploads ADD COLUMN concat \(text)",
+                // owner: the upload of the joined file. part: the upload whose bytes come there. length: none until it is whole.
+                """
+                CREATE TABLE drive_parts (
+                    tenant \(text) NOT NULL, owner \(text) NOT NULL, position BIGINT NOT NULL, part \(text) NOT NULL,
+                    length BIGINT, PRIMARY KEY (tenant, owner, position))
+                """,
+                "CREATE INDEX drive_parts_part ON drive_parts (tenant, part)",
+            ] + dialect.tenantRows(of: "drive_parts")
+        },
     ]
 
     private static func uploads(_ dialect: SQLDialect) -> [String] {

@@ -19,22 +19,42 @@ public struct DriveSweepService: Service {
 
     public func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
-            let time = feature.floor.time
-            var round = 0
-            while !Task.isCancelled {
-                do {
-                    try await time.sleep(until: time.now().advanced(by: Self.pause))
-                } catch {
-                    return
-                }
-                do {
-                    try await feature.sweep(now: time.now(), withStrays: round % Self.roundsForStrays == 0)
-                    round += 1
-                } catch is CancellationError {
-                    return
-                } catch {
-                    logger.error("tidying the drive failed; it is tried again", metadata: ["error": "\(error)"])
-                }
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.sweepEachPause() }
+                group.addTask { await self.joinWhenAsked() }
+            }
+        }
+    }
+
+    private func sweepEachPause() async {
+        let time = feature.floor.time
+        var round = 0
+        while !Task.isCancelled {
+            do {
+                try await time.sleep(until: time.now().advanced(by: Self.pause))
+            } catch {
+                return
+            }
+            do {
+                try await feature.sweep(now: time.now(), withStrays: round % Self.roundsForStrays == 0)
+                round += 1
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.error("tidying the drive failed; it is tried again", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// What fails here the next sweep tries again.
+    private func joinWhenAsked() async {
+        for await _ in feature.joins.rings {
+            do {
+                try await feature.completeJoined(now: feature.floor.time.now())
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.error("files could not be joined yet", metadata: ["error": "\(error)"])
             }
         }
     }
@@ -44,6 +64,7 @@ extension DriveFeature {
     /// One round of tidying.
     func sweep(now: Timestamp, withStrays: Bool) async throws {
         try await completeWhole(now: now)
+        try await completeJoined(now: now)
         try await removeExpired(now: now)
         try await collectGarbage(of: nil)
         try await forgetEnded(now: now)

@@ -6,7 +6,8 @@ struct EraseStore: Sendable {
     private static let slice = 500
     /// Each table with what names a row within its tenant.
     private static let tables = [
-        ("drive_files", "id"), ("drive_contents", "blob_key"), ("drive_bundles", "id"), ("drive_pools", "id"),
+        ("drive_files", "id"), ("drive_contents", "blob_key"), ("drive_parts", "owner"), ("drive_bundles", "id"),
+        ("drive_pools", "id"),
         ("drive_usage", "account"), ("drive_garbage", "name"),
     ]
 

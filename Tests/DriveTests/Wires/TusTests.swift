@@ -174,7 +174,8 @@ import Web
                 [TusFields.length: "5", TusFields.deferLength: "1"], [TusFields.length: "5", TusFields.metadata: "a !!"],
                 [TusFields.length: "5", TusFields.metadata: "a YQ==,a YQ=="],
                 [TusFields.length: "5", TusFields.metadata: "a b c"],
-                [TusFields.length: "5", TusFields.concat: "partial"],
+                [TusFields.length: "5", TusFields.concat: "Partial"], [TusFields.concat: "partial"], [TusFields.concat: "final"],
+                [TusFields.concat: "final;"], [TusFields.concat: "final; "],
             ] {
                 #expect(try await client.send(.post, Self.path, fields).status == 400, "\(fields)")
             }

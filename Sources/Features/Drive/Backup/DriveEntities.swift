@@ -9,7 +9,8 @@ public struct DriveEntities: TenantEntities {
     public let tables: Set = ["drive_pools", "drive_usage"]
     public let leftOut = [
         "drive_files": "a backup has no bytes of files yet, and a file without its bytes is none",
-        "drive_contents": "where the bytes of files are", "drive_bundles": "groups of files",
+        "drive_contents": "where the bytes of files are", "drive_parts": "what bytes of joined files consist of",
+        "drive_bundles": "groups of files",
         "drive_uploads": "what is under way, and what has been, belongs to the installation that does it",
         "drive_garbage": "files that go",
     ]

@@ -137,25 +137,26 @@ struct FileRoutes: Sendable {
         )
         .path("id", .uuid).download(media: ["application/octet-stream"]).problems(410)
         catalog.route(.get, "\(Self.path)/{id}/content", content) { request, context in
-            let (file, blob) = try await bytes(context)
-            let pieces: [ByteLayout.Piece] = file.size > 0 ? [.blob(blob, length: file.size)] : []
-            guard let layout = ByteLayout(pieces) else { throw Problem(.artifactDamaged, "the file's length is wrong") }
+            let (file, blobs) = try await bytes(context)
+            guard let layout = ByteLayout(blobs.map { .blob($0.blob, length: $0.length) }), layout.length == file.size else {
+                throw Problem(.artifactDamaged, "the file's length is wrong")
+            }
             return try await Download(layout, mediaType: file.contentType, filename: file.name, sha256: file.sha256)
                 .response(request, context, from: feature.blobs)
         }
     }
 
     /// Whoever has a link need not be the one whose file it is.
-    private func bytes(_ context: WebContext) async throws -> (DriveFile, BlobKey) {
+    private func bytes(_ context: WebContext) async throws -> (DriveFile, [(blob: BlobKey, length: Int64)]) {
         let id = try Self.id(context)
         let now = feature.floor.time.now()
         guard let tenant = context.tenant else { throw Problem.unauthorized("sign in first") }
         return try await feature.database.read(of: tenant) { session in
             guard let file = try FileStore().find(id, of: tenant, now: now, in: session),
                 context.principal.map({ $0.user == file.account }) ?? true,
-                let blob = try FileStore().blob(of: file, in: session)
+                let blobs = try FileStore().pieces(of: file, in: session)
             else { throw Self.missing }
-            return (file, blob)
+            return (file, blobs)
         }
     }
 }

@@ -116,12 +116,33 @@ struct FileStore: Sendable {
         return (files, total)
     }
 
-    /// Where the bytes of a file are.
-    func blob(of file: DriveFile, in session: any SQLSession) throws -> BlobKey? {
-        try session.first(
+    /// Where the bytes of a file are: one blob, or those of its parts.
+    /// - Returns: nil if they are nowhere.
+    func pieces(of file: DriveFile, in session: any SQLSession) throws -> [(blob: BlobKey, length: Int64)]? {
+        guard file.size > 0 else { return [] }
+        let found = try session.first(
             "SELECT blob_key FROM drive_contents WHERE tenant = $1 AND sha256 = $2 AND length = $3", file.tenant.text,
             file.sha256, file.size
-        ) { BlobKey($0.string(0)) } ?? nil
+        ) { $0.string(0) }
+        guard let found else { return nil }
+        let parts = try PartStore().parts(of: DriveKeys.upload(of: found), file.tenant, in: session)
+        guard !parts.isEmpty else { return BlobKey(found).map { [($0, file.size)] } }
+        var pieces: [(blob: BlobKey, length: Int64)] = []
+        for part in parts {
+            guard let length = part.length, let key = BlobKey(DriveKeys.blobText(of: part.id, file.tenant)) else { return nil }
+            if length > 0 { pieces.append((key, length)) }
+        }
+        return pieces
+    }
+
+    /// Lets bytes go that no file has any more: one blob, or those of parts.
+    func discard(_ blob: String, of tenant: TenantID, now: Timestamp, in session: any SQLSession) throws {
+        let owner = DriveKeys.upload(of: blob)
+        if try PartStore().parts(of: owner, tenant, in: session).isEmpty {
+            try GarbageStore().note(blob, isStaged: false, of: tenant, now: now, in: session)
+        } else {
+            try PartStore().release(owner, tenant, now: now, in: session)
+        }
     }
 
     /// Removes a file, gives back what it used, and lets its bytes go if no other file has them.
@@ -139,7 +160,7 @@ struct FileStore: Sendable {
             DELETE FROM drive_contents WHERE tenant = $1 AND sha256 = $2 AND length = $3 AND refs <= 0 RETURNING blob_key
             """, file.tenant.text, file.sha256, file.size
         ) { $0.string(0) }
-        for blob in gone { try GarbageStore().note(blob, isStaged: false, of: file.tenant, now: now, in: session) }
+        for blob in gone { try discard(blob, of: file.tenant, now: now, in: session) }
         return true
     }
 

@@ -44,6 +44,12 @@ struct QuotaStore: Sendable {
             "reserved_bytes = reserved_bytes - $1, reserved_files = reserved_files - 1", bytes, of: account, tenant, in: session)
     }
 
+    /// Changes what is reserved to what is true, whether there is room or not.
+    /// - Parameter bytes: more, or with a minus less.
+    func recharge(_ bytes: Int64, of account: String, _ tenant: TenantID, in session: any SQLSession) throws {
+        try move("reserved_bytes = reserved_bytes + $1", bytes, of: account, tenant, in: session)
+    }
+
     /// Gives back what a file has used.
     func giveBack(_ bytes: Int64, of account: String, _ tenant: TenantID, in session: any SQLSession) throws {
         try move("used_bytes = used_bytes - $1, used_files = used_files - 1", bytes, of: account, tenant, in: session)

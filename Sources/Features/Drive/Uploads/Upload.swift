@@ -24,6 +24,17 @@ struct Upload: Sendable, Hashable {
     /// The protocol by which it was begun.
     enum Wire: String, Sendable, Codable { case chunks, plain, tus, resumable }
 
+    /// What becomes of it.
+    enum Role: Int, Sendable, CaseIterable {
+        case file
+        /// Nothing by itself: files are joined from it.
+        case part
+        /// The same, once all bytes are there: they are a blob.
+        case sealedPart
+        /// A file that is joined from parts.
+        case joined
+    }
+
     /// Of its job; the file has the same.
     var id: JobID
     var tenant: TenantID
@@ -44,6 +55,9 @@ struct Upload: Sendable, Hashable {
     var wire: Wire
     /// As the protocol has it that it was begun by.
     var metadata: String?
+    var role = Role.file
+    /// As tus has it, of what it is a part or is joined.
+    var concat: String?
 
     var status = Status.inProgress
     /// Grows with each request that takes the upload over.

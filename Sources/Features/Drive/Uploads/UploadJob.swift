@@ -29,8 +29,13 @@ struct UploadJob: ExternalJobHandler {
         try UploadStore().update(upload, in: session)
         guard upload.status != .completed else { return }
         try QuotaStore().release(upload.charged, of: upload.account, upload.tenant, in: session)
+        guard upload.role != .joined else {
+            return try PartStore().release(upload.id.text, upload.tenant, now: now, in: session)
+        }
         let garbage = GarbageStore()
         try garbage.note(upload.id.text, isStaged: true, of: upload.tenant, now: now, in: session)
+        // Files that are joined from it keep its bytes.
+        guard try !PartStore().isUsed(upload.id.text, upload.tenant, in: session) else { return }
         // It may have been on its way to become a file.
         try garbage.note(DriveKeys.blobText(of: upload), isStaged: false, of: upload.tenant, now: now, in: session)
     }
@@ -38,7 +43,11 @@ struct UploadJob: ExternalJobHandler {
 
 /// What files are called in the stores. No name of a user is ever a part of it.
 enum DriveKeys {
-    static func blobText(of upload: Upload) -> String { "files/\(upload.tenant)/\(upload.id)" }
+    static func blobText(of upload: Upload) -> String { blobText(of: upload.id.text, upload.tenant) }
+    static func blobText(of upload: String, _ tenant: TenantID) -> String { "files/\(tenant)/\(upload)" }
+
+    /// The upload whose bytes a blob has.
+    static func upload(of blob: String) -> String { String(blob.split(separator: "/").last ?? "") }
 
     static func blob(of upload: Upload) throws -> BlobKey { try key(blobText(of: upload)) }
     static func staged(_ upload: Upload) throws -> BlobKey { try key(upload.id.text) }

@@ -19,11 +19,21 @@ enum UploadMachine {
         guard upload.status == .inProgress else { throw .ended(upload.status) }
     }
 
+    /// Whether bytes can still come.
+    private static func requireTaking(_ upload: Upload) throws(UploadRefusal) {
+        try requireOpen(upload)
+        switch upload.role {
+        case .file, .part: return
+        case .sealedPart: throw .isSealed
+        case .joined: throw .isJoined
+        }
+    }
+
     // MARK: Chunks, in any order
 
     /// Where a chunk belongs.
     static func place(ofChunk index: Int64, in upload: Upload) throws(UploadRefusal) -> Range<Int64> {
-        try requireOpen(upload)
+        try requireTaking(upload)
         guard let plan = upload.plan else { throw .sizeUnknown }
         guard let range = plan.range(of: index) else { throw .noSuchChunk(count: plan.count) }
         guard !upload.stored.contains(range) else { throw .stored(chunk: index) }
@@ -38,7 +48,7 @@ enum UploadMachine {
     static func append(
         at offset: Int64, length: Int64?, to upload: Upload, _ limits: Limits, now: Timestamp
     ) throws(UploadRefusal) -> Upload {
-        try requireOpen(upload)
+        try requireTaking(upload)
         guard offset == upload.stored.prefix else { throw .wrongOffset(expected: upload.stored.prefix) }
         if let length {
             let (end, overflow) = offset.addingReportingOverflow(length)
@@ -68,7 +78,7 @@ enum UploadMachine {
     static func store(
         _ range: Range<Int64>, fence: Int64, in upload: Upload, now: Timestamp
     ) throws(UploadRefusal) -> Upload {
-        try requireOpen(upload)
+        try requireTaking(upload)
         guard upload.fence == fence else { throw .takenOver }
         if let size = upload.size, range.upperBound > size { throw .tooLarge(max: size) }
         var next = upload
@@ -100,6 +110,11 @@ enum UploadMachine {
     /// Whether all bytes are there.
     static func requireWhole(_ upload: Upload) throws(UploadRefusal) {
         try requireOpen(upload)
+        guard upload.role == .file || upload.role == .joined else { throw .isPart }
+        try requireBytes(upload)
+    }
+
+    private static func requireBytes(_ upload: Upload) throws(UploadRefusal) {
         guard let plan = upload.plan else { throw .sizeUnknown }
         guard !upload.isWhole else { return }
         throw .incomplete(
@@ -110,6 +125,41 @@ enum UploadMachine {
     static func requireHash(_ found: [UInt8], of upload: Upload) throws(UploadRefusal) {
         guard let announced = upload.hash, announced != found else { return }
         throw .otherHash(announced: announced, found: found)
+    }
+
+    // MARK: Parts
+
+    /// A part has all its bytes: from now on it is what it is.
+    static func seal(_ part: Upload, now: Timestamp) throws(UploadRefusal) -> Upload {
+        try requireTaking(part)
+        guard part.role == .part else { throw .notAPart }
+        try requireBytes(part)
+        var next = part
+        next.role = .sealedPart
+        (next.updatedAt, next.activeAt) = (now, now)
+        return next
+    }
+
+    /// How long a file is that is joined from parts, each of which may be there several times.
+    static func length(ofJoined parts: [Upload], _ limits: Limits) throws(UploadRefusal) -> Int64 {
+        var length: Int64 = 0
+        for part in parts {
+            guard part.role == .part || part.role == .sealedPart else { throw .notAPart }
+            try requireOpen(part)
+            guard let size = part.size else { throw .sizeUnknown }
+            let (sum, overflow) = length.addingReportingOverflow(size)
+            guard !overflow, sum <= limits.fileBytesMax else { throw .tooLarge(max: limits.fileBytesMax) }
+            length = sum
+        }
+        return length
+    }
+
+    /// A joined file whose parts have come further.
+    static func joining(_ file: Upload, isWhole: Bool, now: Timestamp) -> Upload {
+        var next = file
+        if isWhole, let size = file.size { next.stored.insert(0..<size) }
+        (next.updatedAt, next.activeAt) = (now, now)
+        return next
     }
 
     /// What becomes of an upload whose job has ended.

@@ -7,7 +7,7 @@ extension Problem {
         switch refusal {
         case .ended(let status):
             Problem(.init(409, "UPLOAD_ENDED", "The upload has ended"), "the upload is \(status.rawValue)")
-                .with("status", .string(status.rawValue))
+                .with("uploadStatus", .string(status.rawValue))
         case .noSuchChunk(let count):
             .invalid("chunkIndex", count > 0 ? "must be from 0 to \(count - 1)" : "the file has no chunks")
         case .sizeUnknown: Problem(.init(409, "SIZE_UNKNOWN", "The size is not known"), "the upload's size was not said yet")
@@ -27,6 +27,12 @@ extension Problem {
                 "\(count) chunks are missing; send them, then complete again"
             )
             .with("missingChunks", .array(missing.map { .integer($0) })).with("missingCount", .integer(count))
+        case .isPart:
+            Problem(.init(409, "UPLOAD_IS_PART", "The upload is a part"), "files are joined from it; it becomes none by itself")
+        case .isSealed: Problem(.init(409, "UPLOAD_IS_SEALED", "The part is whole"), "it takes no more bytes")
+        case .isJoined:
+            Problem(.init(403, "UPLOAD_IS_JOINED", "The upload is joined from parts"), "it takes no bytes of its own")
+        case .notAPart: .invalid("Upload-Concat", "names an upload that is no part")
         case .takenOver:
             Problem(.init(409, "UPLOAD_TAKEN_OVER", "A newer request has taken the upload over"), "ask how far it is")
         case .otherLength(let known): .invalid("size", "is \(known), as was said before")

@@ -17,6 +17,14 @@ enum UploadRefusal: Error, Sendable, Hashable {
     case wrongOffset(expected: Int64)
     /// These chunks are missing, and perhaps more.
     case incomplete(missing: [Int64], count: Int64)
+    /// It is a part, and becomes no file.
+    case isPart
+    /// It is a part whose bytes are all there.
+    case isSealed
+    /// It is joined from parts, and takes no bytes.
+    case isJoined
+    /// Something is to be a part that is none.
+    case notAPart
     /// A newer request has taken the upload over.
     case takenOver
     /// The length that is said now is not the one that was said before.

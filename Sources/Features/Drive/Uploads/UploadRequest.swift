@@ -16,4 +16,8 @@ struct UploadRequest: Sendable, Hashable {
     var fileExpiresAt: Timestamp?
     var wire: Upload.Wire
     var metadata: String?
+    var role = Upload.Role.file
+    /// Of a joined file: its parts in their order.
+    var parts: [JobID] = []
+    var concat: String?
 }

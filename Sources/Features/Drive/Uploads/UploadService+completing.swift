@@ -24,18 +24,28 @@ extension UploadService {
         let current = try await find(upload.id.text, for: upload.owner)
         if current.status == .completed { return try await file(of: current) }
         try UploadMachine.requireWhole(current)
+        guard current.role != .joined else {
+            let digest = try await digestOfParts(current)
+            try await requireHash(digest, of: current)
+            return try await finish(current, digest, writing)
+        }
         guard current.place == feature.staging.place else { throw UploadRefusal.elsewhere }
         let digest = try await digest(of: current, session)
+        try await requireHash(digest, of: current)
+        try await publish(current)
+        return try await finish(current, digest, writing)
+    }
+
+    /// An upload whose bytes are not those that were announced has failed.
+    func requireHash(_ digest: [UInt8], of upload: Upload) async throws {
         do {
-            try UploadMachine.requireHash(digest, of: current)
+            try UploadMachine.requireHash(digest, of: upload)
         } catch {
             try await fail(
-                current,
+                upload,
                 JobFailure(code: "HASH_MISMATCH", message: "The bytes that came are not those that were announced."))
             throw error
         }
-        try await publish(current)
-        return try await finish(current, digest, writing)
     }
 
     /// The file that an upload has become.
@@ -49,7 +59,7 @@ extension UploadService {
     }
 
     /// The SHA-256 of all bytes: what came in order was hashed on its way, the rest is read.
-    private func digest(of upload: Upload, _ session: UploadSession) async throws -> [UInt8] {
+    func digest(of upload: Upload, _ session: UploadSession) async throws -> [UInt8] {
         var (hash, end) = session.furthest
         let size = upload.size ?? upload.stored.prefix
         if end < size {
@@ -83,13 +93,13 @@ extension UploadService {
         return Array(hash.finalize())
     }
 
-    private func lost(_ upload: Upload) async throws -> UploadRefusal {
+    func lost(_ upload: Upload) async throws -> UploadRefusal {
         try await fail(
             upload, JobFailure(code: "BYTES_LOST", message: "The bytes that had been stored are not there any more."))
         return .lost
     }
 
-    private func publish(_ upload: Upload) async throws {
+    func publish(_ upload: Upload) async throws {
         let name = try DriveKeys.staged(upload)
         let key = try DriveKeys.blob(of: upload)
         let size = upload.size ?? 0
@@ -116,7 +126,7 @@ extension UploadService {
                 guard current.status == .inProgress else { throw UploadRefusal.ended(current.status) }
                 let file = DriveFile(current, sha256: digest, now: now)
                 if try !FileStore().insert(file, blob: key, in: session) {
-                    try GarbageStore().note(key.text, isStaged: false, of: file.tenant, now: now, in: session)
+                    try FileStore().discard(key.text, of: file.tenant, now: now, in: session)
                 }
                 try quota.settle(file.charged, of: file.account, file.tenant, in: session)
                 let job = try feature.engine.finish(upload.id, output: output, in: session)
@@ -141,7 +151,7 @@ extension UploadService {
 
 extension Upload {
     /// Whose it is, for looking it up.
-    fileprivate var owner: Principal { Principal(tenant: tenant, user: account, roles: []) }
+    var owner: Principal { Principal(tenant: tenant, user: account, roles: []) }
 }
 
 extension DriveFile {

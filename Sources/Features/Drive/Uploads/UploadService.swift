@@ -61,6 +61,11 @@ struct UploadService: Sendable {
         let made = Made()
         _ = try await feature.engine.enqueue(job) { [limits, store, quota, place = feature.staging.place] session, job in
             try TenantGate.admit(job.tenant, since: context.arrivedAt, in: session)
+            var request = request
+            let parts = try Self.parts(request.parts, for: principal, in: session)
+            if request.role == .joined {
+                request.size = try UploadMachine.length(ofJoined: request.parts.compactMap { parts[$0] }, limits)
+            }
             let pool = try Self.pool(for: request, of: job.tenant, in: session)
             if let bundle = request.bundle, try BundleStore().find(bundle, of: job.tenant, in: session)?.account != principal.user
             {
@@ -70,8 +75,14 @@ struct UploadService: Sendable {
                 id: job.id, tenant: job.tenant, account: principal.user, name: request.name, size: request.size,
                 contentType: request.contentType, hash: request.hash, chunkSize: request.chunkSize ?? limits.chunkBytes,
                 pool: pool.id, bundle: request.bundle, fileExpiresAt: request.fileExpiresAt, place: place, wire: request.wire,
-                metadata: request.metadata, createdAt: job.createdAt, updatedAt: job.createdAt, activeAt: job.createdAt)
+                metadata: request.metadata, role: request.role, concat: request.concat, createdAt: job.createdAt,
+                updatedAt: job.createdAt, activeAt: job.createdAt)
             upload.charged = Usage.charge(request.size ?? 0, factor: pool.costFactor)
+            if upload.role == .joined {
+                try Self.join(request.parts, parts, to: upload, in: session)
+                upload = UploadMachine.joining(
+                    upload, isWhole: parts.values.allSatisfy { $0.role == .sealedPart }, now: upload.createdAt)
+            }
             try quota.reserve(upload.charged, of: upload.account, upload.tenant, in: session)
             try store.insert(upload, in: session)
             try writing(session, upload, job)
@@ -86,7 +97,8 @@ struct UploadService: Sendable {
         guard let pool = try PoolStore().find(request.pool, of: tenant, in: session) else {
             throw Problem.notFound("there is no such pool")
         }
-        guard pool.accepts(request.contentType) else {
+        // A part has no media type: the file that it becomes a part of has.
+        guard request.role == .part || pool.accepts(request.contentType) else {
             throw Problem(
                 .init(403, "TYPE_NOT_ACCEPTED", "The pool does not take such files"),
                 "the pool takes " + pool.acceptTypes.joined(separator: ", "))
@@ -166,10 +178,11 @@ struct UploadService: Sendable {
     /// - Parameters:
     ///   - length: how many will come, if that is known.
     ///   - verify: looks at all bytes of the request once they have come. With it, they are taken all together or not at all.
+    ///   - progressed: hears of what is durable while more is still coming.
     ///   - next: gives the bytes, and nil at their end. If it throws, what came before is kept.
     func append(
-        to upload: Upload, at offset: Int64, length: Int64?, verify: (() throws -> Void)? = nil, writing: @escaping Writing,
-        next: () async throws -> [UInt8]?
+        to upload: Upload, at offset: Int64, length: Int64?, verify: (() async throws -> Void)? = nil,
+        progressed: (Upload) async -> Void = { _ in }, writing: @escaping Writing, next: () async throws -> [UInt8]?
     ) async throws -> Upload {
         try await feature.sessions.using(upload.id) { session in
             let writer = await session.beginAppending()
@@ -182,7 +195,8 @@ struct UploadService: Sendable {
             let file = try await open(begun)
             let sink = StagedSink(file: file, writer: writer, at: offset, hash: session.hash(before: offset))
             do {
-                let stored = try await receive(begun, sink, session, verify: verify, writing, next)
+                let stored = try await receive(
+                    begun, sink, session, verify: verify, progressed: progressed, writing, next)
                 await file.close()
                 return stored
             } catch {
@@ -193,9 +207,8 @@ struct UploadService: Sendable {
     }
 
     private func receive(
-        _ begun: Upload, _ start: StagedSink, _ session: UploadSession, verify: (() throws -> Void)?,
-        _ writing: @escaping Writing,
-        _ next: () async throws -> [UInt8]?
+        _ begun: Upload, _ start: StagedSink, _ session: UploadSession, verify: (() async throws -> Void)?,
+        progressed: (Upload) async -> Void, _ writing: @escaping Writing, _ next: () async throws -> [UInt8]?
     ) async throws -> Upload {
         var (current, sink) = (begun, start)
         var broken: (any Error)?
@@ -208,8 +221,9 @@ struct UploadService: Sendable {
                 guard verify == nil, isDue else { continue }
                 try await sink.drain()
                 current = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { _, _ in }
+                await progressed(current)
             }
-            try verify?()
+            try await verify?()
         } catch {
             guard verify == nil else { throw error }
             broken = error
@@ -222,6 +236,20 @@ struct UploadService: Sendable {
             throw broken
         }
         return try await commit(current.stored.prefix..<sink.end, of: current, sink, session, writing)
+    }
+
+    /// Stops whoever appends, so that the offset which is told now is the one that is taken next.
+    /// - Returns: the upload as it is then.
+    func stopAppending(to upload: Upload) async throws -> Upload {
+        try await feature.sessions.using(upload.id) { session in
+            // Whether anybody appends at another node is not known here.
+            guard await session.stopAppending() || upload.place != feature.staging.place else { return try await reread(upload) }
+            do {
+                return try await change(upload) { try UploadMachine.takeOver($0, now: $1) }
+            } catch UploadRefusal.ended {
+                return try await reread(upload)
+            }
+        }
     }
 
     /// Says how long the file is.

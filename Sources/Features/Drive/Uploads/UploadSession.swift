@@ -47,6 +47,14 @@ final class UploadSession: Sendable {
         return writer
     }
 
+    /// Takes the place of who appends.
+    /// - Returns: whether anybody did.
+    func stopAppending() async -> Bool {
+        let others = state.withLock { $0.writers.values.filter { $0.range == nil } }
+        for other in others { await other.revoke() }
+        return !others.isEmpty
+    }
+
     func end(_ writer: UploadWriter) {
         state.withLock { $0.writers[ObjectIdentifier(writer)] = nil }
     }

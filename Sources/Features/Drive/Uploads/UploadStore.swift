@@ -28,12 +28,13 @@ struct UploadFilter: Sendable, Hashable {
 struct UploadStore: Sendable {
     private static let columns = """
         tenant, id, account, name, size, content_type, hash, chunk_size, pool, bundle, file_expires_at, place, wire, metadata, \
-        status, fence, stored, charged, failure, created_at, updated_at, active_at, stored_bytes
+        status, fence, stored, charged, failure, created_at, updated_at, active_at, stored_bytes, \
+        role, concat
         """
 
     func insert(_ upload: Upload, in session: any SQLSession) throws {
         try session.execute(
-            "INSERT INTO drive_uploads (\(Self.columns)) VALUES (\(session.dialect.placeholders(23)))",
+            "INSERT INTO drive_uploads (\(Self.columns)) VALUES (\(session.dialect.placeholders(25)))",
             arguments: [
                 .text(upload.tenant.text), .text(upload.id.text), .text(upload.account), .text(upload.name),
                 upload.size.sqlValue, .text(upload.contentType), upload.hash.sqlValue, .integer(upload.chunkSize),
@@ -42,7 +43,8 @@ struct UploadStore: Sendable {
                 .integer(upload.fence),
                 .text(upload.stored.text), .integer(upload.charged), upload.failure.sqlValue,
                 .integer(upload.createdAt.microseconds), .integer(upload.updatedAt.microseconds),
-                .integer(upload.activeAt.microseconds), .integer(upload.stored.count),
+                .integer(upload.activeAt.microseconds), .integer(upload.stored.count), .integer(Int64(upload.role.rawValue)),
+                upload.concat.sqlValue,
             ])
     }
 
@@ -51,10 +53,11 @@ struct UploadStore: Sendable {
         try session.execute(
             """
             UPDATE drive_uploads SET size = $1, status = $2, fence = $3, stored = $4, charged = $5, failure = $6,
-                updated_at = $7, active_at = $8, stored_bytes = $9
-            WHERE tenant = $10 AND id = $11
+                updated_at = $7, active_at = $8, stored_bytes = $9, role = $10
+            WHERE tenant = $11 AND id = $12
             """, upload.size, upload.status.rawValue, upload.fence, upload.stored.text, upload.charged, upload.failure,
-            upload.updatedAt.microseconds, upload.activeAt.microseconds, upload.stored.count, upload.tenant.text, upload.id.text)
+            upload.updatedAt.microseconds, upload.activeAt.microseconds, upload.stored.count, upload.role.rawValue,
+            upload.tenant.text, upload.id.text)
     }
 
     func find(_ id: JobID, of tenant: TenantID, in session: any SQLSession) throws -> Upload? {
@@ -134,15 +137,28 @@ struct UploadStore: Sendable {
         ).compactMap(\.self)
     }
 
-    /// Some uploads of a place that are whole, and that nobody will ask to complete. For the installation's own transactions.
+    /// Some uploads of a place that are whole, and that nobody will ask to complete: those of tus alone, where the last byte is
+    /// the end. For the installation's own transactions.
     func whole(since: Timestamp, at place: String, limit: Int, in session: any SQLSession) throws -> [Upload] {
         try session.all(
             """
             SELECT \(Self.columns) FROM drive_uploads
-            WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND size = stored_bytes AND active_at < $1
-                AND place = $2
+            WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND wire <> 'resumable' AND size = stored_bytes
+                AND active_at < $1 AND place = $2 AND role IN (0, 1)
             ORDER BY active_at LIMIT $3
             """, since.microseconds, place, limit, make: Self.upload
+        ).compactMap(\.self)
+    }
+
+    /// Some joined files whose parts are all there. For the installation's own transactions.
+    func joinable(limit: Int, in session: any SQLSession) throws -> [Upload] {
+        try session.all(
+            """
+            SELECT \(Self.columns) FROM drive_uploads
+            WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND size = stored_bytes AND role = 3
+                AND stored <> ''
+            ORDER BY active_at LIMIT $1
+            """, limit, make: Self.upload
         ).compactMap(\.self)
     }
 
@@ -169,14 +185,15 @@ struct UploadStore: Sendable {
     private static func upload(_ row: SQLRow) -> Upload? {
         guard let tenant = TenantID(row.string(0)), let id = JobID(row.string(1)),
             let wire = Upload.Wire(rawValue: row.string(12)), let status = Upload.Status(rawValue: row.string(14)),
-            let stored = ByteExtents(text: row.string(16))
+            let stored = ByteExtents(text: row.string(16)), let role = Upload.Role(rawValue: row.int(23))
         else { return nil }
         func time(_ column: Int) -> Timestamp { Timestamp(microseconds: row.int64(column)) }
         return Upload(
             id: id, tenant: tenant, account: row.string(2), name: row.string(3), size: row.optionalInt64(4),
             contentType: row.string(5), hash: row.optionalBytes(6), chunkSize: row.int64(7), pool: row.string(8),
             bundle: row.optionalString(9), fileExpiresAt: row.optionalInt64(10).map { Timestamp(microseconds: $0) },
-            place: row.string(11), wire: wire, metadata: row.optionalString(13), status: status, fence: row.int64(15),
+            place: row.string(11), wire: wire, metadata: row.optionalString(13), role: role,
+            concat: row.optionalString(24), status: status, fence: row.int64(15),
             stored: stored, charged: row.int64(17), failure: row.optionalString(18), createdAt: time(19), updatedAt: time(20),
             activeAt: time(21))
     }

@@ -7,6 +7,7 @@ public struct DriveSettings: Sendable, Hashable {
     public var chunkBytesMax: Int
     public var idle: Duration
     public var retention: Duration
+    public var interimAnswers: Bool
 
     init(_ read: inout SettingsReader) {
         let day = Duration.seconds(86_400)
@@ -23,6 +24,10 @@ public struct DriveSettings: Sendable, Hashable {
             "After which an upload expires if nothing more comes: its bytes go, and its room is given back.")
         retention = read.duration(
             "drive.retention", day * 30, in: .seconds(1)...(day * 3650), "How long an upload that has ended is still shown.")
+        interimAnswers = read.boolean(
+            "drive.interimAnswers", true,
+            "Whether who uploads by the IETF's protocol, and asks for it, is answered while bytes still come (104). Off where a "
+                + "proxy in front can't pass that on.")
         if chunkBytes > chunkBytesMax {
             read.note(.conflict, "drive.chunkBytes", "it is more than drive.chunkBytesMax")
         }
@@ -34,6 +39,7 @@ extension DriveFeature.Configuration {
         self.init(
             fileBytesMax: Int64(settings.drive.fileBytes), chunkBytes: Int64(settings.drive.chunkBytes),
             chunkBytesMax: Int64(settings.drive.chunkBytesMax), idle: settings.drive.idle, retention: settings.drive.retention,
-            linkLifetime: settings.retention.linkTTL, publicURL: settings.server.publicURL ?? "")
+            linkLifetime: settings.retention.linkTTL, sendsInterim: settings.drive.interimAnswers,
+            publicURL: settings.server.publicURL ?? "")
     }
 }

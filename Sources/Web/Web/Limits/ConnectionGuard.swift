@@ -18,6 +18,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var timer: Scheduled<Void>?
     private var timerAt: NIODeadline?
     private var openRequests = 0
+    private var trailers = KeptTrailers()
     private var isAnswering = false
     private var closesAfterAnswer = false
     private var isRefused = false
@@ -84,6 +85,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             openRequests += 1
+            trailers.begin()
             hasLine = false
             beganWithLetter = nil
             watch.headArrived()
@@ -91,7 +93,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
                 context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
             }
         case .body(let buffer): watch.bodyArrived(buffer.readableBytes, now: .now())
-        case .end: watch.endArrived()
+        case .end(let fields):
+            trailers.end(fields)
+            watch.endArrived()
         }
         context.fireChannelRead(data)
     }
@@ -122,6 +126,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case .end:
             isAnswering = false
             openRequests = max(0, openRequests - 1)
+            trailers.answered()
             watch.answered(now: .now())
             if closesAfterAnswer {
                 context.writeAndFlush(data, promise: promise)
@@ -132,6 +137,15 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             }
         default: context.write(data, promise: promise)
         }
+    }
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard let wanted = event as? TrailersWanted else {
+            context.triggerUserOutboundEvent(event, promise: promise)
+            return
+        }
+        wanted.answer.give(trailers.current)
+        promise?.succeed(())
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -46,6 +46,7 @@ public struct RouteDoc: Sendable {
     private(set) var answers: [Answer] = []
     private(set) var problemStatuses: Set<Int> = []
     private(set) var isStreamBody = false
+    private(set) var takesUntyped = false
     private(set) var isIdempotent = false
     private(set) var holdsSecret = false
     private(set) var takesSecret = false
@@ -126,6 +127,9 @@ public struct RouteDoc: Sendable {
             $0.isStreamBody = true
         }
     }
+
+    /// The body may come without a `Content-Type`.
+    public func untypedBody() -> RouteDoc { changed { $0.takesUntyped = true } }
 
     /// One of the answers, with a body or without.
     public func answer(

@@ -52,7 +52,7 @@ struct RouteGate: Sendable {
             let isEmpty =
                 request.headers[.contentLength] == "0"
                 || (request.headers[.contentLength] == nil && request.headers[.transferEncoding] == nil)
-            if isEmpty { return }
+            if isEmpty || doc.takesUntyped { return }
             throw Problem.unsupportedMediaType("the Content-Type is missing; taken are " + media.sorted().joined(separator: ", "))
         }
         let isAnyTaken = media.contains("*/*")

@@ -12,15 +12,18 @@ public struct Problem: Error, Sendable, HTTPResponseError, CustomStringConvertib
         public var code: String
         /// The same sentence for every problem of the kind.
         public var title: String
+        /// The type URI of a kind that is registered elsewhere.
+        public var registered: String?
 
-        public init(_ status: Int, _ code: String, _ title: String) {
+        public init(_ status: Int, _ code: String, _ title: String, registered: String? = nil) {
             self.status = status
             self.code = code
             self.title = title
+            self.registered = registered
         }
 
-        /// `urn:waybill:problem:` and the code in kebab case.
-        public var type: String { "urn:waybill:problem:" + code.lowercased().replacing("_", with: "-") }
+        /// If it is not registered elsewhere: `urn:waybill:problem:` and the code in kebab case.
+        public var type: String { registered ?? "urn:waybill:problem:" + code.lowercased().replacing("_", with: "-") }
     }
 
     public var kind: Kind

@@ -26,31 +26,12 @@ public struct MultipartPart: Sendable, Equatable {
             else { return nil }
         }
         guard ["7bit", "8bit", "binary"].contains(fields["content-transfer-encoding"]?.lowercased() ?? "binary"),
-            let parameters = fields["content-disposition"].flatMap(MultipartPart.formData), let name = parameters["name"],
+            let disposition = fields["content-disposition"].flatMap({ DispositionField($0) }), disposition.type == "form-data",
+            let name = disposition.parameters["name"],
             !name.isEmpty, !name.utf8.contains(0)
         else { return nil }
         self.init(
-            name: name, filename: parameters["filename"], mediaType: fields["content-type"].flatMap(MediaTypeField.init)?.name)
-    }
-
-    private static func formData(_ value: String) -> [String: String]? {
-        var rest = Substring(value)
-        guard MediaTypeField.trim(rest.prefix { $0 != ";" }).lowercased() == "form-data" else { return nil }
-        rest = rest.drop { $0 != ";" }
-        var parameters: [String: String] = [:]
-        while rest.first == ";" {
-            rest = MediaTypeField.trim(rest.dropFirst())
-            if rest.isEmpty { break }
-            let key = rest.prefix { $0 != "=" && $0 != ";" }
-            rest = rest.dropFirst(key.count)
-            guard MediaTypeField.isToken(key), rest.first == "=" else { return nil }
-            rest = rest.dropFirst()
-            guard let value = MediaTypeField.takeValue(&rest), parameters.updateValue(value, forKey: key.lowercased()) == nil
-            else {
-                return nil
-            }
-            rest = MediaTypeField.trim(rest)
-        }
-        return rest.isEmpty ? parameters : nil
+            name: name, filename: disposition.parameters["filename"],
+            mediaType: fields["content-type"].flatMap(MediaTypeField.init)?.name)
     }
 }

@@ -17,6 +17,7 @@ public struct WebContext: RequestContext {
     /// When the request came.
     public internal(set) var arrivedAt: Timestamp
     let record: RequestRecord
+    let channel: any Channel
 
     public init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
@@ -26,6 +27,7 @@ public struct WebContext: RequestContext {
         query = QueryParameters()
         arrivedAt = Timestamp(microseconds: 0)
         record = RequestRecord()
+        channel = source.channel
     }
 
     /// The template of the route, `/content/export/{jobId}`, or nil if there is none.

@@ -61,25 +61,13 @@ struct PlainUploadRoutes: Sendable {
     }
 
     private func asked(_ context: WebContext, name: String?, type: String?, size: Int64?) throws -> UploadRequest {
-        guard let name else { throw Problem.invalid("name", "is missing") }
-        if let reason = UploadFields.wrong(name: name) { throw Problem.invalid("name", reason) }
-        let type = type ?? "application/octet-stream"
-        guard UploadFields.isMediaType(type) else { throw Problem.invalid("contentType", "is no media type") }
         let query = context.query
         let hash = query["hash"].flatMap(UploadFields.sha256)
         guard (hash == nil) == (query["hash"] == nil) else {
             throw Problem.invalid("hash", "must be a SHA-256 in hexadecimal digits")
         }
-        var expiresAt: Timestamp?
-        if let text = query["expiredAt"] {
-            expiresAt = WireTime(text: text)?.timestamp
-            guard let expiresAt, expiresAt > feature.floor.time.now() else {
-                throw Problem.invalid("expiredAt", "must be a time that is still to come")
-            }
-        }
-        return UploadRequest(
-            name: name, size: size, contentType: type, hash: hash, pool: query["poolId"]?.lowercased(),
-            bundle: query["bundleId"]?.lowercased(), fileExpiresAt: expiresAt, wire: .plain)
+        return try UploadRequest(
+            query, name: name, type: type, size: size, hash: hash, wire: .plain, now: feature.floor.time.now())
     }
 
     private func receive(

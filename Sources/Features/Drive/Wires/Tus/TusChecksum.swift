@@ -1,69 +1,58 @@
-import Crypto
 import Foundation
 import HTTPTypes
-import Synchronization
 import Web
 
 /// `Upload-Checksum`: what the bytes of one request must come to.
-final class TusChecksum: Sendable {
-    static let algorithms = "sha1,sha256,sha512"
+struct TusChecksum: Sendable, Equatable {
+    static let algorithms = BodyDigests.Algorithm.allCases.map(\.rawValue).joined(separator: ",")
 
-    private enum Running {
-        case sha1(Insecure.SHA1)
-        case sha256(SHA256)
-        case sha512(SHA512)
+    var algorithm: BodyDigests.Algorithm
+    var wanted: [UInt8]
 
-        mutating func update(_ bytes: [UInt8]) {
-            switch self {
-            case .sha1(var hash):
-                hash.update(data: bytes)
-                self = .sha1(hash)
-            case .sha256(var hash):
-                hash.update(data: bytes)
-                self = .sha256(hash)
-            case .sha512(var hash):
-                hash.update(data: bytes)
-                self = .sha512(hash)
-            }
-        }
-
-        var digest: [UInt8] {
-            switch self {
-            case .sha1(let hash): Array(hash.finalize())
-            case .sha256(let hash): Array(hash.finalize())
-            case .sha512(let hash): Array(hash.finalize())
-            }
-        }
-    }
-
-    private let running: Mutex<Running>
-    private let wanted: [UInt8]
-
-    /// - Returns: nil if the request has none.
+    /// - Returns: nil if there is none.
     /// - Throws: a 400 problem for an algorithm that is not known, or no checksum.
-    init?(_ headers: HTTPFields) throws {
-        let values = headers[values: TusFields.checksum]
+    init?(_ fields: HTTPFields) throws {
+        let values = fields[values: TusFields.checksum]
         guard let text = values.first else { return nil }
         let parts = text.split(separator: " ")
         guard values.count == 1, parts.count == 2, let data = Data(base64Encoded: String(parts[1])) else {
-            throw Problem.invalid("Upload-Checksum", "must be an algorithm and a checksum in base64")
+            throw Problem.invalid("Upload-Checksum", "must be an algorithm and a checksum in base64, and there once")
         }
-        switch parts[0] {
-        case "sha1": running = Mutex(.sha1(Insecure.SHA1()))
-        case "sha256": running = Mutex(.sha256(SHA256()))
-        case "sha512": running = Mutex(.sha512(SHA512()))
-        default: throw Problem.invalid("Upload-Checksum", "the algorithms are \(Self.algorithms)")
+        guard let algorithm = BodyDigests.Algorithm(rawValue: String(parts[0])) else {
+            throw Problem.invalid("Upload-Checksum", "the algorithms are \(Self.algorithms)")
         }
+        self.algorithm = algorithm
         wanted = Array(data)
     }
 
-    func update(_ bytes: [UInt8]) { running.withLock { $0.update(bytes) } }
-
     /// - Throws: a 460 problem if the bytes are others.
-    func check() throws {
-        guard running.withLock({ $0.digest }) == wanted else {
+    func check(_ digests: BodyDigests) throws {
+        guard digests.value(algorithm) == wanted else {
             throw Problem(
                 .init(460, "CHECKSUM_MISMATCH", "The checksum is another one"), "the bytes of this request were not taken")
+        }
+    }
+}
+
+extension BytesCheck {
+    /// What a request of tus brings, before its bytes or, if it says so, behind them.
+    /// - Returns: nil if there is nothing.
+    /// - Throws: a 400 problem.
+    static func tus(_ fields: HTTPFields, _ context: WebContext) throws -> BytesCheck? {
+        let isBehind = fields.announces(TusFields.checksum)
+        if let checksum = try TusChecksum(fields) {
+            guard !isBehind else { throw Problem.invalid("Upload-Checksum", "comes before the bytes or behind them, not both") }
+            let digests = BodyDigests([checksum.algorithm])
+            return BytesCheck(digests: digests) { try checksum.check(digests) }
+        }
+        guard isBehind else { return nil }
+        // Which one it is is told only behind the bytes.
+        let digests = BodyDigests(BodyDigests.Algorithm.allCases)
+        return BytesCheck(digests: digests) {
+            guard let checksum = try TusChecksum(await context.trailers()) else {
+                throw Problem.invalid("Upload-Checksum", "was announced, and did not come behind the bytes")
+            }
+            try checksum.check(digests)
         }
     }
 }

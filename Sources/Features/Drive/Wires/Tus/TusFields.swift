@@ -6,7 +6,10 @@ import Web
 /// The header fields of tus 1.0.
 enum TusFields {
     static let version = "1.0.0"
-    static let extensions = "creation,creation-with-upload,creation-defer-length,checksum,expiration,termination"
+    static let extensions = [
+        "creation", "creation-with-upload", "creation-defer-length", "checksum", "checksum-trailer", "expiration", "termination",
+        "concatenation", "concatenation-unfinished",
+    ].joined(separator: ",")
     static let mediaType = "application/offset+octet-stream"
 
     static let resumable = named("Tus-Resumable")

@@ -39,8 +39,10 @@ struct TusRoutes: Sendable {
         let create = doc("tusCreate", "Begins an upload, and takes its first bytes if there are any")
             .header("Upload-Length", .integer(min: 0)).header("Upload-Defer-Length", .integer(1...1))
             .header("Upload-Metadata", .string, "`filename`, `filetype`, `poolId`, `bundleId`, `sha256`")
-            .header("Upload-Checksum", .string).body(media: "*/*")
-            .answer(201, "begun", headers: ["Location", "Upload-Offset", "Upload-Expires"]).problems(409, 412, 413)
+            .header("Upload-Concat", .string, "`partial`, or `final;` and the addresses of parts")
+            .header("Upload-Checksum", .string).header("Trailer", .string, "`Upload-Checksum`, if it comes behind the bytes")
+            .body(media: "*/*").answer(201, "begun", headers: ["Location", "Upload-Offset", "Upload-Expires"]).problems(
+                409, 412, 413)
         catalog.change(.post, Self.path, create) { request, context, ticket in
             try await answering(request) { try await self.create(request, context, ticket) }
         }
@@ -110,36 +112,50 @@ struct TusRoutes: Sendable {
     private func create(_ request: Request, _ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
         let principal = try context.require(.filesWrite)
         let asked = try asked(request.headers)
-        let isEmpty = !Self.mayHaveBody(request)
+        let isEmpty = !request.mayHaveBody
         if !isEmpty { try Self.requireMediaType(request) }
-        let checksum = try TusChecksum(request.headers)
+        let check = try BytesCheck.tus(request.headers, context)
         let upload = try await uploads.create(asked, for: principal, context) { session, upload, job in
             let entry = AuditEntry(.jobStart, job)
-            if isEmpty, upload.size != 0 {
+            if isEmpty, !uploads.endsAtOnce(upload) {
                 try ticket.settle(session, created(upload), auditing: entry)
             } else {
                 try ticket.record(entry, in: session)
             }
         }
-        guard !isEmpty || upload.size == 0 else { return created(upload) }
-        let current = isEmpty ? upload : try await take(request, upload, at: 0, checksum)
-        let answer = created(current)
-        if current.isWhole {
-            _ = try await uploads.complete(current) { session, file in
-                try ticket.settle(session, answer, auditing: AuditEntry(.fileStore, file))
+        let current = isEmpty ? upload : try await uploads.append(request, to: upload, at: 0, check)
+        return try await finish(current, ticket) { created($0) }
+    }
+
+    /// Where all bytes are there, makes of them what they are to be.
+    /// - Parameter answer: to an upload as it is then.
+    private func finish(
+        _ upload: Upload, _ ticket: IdempotencyTicket, _ answer: @Sendable (Upload) -> StoredAnswer
+    ) async throws -> StoredAnswer {
+        guard upload.isWhole else { return answer(upload) }
+        switch upload.role {
+        case .part, .sealedPart: return answer(try await uploads.seal(upload))
+        case .file, .joined:
+            var done = upload
+            if uploads.endsAtOnce(upload) { done.status = .completed }
+            let last = answer(done)
+            try await uploads.joinSoon(upload) { session, file in
+                try ticket.settle(session, last, auditing: AuditEntry(.fileStore, file))
             }
+            return last
         }
-        return answer
     }
 
     private func asked(_ headers: HTTPFields) throws -> UploadRequest {
-        guard !headers.contains(TusFields.concat) else {
-            throw Problem.invalid("Upload-Concat", "uploads can't be joined here yet")
-        }
+        let concat = try TusConcat(headers)
+        var parts: [JobID] = []
         let size = try TusFields.number(TusFields.length, in: headers)
         let deferred = try TusFields.number(TusFields.deferLength, in: headers)
         guard deferred == nil || deferred == 1 else { throw Problem.invalid("Upload-Defer-Length", "must be 1") }
-        guard (size == nil) != (deferred == nil) else {
+        if case .final(let ids) = concat {
+            guard size == nil, deferred == nil else { throw Problem.invalid("Upload-Length", "is that of the parts") }
+            parts = ids
+        } else if (size == nil) == (deferred == nil) {
             throw Problem.invalid("Upload-Length", "one of Upload-Length and Upload-Defer-Length must be there")
         }
         let fields = headers[values: TusFields.metadata]
@@ -154,7 +170,8 @@ struct TusRoutes: Sendable {
         return UploadRequest(
             name: name, size: size, contentType: UploadFields.isMediaType(type) ? type : "application/octet-stream", hash: digest,
             pool: metadata?.text("poolId")?.lowercased(), bundle: metadata?.text("bundleId")?.lowercased(), wire: .tus,
-            metadata: metadata?.text)
+            metadata: metadata?.text, role: concat.map { $0 == .partial ? .part : .joined } ?? .file, parts: parts,
+            concat: headers[TusFields.concat])
     }
 
     private func created(_ upload: Upload) -> StoredAnswer {
@@ -165,7 +182,8 @@ struct TusRoutes: Sendable {
 
     /// Where the next bytes go, and until when they are waited for.
     private func progress(_ upload: Upload) -> HTTPFields {
-        var headers: HTTPFields = [TusFields.offset: "\(upload.stored.prefix)"]
+        var headers: HTTPFields = [:]
+        if upload.tellsOffset { headers[TusFields.offset] = "\(upload.stored.prefix)" }
         if !upload.isWhole { headers[TusFields.expires] = TusFields.date(UploadMachine.deadline(of: upload, feature.limits)) }
         return headers
     }
@@ -173,7 +191,9 @@ struct TusRoutes: Sendable {
     // MARK: Core
 
     private static func offset(_ upload: Upload) throws -> StoredAnswer {
-        var headers: HTTPFields = [TusFields.offset: "\(upload.stored.prefix)", .cacheControl: "no-store"]
+        var headers: HTTPFields = [.cacheControl: "no-store"]
+        if upload.tellsOffset { headers[TusFields.offset] = "\(upload.stored.prefix)" }
+        headers[TusFields.concat] = upload.concat
         if let size = upload.size {
             headers[TusFields.length] = "\(size)"
         } else {
@@ -186,42 +206,27 @@ struct TusRoutes: Sendable {
     private func append(_ request: Request, _ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
         try Self.requireMediaType(request)
         var upload = try await upload(context)
+        guard upload.role != .joined else { throw UploadRefusal.isJoined }
         guard let offset = try TusFields.number(TusFields.offset, in: request.headers) else {
             throw Problem.invalid("Upload-Offset", "is missing")
         }
-        let checksum = try TusChecksum(request.headers)
+        let check = try BytesCheck.tus(request.headers, context)
         guard offset == upload.stored.prefix else { throw UploadRefusal.wrongOffset(expected: upload.stored.prefix) }
         if let size = try TusFields.number(TusFields.length, in: request.headers) {
             upload = try await uploads.declare(size, of: upload)
         }
         // What was answered last may have been lost on its way.
         if upload.status == .completed { return StoredAnswer(status: 204, headers: progress(upload)) }
-        let current = upload.isWhole ? upload : try await take(request, upload, at: offset, checksum)
-        let answer = StoredAnswer(status: 204, headers: progress(current))
-        guard current.isWhole else { return answer }
-        _ = try await uploads.complete(current) { session, file in
-            try ticket.settle(session, answer, auditing: AuditEntry(.fileStore, file))
-        }
-        return answer
-    }
-
-    private func take(_ request: Request, _ upload: Upload, at offset: Int64, _ checksum: TusChecksum?) async throws -> Upload {
-        let length = request.headers[.contentLength].flatMap(UploadFields.number)
-        var iterator = request.body.makeAsyncIterator()
-        return try await uploads.append(
-            to: upload, at: offset, length: length, verify: checksum.map { checksum in { try checksum.check() } },
-            writing: { _, _ in }
-        ) {
-            guard let buffer = try await iterator.next() else { return nil }
-            let bytes = Array(buffer: buffer)
-            checksum?.update(bytes)
-            return bytes
-        }
+        let current = upload.isWhole ? upload : try await uploads.append(request, to: upload, at: offset, check)
+        return try await finish(current, ticket) { StoredAnswer(status: 204, headers: progress($0)) }
     }
 
     private func terminate(_ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
         let upload = try await upload(context)
         if upload.status == .inProgress {
+            guard try await !uploads.isAwaited(upload) else {
+                throw Problem.conflict("a file waits to be joined from it; terminate that one first")
+            }
             _ = try await uploads.cancel(upload) { session, upload in
                 let entry = AuditEntry(
                     .jobCancel, upload.id.text, details: [AuditDetail("kind", UploadJob.kind.text)], tenant: upload.tenant)
@@ -241,12 +246,14 @@ struct TusRoutes: Sendable {
         return .noContent
     }
 
-    private static func mayHaveBody(_ request: Request) -> Bool {
-        request.headers[.contentLength].map { $0 != "0" } ?? request.headers.contains(.transferEncoding)
-    }
-
     private static func requireMediaType(_ request: Request) throws {
-        let type = request.headers[.contentType]?.prefix { $0 != ";" }.lowercased()
-        guard type == TusFields.mediaType else { throw Problem.unsupportedMediaType("\(TusFields.mediaType) is taken") }
+        guard request.mediaType == TusFields.mediaType else {
+            throw Problem.unsupportedMediaType("\(TusFields.mediaType) is taken")
+        }
     }
+}
+
+extension Upload {
+    /// A joined file has no offset until it is there.
+    fileprivate var tellsOffset: Bool { role != .joined || status == .completed }
 }

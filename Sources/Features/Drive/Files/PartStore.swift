@@ -1,0 +1,65 @@
+import WaybillDatabases
+import WaybillEngine
+
+/// The SQL of joined files: which parts each consists of. A part may be there several times, and in several files.
+struct PartStore: Sendable {
+    struct Part: Sendable, Hashable {
+        /// Of its upload.
+        var id: String
+        /// Nil while its bytes are not all there.
+        var length: Int64?
+    }
+
+    func insert(_ parts: [Part], of owner: JobID, _ tenant: TenantID, in session: any SQLSession) throws {
+        for (position, part) in parts.enumerated() {
+            try session.execute(
+                "INSERT INTO drive_parts (tenant, owner, position, part, length) VALUES ($1, $2, $3, $4, $5)", tenant.text,
+                owner.text, position, part.id, part.length)
+        }
+    }
+
+    /// Those of a joined file, in order; none if it is not joined.
+    func parts(of owner: String, _ tenant: TenantID, in session: any SQLSession) throws -> [Part] {
+        try session.all(
+            "SELECT part, length FROM drive_parts WHERE tenant = $1 AND owner = $2 ORDER BY position", tenant.text, owner
+        ) { Part(id: $0.string(0), length: $0.optionalInt64(1)) }
+    }
+
+    /// The joined files that still wait for a part.
+    func waiting(for part: String, _ tenant: TenantID, in session: any SQLSession) throws -> [String] {
+        try session.all(
+            "SELECT DISTINCT owner FROM drive_parts WHERE tenant = $1 AND part = $2 AND length IS NULL", tenant.text, part
+        ) { $0.string(0) }
+    }
+
+    /// A part is whole.
+    func settle(_ part: String, length: Int64, _ tenant: TenantID, in session: any SQLSession) throws {
+        try session.execute(
+            "UPDATE drive_parts SET length = $1 WHERE tenant = $2 AND part = $3", length, tenant.text, part)
+    }
+
+    func isUsed(_ part: String, _ tenant: TenantID, in session: any SQLSession) throws -> Bool {
+        try session.count("SELECT count(*) FROM drive_parts WHERE tenant = $1 AND part = $2", tenant.text, part) > 0
+    }
+
+    /// A joined file is no more. The bytes of its parts that are in no other one go, unless the part is still there: then it is
+    /// charged for them again, since the file was.
+    func release(_ owner: String, _ tenant: TenantID, now: Timestamp, in session: any SQLSession) throws {
+        let parts = Set(try parts(of: owner, tenant, in: session).map(\.id)).sorted()
+        try session.execute("DELETE FROM drive_parts WHERE tenant = $1 AND owner = $2", tenant.text, owner)
+        for part in parts where try !isUsed(part, tenant, in: session) {
+            guard let id = JobID(part), var upload = try UploadStore().find(id, of: tenant, in: session),
+                upload.status == .inProgress
+            else {
+                let name = DriveKeys.blobText(of: part, tenant)
+                try GarbageStore().note(name, isStaged: false, of: tenant, now: now, in: session)
+                continue
+            }
+            guard upload.charged == 0, let size = upload.size else { continue }
+            let pool = try PoolStore().find(upload.pool, of: tenant, in: session) ?? .standard(isDefault: true)
+            upload.charged = Usage.charge(size, factor: pool.costFactor)
+            try UploadStore().update(upload, in: session)
+            try QuotaStore().recharge(upload.charged, of: upload.account, tenant, in: session)
+        }
+    }
+}
