@@ -22,7 +22,7 @@ struct OpenAPITests {
             ]
         for route in known + system { #expect(described.contains(route), "\(route) is not described") }
         // And each route that is described is one that the matrix of rights covers.
-        let pages = described.filter { $0.hasPrefix("GET /dashboard") || $0 == "GET /" }
+        let pages = described.filter { $0.hasPrefix("GET /dashboard") || $0.hasPrefix("GET /client") || $0 == "GET /" }
         #expect(described.subtracting(known).subtracting(system).subtracting(pages) == [])
     }
 

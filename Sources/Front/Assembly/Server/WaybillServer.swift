@@ -113,6 +113,7 @@ public struct WaybillServer: Sendable {
             drive.mount(catalog)
             AdministrationFeature(floor: floor, engine: engine) { UUID().uuidString.lowercased() }.mount(catalog)
             NotifyRoutes(floor: floor, database: folder.database).mount(catalog)
+            DashboardRoutes().mountClient(catalog)
             if settings.dashboard.isEnabled { DashboardRoutes().mount(catalog) }
         }
 
