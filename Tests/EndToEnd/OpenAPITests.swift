@@ -18,7 +18,7 @@ struct OpenAPITests {
         }
         let system =
             ["/livez", "/readyz", "/version", "/metrics", "/openapi.json", "/health/uploads"].map { "GET \($0)" } + [
-                "POST /session", "OPTIONS /api/files/tus",
+                "POST /session", "OPTIONS /api/files/tus", "GET /ws",
             ]
         for route in known + system { #expect(described.contains(route), "\(route) is not described") }
         // And each route that is described is one that the matrix of rights covers.

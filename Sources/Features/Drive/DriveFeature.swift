@@ -48,6 +48,8 @@ public struct DriveFeature: Sendable {
     let configuration: Configuration
     let sessions = UploadSessions()
     let ids: JobIDSource
+    /// Reads the event log for those who listen; a service that must run where the routes are.
+    public let feed: EventFeed
 
     public init(
         floor: WebFloor, engine: JobEngine, database: any SQLDatabase, blobs: any BlobStore, staging: any BlobStaging,
@@ -60,6 +62,8 @@ public struct DriveFeature: Sendable {
         self.staging = staging
         self.configuration = configuration
         ids = JobIDSource(FloorRandom(bytes: floor.random))
+        feed = EventFeed(
+            UploadPackets(engine: engine, database: database), engine: engine, time: floor.time, logger: floor.logger)
     }
 
     public static let uploadKind = UploadJob.kind
@@ -75,6 +79,7 @@ public struct DriveFeature: Sendable {
         BundleRoutes(self).mount(catalog)
         PoolRoutes(self).mount(catalog)
         QuotaRoutes(self).mount(catalog)
+        LiveRoutes(self).mount(catalog)
     }
 
     var limits: UploadMachine.Limits {

@@ -17,6 +17,7 @@ public struct WebContext: RequestContext {
     /// When the request came.
     public internal(set) var arrivedAt: Timestamp
     let record: RequestRecord
+    private let channel: any Channel
 
     public init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
@@ -26,7 +27,11 @@ public struct WebContext: RequestContext {
         query = QueryParameters()
         arrivedAt = Timestamp(microseconds: 0)
         record = RequestRecord()
+        channel = source.channel
     }
+
+    /// Ends the connection, whatever is still on its way.
+    func breakOff() { channel.close(promise: nil) }
 
     /// The template of the route, `/content/export/{jobId}`, or nil if there is none.
     public var route: String? { endpointPath == "NotFound" ? nil : endpointPath }
