@@ -188,6 +188,8 @@ let package = Package(
                 "WaybillS3Blobs", "OutboundHTTP", grdb, crypto, httpClient, nioCore, nioHTTP1, "TestServers",
             ]),
         .target(name: "TestServers", path: "Tests/Support/TestServers", swiftSettings: settings),
+        .target(
+            name: "TestSockets", dependencies: [nioCore, nioPosix], path: "Tests/Support/TestSockets", swiftSettings: settings),
         tests("WaybillBlobsTests", ["WaybillBlobs"]),
         tests("WaybillS3BlobsTests", ["WaybillS3Blobs", "WaybillBlobs", crypto, nioCore, nioHTTP1, nioPosix]),
         tests(
@@ -238,9 +240,8 @@ let package = Package(
             "DriveTests",
             [
                 "Drive", "AuditTrail", "JobDoors", "Jobs", "Web", "Formats", "WaybillEngine", "WaybillEngineTesting",
-                "WaybillDatabases", "WaybillBlobs", "WaybillDiskBlobs", "PostgresFixture", hummingbird, hummingbirdTesting,
-                nioCore,
-                logging, crypto,
+                "WaybillDatabases", "WaybillBlobs", "WaybillDiskBlobs", "PostgresFixture", "TestSockets", hummingbird,
+                hummingbirdTesting, nioCore, logging, crypto, lifecycle,
             ]),
         tests(
             "NotifyTests",
@@ -282,7 +283,7 @@ let package = Package(
             "CommandsTests",
             ["Commands", "AgeFiles", "Assembly", "Datasets", "Formats", "TenantData", "WaybillClient", arguments, crypto]),
         tests("TidyTests", []),
-        tests("EndToEnd", ["WaybillClient", "waybill", "TestServers", "PostgresFixture", crypto]),
+        tests("EndToEnd", ["WaybillClient", "waybill", "TestServers", "TestSockets", "PostgresFixture", crypto]),
     ],
     swiftLanguageModes: [.v6]
 )

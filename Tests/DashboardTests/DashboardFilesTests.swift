@@ -49,6 +49,15 @@ import Testing
         #expect(Set(DashboardAsset.all.map(\.etag)).count == DashboardAsset.all.count)
     }
 
+    @Test("the client for browsers needs no other file")
+    func client() throws {
+        let answer = try #require(files.answer(path: "/client/waybill-upload.js"))
+        #expect(value("content-type", answer) == "text/javascript; charset=utf-8")
+        #expect(text(answer).contains("export class Upload "))
+        #expect(text(answer).matches(of: /(?m)^\s*import |import\(/).isEmpty)
+        #expect(files.answer(path: "/dashboard/waybill-upload.js") == nil)
+    }
+
     @Test("another path has no file")
     func unknown() {
         for path in ["", "/dashboard", "/dashboard/", "/dashboard/../app.js", "/dashboard/none.js"] {

@@ -19,10 +19,11 @@ struct OpenAPITests {
         let system =
             ["/livez", "/readyz", "/version", "/metrics", "/openapi.json", "/health/uploads"].map { "GET \($0)" } + [
                 "POST /session", "OPTIONS /api/files/tus", "OPTIONS /api/files/resumable", "OPTIONS /drive/files/resumable",
+                "GET /ws",
             ]
         for route in known + system { #expect(described.contains(route), "\(route) is not described") }
         // And each route that is described is one that the matrix of rights covers.
-        let pages = described.filter { $0.hasPrefix("GET /dashboard") || $0 == "GET /" }
+        let pages = described.filter { $0.hasPrefix("GET /dashboard") || $0.hasPrefix("GET /client") || $0 == "GET /" }
         #expect(described.subtracting(known).subtracting(system).subtracting(pages) == [])
     }
 

@@ -9,10 +9,11 @@ import Web
 @testable import Assembly
 
 @Suite struct TenantDoorTests {
-    /// Doors of the installation, not of a tenant.
+    /// Doors of the installation, not of a tenant; and `/ws`, which reads after its answer, on behalf of the tenant as well.
     private static let system: Set = [
         "GET /tenants", "DELETE /tenants/{tenant}", "GET /nodes", "GET /health/uploads", "OPTIONS /api/files/tus",
         "OPTIONS /api/files/resumable", "OPTIONS /drive/files/resumable",
+        "GET /ws",
     ]
 
     @Test("every statement of a request runs in the tenant's role and for his tenant, at every door")

@@ -1,6 +1,6 @@
-/// A file of the dashboard, embedded in the binary.
+/// A file of the dashboard, or of the client for browsers, embedded in the binary.
 public struct DashboardAsset: Sendable {
-    /// Where it is served: `/` or `/dashboard/NAME`.
+    /// Where it is served: `/`, `/dashboard/NAME` or `/client/NAME`.
     public let path: String
     public let contentType: String
     /// A strong entity tag (RFC 9110), quoted: the same for the same bytes.

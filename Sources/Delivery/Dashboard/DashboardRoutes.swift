@@ -12,7 +12,7 @@ public struct DashboardRoutes: Sendable {
         self.files = files
     }
 
-    /// Adds both routes.
+    /// Adds the page and its files.
     public func mount(_ catalog: RouteCatalog) {
         let page = RouteDoc("dashboardPage", "The dashboard", tag: "dashboard", access: .open)
             .header("If-None-Match", .string)
@@ -29,6 +29,18 @@ public struct DashboardRoutes: Sendable {
             .problems(404)
         catalog.route(.get, "/dashboard/{file}", file) { request, context in
             try answer("/dashboard/" + context.path("file"), request)
+        }
+    }
+
+    /// Adds the client for browsers alone: it is served whether there is a dashboard or not.
+    public func mountClient(_ catalog: RouteCatalog) {
+        let file = RouteDoc("clientFile", "A module for one's own pages: uploads from browsers", tag: "client", access: .open)
+            .header("If-None-Match", .string)
+            .answer(200, "a module", .string, media: "text/javascript", headers: ["ETag"])
+            .answer(304, "unchanged", headers: ["ETag"])
+            .problems(404)
+        catalog.route(.get, "/client/{file}", file) { request, context in
+            try answer("/client/" + context.path("file"), request)
         }
     }
 

@@ -56,6 +56,8 @@ public struct DriveFeature: Sendable {
     let sessions = UploadSessions()
     let joins = JoinBell()
     let ids: JobIDSource
+    /// Reads the event log for those who listen; a service that must run where the routes are.
+    public let feed: EventFeed
 
     public init(
         floor: WebFloor, engine: JobEngine, database: any SQLDatabase, blobs: any BlobStore, staging: any BlobStaging,
@@ -68,6 +70,8 @@ public struct DriveFeature: Sendable {
         self.staging = staging
         self.configuration = configuration
         ids = JobIDSource(FloorRandom(bytes: floor.random))
+        feed = EventFeed(
+            UploadPackets(engine: engine, database: database), engine: engine, time: floor.time, logger: floor.logger)
     }
 
     public static let uploadKind = UploadJob.kind
@@ -84,6 +88,7 @@ public struct DriveFeature: Sendable {
         BundleRoutes(self).mount(catalog)
         PoolRoutes(self).mount(catalog)
         QuotaRoutes(self).mount(catalog)
+        LiveRoutes(self).mount(catalog)
     }
 
     var limits: UploadMachine.Limits {

@@ -12,7 +12,7 @@ public struct WaybillCommand: AsyncParsableCommand {
         version: WaybillVersion.text,
         subcommands: [
             ServeCommand.self, WorkerCommand.self, TokenCommand.self, APIKeyCommand.self, ExportCommand.self, JobsCommand.self,
-            BackupCommand.self, TenantCommand.self, AuditCommand.self,
+            BackupCommand.self, UploadCommand.self, DownloadCommand.self, TenantCommand.self, AuditCommand.self,
             DoctorCommand.self, ConfigCommand.self, MigrateCommand.self, MoveCommand.self,
         ])
 

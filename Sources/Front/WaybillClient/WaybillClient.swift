@@ -80,6 +80,8 @@ public struct WaybillClient: Sendable {
     /// Bringing backups back.
     public var restores: RestoreCalls { RestoreCalls(client: self) }
     public var drills: DrillCalls { DrillCalls(client: self) }
+    /// Files of the drive, and their uploads.
+    public var files: FileCalls { FileCalls(client: self) }
     /// Jobs of any kind.
     public var jobs: JobCalls { JobCalls(client: self) }
     /// What the server tells its user.

@@ -101,6 +101,11 @@ extension JobEngine {
         }
     }
 
+    /// The number of a tenant's last event; 0 if it has none.
+    public func lastEvent(of tenant: TenantID) async throws -> Int64 {
+        try await node.database.read(of: tenant) { [node] session in try node.store.events.last(session, of: tenant) }
+    }
+
     /// Every tenant that has events, with the number of the last one.
     public func eventTenants() async throws -> [(TenantID, Int64)] {
         try await node.database.read { [node] session in try node.store.events.tenants(session) }

@@ -77,6 +77,11 @@ struct EventStore: Sendable {
         ).compactMap { $0 }
     }
 
+    /// The number of a tenant's last event; 0 if it has none.
+    func last(_ session: any SQLSession, of tenant: TenantID) throws -> Int64 {
+        try session.first("SELECT last_event FROM engine_tenants WHERE tenant = $1", tenant.text) { $0.int64(0) } ?? 0
+    }
+
     /// Every tenant with the number of its last event.
     func tenants(_ session: any SQLSession) throws -> [(TenantID, Int64)] {
         try session.all("SELECT tenant, last_event FROM engine_tenants ORDER BY tenant") { (TenantID($0.string(0)), $0.int64(1)) }

@@ -113,6 +113,7 @@ public struct WaybillServer: Sendable {
             drive.mount(catalog)
             AdministrationFeature(floor: floor, engine: engine) { UUID().uuidString.lowercased() }.mount(catalog)
             NotifyRoutes(floor: floor, database: folder.database).mount(catalog)
+            DashboardRoutes().mountClient(catalog)
             if settings.dashboard.isEnabled { DashboardRoutes().mount(catalog) }
         }
 
@@ -127,7 +128,7 @@ public struct WaybillServer: Sendable {
         let housekeeping = housekeeping(settings, folder, floor, content, scratch, time)
         Self.measure(engine, floor, folder)
         // Shut down from the last to the first: no new requests, then the jobs come to a checkpoint.
-        let services: [(any Service)?] = [engine, sweep, audit, tidying, notify, housekeeping, issuer, front]
+        let services: [(any Service)?] = [engine, sweep, audit, tidying, notify, housekeeping, issuer, drive.feed, front]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.compactMap(\.self).map { .init(service: $0) },

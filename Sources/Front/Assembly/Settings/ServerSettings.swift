@@ -49,7 +49,8 @@ public struct StreamSettings: Sendable, Hashable {
 
     init(_ read: inout SettingsReader) {
         perJob = read.integer(
-            "streams.perJob", 5, in: 1...1000, "How many live event streams one job may have; the next gets 429.")
+            "streams.perJob", 5, in: 1...1000,
+            "How many live event streams one job, or one account at /ws, may have; the next gets 429.")
         total = read.integer("streams.total", 200, in: 1...100_000, "How many live event streams there may be in all.")
     }
 }

@@ -7,8 +7,15 @@ struct CommandContext: Sendable {
     var terminal: Terminal
     var actions: ServerActions
     var connect: @Sendable (_ url: String, _ credential: WaybillCredential) throws -> WaybillClient
+    /// Time since some moment, for what is told of speed.
+    var uptime: @Sendable () -> Duration = CommandContext.clock
 
     @TaskLocal static var current: CommandContext = CommandContext(
         environment: ProcessFacts.environment, terminal: .process, actions: .live,
         connect: { url, credential in try WaybillClient(url: url, credential: credential) })
+
+    private static let clock: @Sendable () -> Duration = {
+        let start = ContinuousClock.now
+        return { start.duration(to: .now) }
+    }()
 }

@@ -5,7 +5,13 @@ struct ProgressBar {
     /// The line for a screen of `width` columns; it never fills the last one.
     static func line(_ job: WaybillJob, width: Int) -> String {
         let percent = job.progress.isFinite ? min(100, max(0, job.progress)) : 0
-        let tail = " \(padded(percent)) %  \(state(job))"
+        return line(percent: percent, "  \(state(job))", width: width)
+    }
+
+    /// A bar, its percent, and what else there is to say.
+    /// - Parameter percent: from 0 to 100.
+    static func line(percent: Double, _ text: String, width: Int) -> String {
+        let tail = " \(padded(percent)) %\(text)"
         let room = min(40, width - 3 - tail.count)
         guard room >= 8 else { return String(tail.dropFirst().prefix(max(0, width - 1))) }
         let full = Int(percent / 100 * Double(room))
@@ -60,5 +66,13 @@ enum Figures {
             unit = larger
         }
         return "\((value * 10).rounded() / 10) \(unit)"
+    }
+
+    /// `0:07`, `12:30`, `3:04:05`.
+    static func time(_ seconds: Double) -> String {
+        let whole = Int(min(max(0, seconds.isFinite ? seconds : 0), 359_999).rounded(.up))
+        func two(_ number: Int) -> String { (number < 10 ? "0" : "") + "\(number)" }
+        let (hours, minutes) = (whole / 3600, whole / 60 % 60)
+        return hours > 0 ? "\(hours):\(two(minutes)):\(two(whole % 60))" : "\(minutes):\(two(whole % 60))"
     }
 }

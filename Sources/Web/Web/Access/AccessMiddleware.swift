@@ -31,27 +31,14 @@ struct AccessMiddleware: RouterMiddleware {
             if let misplaced = MisplacedSecret.field(of: request) { throw MisplacedSecret.problem(in: misplaced) }
             return .anonymous
         case (1, 0):
-            let (identity, issuedAt) = try await floor.verifier.verify(bearer(tokens[0]), now: context.arrivedAt)
-            try Self.refuseScratch(identity)
-            try await floor.tenants.admit(identity.principal.tenant, issuedAt: issuedAt, now: context.arrivedAt)
-            await floor.rights.observe(identity.principal, issuedAt: issuedAt)
-            return .granted(identity)
+            return .granted(try await floor.identity(bearer: bearer(tokens[0]), now: context.arrivedAt))
         case (0, 1):
             try MisplacedSecret.check(secrets[0])
             let identity = try await floor.keys.verify(secrets[0], now: context.arrivedAt)
-            try Self.refuseScratch(identity)
+            try floor.refuseScratch(identity)
             try await floor.tenants.admit(identity.principal.tenant, issuedAt: nil, now: context.arrivedAt)
             return .granted(identity)
         default: throw Problem.unauthorized("credentials were sent more than once", error: "invalid_request")
-        }
-    }
-
-    /// Nobody is of a scratch tenant, whatever another issuer says.
-    private static func refuseScratch(_ identity: Identity) throws {
-        guard !identity.principal.tenant.isScratch else {
-            throw Problem.unauthorized(
-                "names that begin with \(TenantID.scratchPrefix) are no tenants' that anybody signs in to", error: "invalid_token"
-            )
         }
     }
 
@@ -62,5 +49,26 @@ struct AccessMiddleware: RouterMiddleware {
         }
         if parts[1].hasPrefix(ApiKeyStore.secretPrefix) { throw MisplacedSecret.problem(in: "Authorization") }
         return String(parts[1])
+    }
+}
+
+extension WebFloor {
+    /// Who a bearer token speaks for, wherever it was sent.
+    /// - Throws: a problem.
+    func identity(bearer token: String, now: Timestamp) async throws -> Identity {
+        let (identity, issuedAt) = try await verifier.verify(token, now: now)
+        try refuseScratch(identity)
+        try await tenants.admit(identity.principal.tenant, issuedAt: issuedAt, now: now)
+        await rights.observe(identity.principal, issuedAt: issuedAt)
+        return identity
+    }
+
+    /// Nobody is of a scratch tenant, whatever another issuer says.
+    fileprivate func refuseScratch(_ identity: Identity) throws {
+        guard !identity.principal.tenant.isScratch else {
+            throw Problem.unauthorized(
+                "names that begin with \(TenantID.scratchPrefix) are no tenants' that anybody signs in to", error: "invalid_token"
+            )
+        }
     }
 }

@@ -35,7 +35,8 @@ public struct ServerLimits: Sendable {
     ) -> HTTPServerBuilder {
         .http1(
             configuration: .init(
-                additionalChannelHandlers: [ConnectionGuard(self, random: random)] + handlers(), idleTimeout: idle,
+                additionalChannelHandlers: [ConnectionGuard(self, random: random), ProtocolSwitch()] + handlers(),
+                idleTimeout: idle,
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: headerBytes, maxHeaderListSize: headerBytes, maxHeaderFieldCount: headerFields)))
     }

@@ -112,6 +112,7 @@ struct OpenAPIWriter {
         409: "The state does not allow it.", 410: "It is no longer there.", 412: "It has changed in between.",
         413: "The body is too large.", 414: "The address is too long.", 415: "The media type is not supported.",
         416: "The range lies outside.", 422: "It can't be carried out.", 423: "It is locked.",
+        426: "Another protocol is needed.",
         429: "Too many requests or streams.", 431: "The header fields are too large.", 500: "Something went wrong here.",
         502: "Another server failed.", 503: "Not now.", 507: "There is no space left.",
     ]

@@ -23,6 +23,7 @@ extension Problem.Kind {
     public static let rangeNotSatisfiable = Self(416, "RANGE_NOT_SATISFIABLE", "The range lies outside")
     public static let unprocessable = Self(422, "UNPROCESSABLE", "The request can't be carried out")
     public static let idempotencyKeyReused = Self(422, "IDEMPOTENCY_KEY_REUSED", "The key was used for another request")
+    public static let upgradeRequired = Self(426, "UPGRADE_REQUIRED", "Another protocol is needed")
     public static let tooMany = Self(429, "TOO_MANY_REQUESTS", "There are too many requests")
     public static let tooManyStreams = Self(429, "TOO_MANY_STREAMS", "There are too many open streams")
     public static let headersTooLarge = Self(431, "HEADERS_TOO_LARGE", "The header fields are too large")

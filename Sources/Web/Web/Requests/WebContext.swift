@@ -30,6 +30,9 @@ public struct WebContext: RequestContext {
         channel = source.channel
     }
 
+    /// Ends the connection, whatever is still on its way.
+    func breakOff() { channel.close(promise: nil) }
+
     /// The template of the route, `/content/export/{jobId}`, or nil if there is none.
     public var route: String? { endpointPath == "NotFound" ? nil : endpointPath }
 }

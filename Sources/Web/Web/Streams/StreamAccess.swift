@@ -27,6 +27,10 @@ extension WebFloor {
     /// How long the asker may listen: until his token ends, his API key ends or is revoked, or his tenant is erased.
     public func streamAccess(of context: WebContext) -> StreamAccess {
         guard let identity = context.identity else { return StreamAccess(endsAt: nil) { false } }
+        return streamAccess(of: identity)
+    }
+
+    func streamAccess(of identity: Identity) -> StreamAccess {
         let principal = identity.principal
         return StreamAccess(endsAt: identity.expiresAt) { [tenants, keys, time] in
             let now = time.now()

@@ -1,0 +1,218 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import WaybillClient
+
+@Suite struct FileUploadTests {
+    /// Bytes that are nowhere the same.
+    static func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) } }
+
+    /// Runs `body` with the path of a file of so many bytes.
+    private func withFile(_ count: Int, _ body: (String) async throws -> Void) async throws {
+        let path = NSTemporaryDirectory() + "waybill-upload-" + ProcessInfo.processInfo.globallyUniqueString + ".mp4"
+        try Data(Self.bytes(count)).write(to: URL(fileURLWithPath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try await body(path)
+    }
+
+    private static let both = FileUploadProtocol.allCases
+
+    @Test("a file arrives as it is, by each protocol", arguments: both, [1, 999, 1000, 1001, 12_345])
+    func whole(wire: FileUploadProtocol, count: Int) async throws {
+        try await withFile(count) { path in
+            let drive = FakeDrive()
+            let sent = try await drive.client().files.upload(path, FileUploadOptions(name: "film.mp4", wire: wire))
+            #expect(drive.content() == Self.bytes(count))
+            #expect(sent.file.name == "film.mp4" && sent.file.size == count && sent.file.poolId == "p1")
+            #expect(!sent.wasThere && sent.resumedFrom == 0)
+        }
+    }
+
+    @Test("an empty file is sent as well", arguments: both)
+    func empty(wire: FileUploadProtocol) async throws {
+        try await withFile(0) { path in
+            let drive = FakeDrive()
+            let sent = try await drive.client().files.upload(path, FileUploadOptions(wire: wire))
+            #expect(sent.file.size == 0)
+        }
+    }
+
+    @Test("four chunks go side by side, and no more")
+    func parallel() async throws {
+        try await withFile(20_000) { path in
+            let drive = FakeDrive()
+            _ = try await drive.client().files.upload(path)
+            #expect(drive.state.withLock { $0.inFlightMax } == 4)
+            let one = FakeDrive()
+            _ = try await one.client().files.upload(path, FileUploadOptions(parallel: 1))
+            #expect(one.state.withLock { $0.inFlightMax } == 1)
+        }
+    }
+
+    @Test("what breaks off is sent again: requests that do not arrive, lost answers, cut bodies")
+    func faults() async throws {
+        try await withFile(9_500) { path in
+            let drive = FakeDrive { line, count in
+                guard count == 1 else { return nil }
+                return switch line {
+                case "POST files/upload/chunk/u1/2": .unreachable
+                case "POST files/upload/chunk/u1/4": .lostAnswer
+                case "POST files/upload/chunk/u1/5": .cut(17)
+                case "POST files/upload/chunk/u1/9": .refusal(503, "UPLOAD_ELSEWHERE")
+                case "POST files/upload/complete/u1": .lostAnswer
+                default: nil
+                }
+            }
+            let counts = Mutex<[Int64]>([])
+            let sent = try await drive.client().files.upload(path) { progress in
+                if progress.phase == .sending { counts.withLock { $0.append(progress.bytes) } }
+            }
+            #expect(drive.content() == Self.bytes(9_500))
+            #expect(sent.file.size == 9_500)
+            #expect(drive.state.withLock { $0.waits } == 5)
+            #expect(counts.withLock { $0.allSatisfy { (0...9_500).contains($0) } })
+            #expect(counts.withLock { $0.last } == 9_500)
+        }
+    }
+
+    @Test("a second start goes on with what is open, and sends only what is missing")
+    func resume() async throws {
+        try await withFile(9_500) { path in
+            let isBroken = Mutex(true)
+            let drive = FakeDrive { line, _ in
+                isBroken.withLock { $0 } && ["6", "7", "8", "9"].contains { line.hasSuffix("/chunk/u1/\($0)") }
+                    ? .unreachable : nil
+            }
+            let error = await #expect(throws: WaybillClientError.self) { try await drive.client().files.upload(path) }
+            #expect(error?.code == .unreachable)
+            isBroken.withLock { $0 = false }
+            let before = drive.log.count
+            let first = Mutex<Int64?>(nil)
+            let sent = try await drive.client().files.upload(path) { progress in
+                if progress.phase == .sending { first.withLock { $0 = $0 ?? progress.bytes } }
+            }
+            let again = drive.log.dropFirst(before)
+            #expect(!again.contains("POST files/upload/create"))
+            #expect(again.count { $0.hasPrefix("POST files/upload/chunk/") } == 4)
+            #expect(sent.resumedFrom == 6000 && first.withLock { $0 } == 6000)
+            #expect(drive.content() == Self.bytes(9_500))
+        }
+    }
+
+    @Test("tus goes on from the offset that the server tells, also with what was begun in chunks")
+    func tusResume() async throws {
+        try await withFile(9_500) { path in
+            let drive = FakeDrive { line, count in
+                line == "PATCH files/tus/u1" ? [1: .cut(3000), 2: .unreachable, 3: .cut(10)][count] : nil
+            }
+            let sent = try await drive.client().files.upload(path, FileUploadOptions(wire: .tus))
+            #expect(drive.content() == Self.bytes(9_500))
+            #expect(sent.file.size == 9_500)
+            #expect(drive.log.count { $0 == "PATCH files/tus/u1" } == 4)
+            #expect(drive.log.count { $0 == "POST files/tus" } == 1)
+        }
+    }
+
+    @Test("too many failures in a row end it, and no more tries are made", arguments: both)
+    func givesUp(wire: FileUploadProtocol) async throws {
+        try await withFile(500) { path in
+            let drive = FakeDrive { line, _ in line.contains("chunk") || line.hasPrefix("PATCH") ? .unreachable : nil }
+            let error = await #expect(throws: WaybillClientError.self) {
+                try await drive.client().files.upload(path, FileUploadOptions(wire: wire))
+            }
+            #expect(error?.code == .unreachable)
+            #expect(drive.state.withLock { $0.waits } == 3)
+        }
+    }
+
+    @Test("a file that is there is not sent", arguments: both)
+    func there(wire: FileUploadProtocol) async throws {
+        try await withFile(5_000) { path in
+            let drive = FakeDrive()
+            let first = try await drive.client().files.upload(path, FileUploadOptions(wire: wire))
+            let before = drive.log.count
+            let again = try await drive.client().files.upload(path, FileUploadOptions(wire: wire))
+            #expect(again.wasThere && again.file == first.file)
+            #expect(!drive.log.dropFirst(before).contains { $0.contains("chunk") || $0.hasPrefix("PATCH") })
+        }
+    }
+
+    @Test("an upload of other bytes, of another name or in another pool is left alone")
+    func others() async throws {
+        try await withFile(2_500) { path in
+            let drive = FakeDrive { line, _ in line.contains("/chunk/") ? .refusal(403, "X") : nil }
+            for options in [
+                FileUploadOptions(name: "a"), FileUploadOptions(name: "b"), FileUploadOptions(name: "b", pool: "archive"),
+                FileUploadOptions(name: "b", pool: "p2"),
+            ] {
+                await #expect(throws: WaybillClientError.self) { try await drive.client().files.upload(path, options) }
+            }
+            #expect(drive.log.count { $0 == "POST files/upload/create" } == 3)
+            #expect(drive.state.withLock { $0.pool } == "p2")
+        }
+    }
+
+    @Test("a pool that is none is told with those that are")
+    func unknownPool() async throws {
+        try await withFile(1) { path in
+            let error = await #expect(throws: WaybillClientError.self) {
+                try await FakeDrive().client().files.upload(path, FileUploadOptions(pool: "cellar"))
+            }
+            #expect(error?.code == .invalidRequest)
+            #expect(error?.message == "there is no pool \"cellar\"; there are: default, archive")
+        }
+    }
+
+    @Test("what the server refuses ends it at once, and the other chunks are given up")
+    func refused() async throws {
+        try await withFile(50_000) { path in
+            let drive = FakeDrive { line, _ in line.hasSuffix("/chunk/u1/3") ? .refusal(403, "QUOTA_FULL") : nil }
+            let error = await #expect(throws: WaybillClientError.self) { try await drive.client().files.upload(path) }
+            #expect(error?.problem?.code == "QUOTA_FULL")
+            #expect(drive.log.count < 40)
+        }
+    }
+
+    @Test("what is no file that can be read is told before the server is asked", arguments: ["/nowhere/x", "/tmp", "/dev/null"])
+    func noFile(path: String) async throws {
+        let drive = FakeDrive()
+        let error = await #expect(throws: WaybillClientError.self) { try await drive.client().files.upload(path) }
+        #expect(error?.code == .file)
+        #expect(drive.log.isEmpty)
+    }
+
+    @Test("a file that shrinks while it is sent is told as that")
+    func shrinks() async throws {
+        try await withFile(9_500) { path in
+            let drive = FakeDrive { line, _ in
+                if line == "POST files/upload/create" { truncate(path, 4_000) }
+                return nil
+            }
+            let error = await #expect(throws: WaybillClientError.self) { try await drive.client().files.upload(path) }
+            #expect(error?.code == .file)
+        }
+    }
+
+    @Test("a list of uploads that never ends is not read for ever")
+    func manyUploads() async throws {
+        try await withFile(10) { path in
+            let task = #"{"taskId":"x","fileName":"n","chunkSize":1,"status":"InProgress"}"#
+            let page = "[" + Array(repeating: task, count: 200).joined(separator: ",") + "]"
+            let pools: ScriptedTransport.Answer = answer(200, #"[{"id":"p1","name":"d","default":true}]"#)
+            let transport = ScriptedTransport([pools] + Array(repeating: answer(200, page), count: 50) + [answer(500)])
+            await #expect(throws: WaybillClientError.self) { try await transport.client().files.upload(path) }
+            #expect(transport.requests.count == 52)
+        }
+    }
+
+    @Test(
+        "the media type is guessed from the ending",
+        arguments: [
+            ("a.MP4", "video/mp4"), ("a", "application/octet-stream"), ("a.tar.gz", "application/gzip"),
+            (".", "application/octet-stream"),
+        ])
+    func types(name: String, type: String) {
+        #expect(MediaTypes.guess(name) == type)
+    }
+}
