@@ -25,7 +25,8 @@ public enum DriveMigrations {
                     "drive_garbage",
                 ]
                 .flatMap { dialect.tenantRows(of: $0) }
-        }
+        },
+        spaces,
     ]
 
     private static func uploads(_ dialect: SQLDialect) -> [String] {

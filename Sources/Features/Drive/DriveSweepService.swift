@@ -45,10 +45,12 @@ extension DriveFeature {
     func sweep(now: Timestamp, withStrays: Bool) async throws {
         try await completeWhole(now: now)
         try await removeExpired(now: now)
+        try await tidySpaces(now: now)
         try await collectGarbage(of: nil)
         try await forgetEnded(now: now)
         guard withStrays else { return }
         try await mendEnds(now: now)
+        try await releaseCuts()
         try await removeStrays(now: now)
     }
 }

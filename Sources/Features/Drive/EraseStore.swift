@@ -7,7 +7,8 @@ struct EraseStore: Sendable {
     /// Each table with what names a row within its tenant.
     private static let tables = [
         ("drive_files", "id"), ("drive_contents", "blob_key"), ("drive_bundles", "id"), ("drive_pools", "id"),
-        ("drive_usage", "account"), ("drive_garbage", "name"),
+        ("drive_usage", "account"), ("drive_garbage", "name"), ("drive_versions", "id"), ("drive_tombstones", "id"),
+        ("drive_cuts", "job_id"), ("drive_space_usage", "account"), ("drive_spaces", "space"), ("drive_tenants", "space"),
     ]
 
     /// Removes some rows of each table.
