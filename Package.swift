@@ -84,7 +84,9 @@ let package = Package(
         room("WaybillEngineTesting", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", logging]),
         room("Datasets", in: "Engine", ["WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", "AgeFiles", crypto]),
 
-        room("TenantData", in: "Engine", ["Datasets", "WaybillEngine", "WaybillDatabases", "Formats", "AgeFiles", crypto]),
+        room(
+            "TenantData", in: "Engine",
+            ["Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats", "AgeFiles", crypto]),
         room(
             "AuditTrail", in: "Engine",
             ["TenantData", "Datasets", "WaybillEngine", "WaybillDatabases", "Formats", crypto, logging, lifecycle]),
@@ -127,7 +129,8 @@ let package = Package(
         room(
             "Drive", in: "Features",
             [
-                "JobDoors", "Web", "AuditTrail", "TenantData", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "Formats",
+                "JobDoors", "Web", "AuditTrail", "TenantData", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs",
+                "Formats",
                 hummingbird, crypto, logging, lifecycle,
             ]),
         room(
@@ -157,7 +160,7 @@ let package = Package(
                 "WaybillSQLite", "WaybillPostgres", "WaybillDiskBlobs", "WaybillS3Blobs", "OutboundHTTP",
                 "WaybillDatabases", "WaybillBlobs", "CMalloc", hummingbird, configuration, logging, lifecycle, crypto,
             ]),
-        room("Commands", in: "Front", ["Assembly", "TenantData", "Formats", "AgeFiles", "WaybillClient", arguments]),
+        room("Commands", in: "Front", ["Assembly", "TenantData", "Formats", "AgeFiles", "WaybillClient", arguments, crypto]),
         .executableTarget(name: "waybill", dependencies: ["Commands"], path: "Sources/Front/waybill", swiftSettings: settings),
 
         // The example of a kind of one's own: built here so that it can't go stale

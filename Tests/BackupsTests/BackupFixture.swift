@@ -52,7 +52,7 @@ struct BackupFixture: Sendable {
                 { tenant in try await database.write { try ContentFeature.eraseSlice(of: tenant, in: $0) } },
                 { tenant in
                     try await DriveFeature.eraseSlice(of: tenant, database: database, staging: MemoryStaging(MemoryBlobs()))
-                },
+                }, { [blobs] tenant in try await DriveFeature.eraseBytes(of: tenant, blobs: blobs) },
                 { tenant in try await database.write { try BackupFeature.eraseSlice(of: tenant, in: $0) } },
                 { tenant in try await database.write { try NotifyStore().erase(tenant, in: $0) } },
                 { tenant in try await database.write { try audit.eraseSlice(of: tenant, in: $0) } },
@@ -143,7 +143,7 @@ extension JobTester.Result {
     /// The files of a backup as they were before they were deflated.
     func files() throws -> [String: String] {
         var files: [String: String] = [:]
-        for (name, bytes) in artifacts where name != BackupManifest.fileName {
+        for (name, bytes) in artifacts where name != BackupManifest.fileName && !name.hasPrefix(BackupBlobs.prefix) {
             files[name] = String(decoding: try inflated(bytes), as: UTF8.self)
         }
         return files

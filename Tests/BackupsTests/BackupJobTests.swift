@@ -52,8 +52,8 @@ import Web
         let files = try result.files()
         #expect(
             files.keys.sorted() == [
-                "api-keys.csv", "audit-events.csv", "content-types.csv", "drive-pools.csv", "drive-quotas.csv", "notices.csv",
-                "schedules.csv",
+                "api-keys.csv", "audit-events.csv", "content-types.csv", "drive-bundles.csv", "drive-files.csv",
+                "drive-pools.csv", "drive-quotas.csv", "notices.csv", "schedules.csv",
             ])
         #expect(files.values.allSatisfy { $0.components(separatedBy: "\r\n").count == 2 && $0.hasSuffix("\r\n") })
         #expect(try result.manifest().entities.allSatisfy { $0.rows == 0 && $0.files.count == 1 })

@@ -40,11 +40,11 @@ import Web
         #expect(since.jobId == base.job.id.text)
         #expect(try since.cutAt == base.manifest().cutAt)
         #expect(try since.manifestSha256 == sha256(#require(base.artifacts[BackupManifest.fileName])))
-        #expect(manifest.schemaVersion == 2, "a Waybill that knows no increments must refuse it")
+        #expect(manifest.schemaVersion == 3, "a Waybill that knows no increments must refuse it")
         #expect(manifest.entities.first { $0.name == "items-note~x" }?.total == 5)
         // A full one is told as before.
         let full = try base.manifest()
-        #expect(full.since == nil && full.schemaVersion == 1 && full.entities.allSatisfy { $0.scope == nil })
+        #expect(full.since == nil && full.schemaVersion == 3 && full.entities.allSatisfy { $0.scope == nil })
     }
 
     @Test("a type that was made anew, or has other fields, is whole in an increment")

@@ -86,6 +86,10 @@ extension Caller {
                 let answer = try await put(id, name, Array(text.utf8), headers, backup: number)
                 #expect(answer.status == 200, "\(answer.text)")
             }
+            for (name, bytes) in backup.blobs {
+                let answer = try await put(id, name, bytes, headers, backup: number)
+                #expect(answer.status == 200, "\(answer.text)")
+            }
             let answer = try await put(id, BackupManifest.fileName, backup.manifest, headers, backup: number)
             #expect(answer.status == 200, "\(answer.text)")
         }

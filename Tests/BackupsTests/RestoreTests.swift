@@ -14,9 +14,11 @@ import Web
 /// A backup that was loaded down: its files by name, and the manifest.
 struct LoadedBackup: Sendable {
     var files: [String: String]
+    var blobs: [String: [UInt8]]
     var manifest: [UInt8]
 
     init(_ result: JobTester.Result) throws {
+        blobs = result.blobFiles()
         files = try result.files()
         manifest = try #require(result.artifacts[BackupManifest.fileName])
     }
@@ -34,6 +36,10 @@ extension Caller {
             let answer = try await put(id, name, Array(text.utf8), headers)
             #expect(answer.status == 200, "\(answer.text)")
         }
+        for (name, bytes) in backup.blobs where !leavingOut.contains(name) {
+            let answer = try await put(id, name, bytes, headers)
+            #expect(answer.status == 200, "\(answer.text)")
+        }
         if !leavingOut.contains(BackupManifest.fileName) {
             let answer = try await put(id, BackupManifest.fileName, backup.manifest, headers)
             #expect(answer.status == 200, "\(answer.text)")
@@ -44,6 +50,7 @@ extension Caller {
     func put(_ id: String, _ name: String, _ bytes: [UInt8], _ headers: HTTPFields) async throws -> Answer {
         var headers = headers
         headers[.contentType] = name.hasPrefix("manifest.json") ? "application/json" : "text/csv"
+        if name.hasPrefix("blobs") { headers[.contentType] = "application/octet-stream" }
         return try await send(.put, "/backup/restores/\(id)/documents/\(name)", headers, bytes: bytes)
     }
 

@@ -33,7 +33,8 @@ struct AccessTests {
             ("GET", "/backup/restores/\(job)"), ("PUT", "/backup/restores/\(job)/documents/\(job)"),
             ("POST", "/backup/restores/\(job)/start"), ("POST", "/backup/restores/\(job)/undo"),
             ("DELETE", "/backup/restores/\(job)"), ("POST", "/backup/drills"), ("GET", "/backup/drills"),
-            ("GET", "/backup/drills/\(job)"),
+            ("GET", "/backup/drills/\(job)"), ("GET", "/backup/jobs/\(job)/archives/blobs/\(job)"),
+            ("PUT", "/backup/restores/\(job)/documents/blobs/\(job)"),
         ] + uploads("/api/files/upload", job) + uploads("/drive/files/upload", job) + files(job)
             + resumable("/api/files/resumable", job) + resumable("/drive/files/resumable", job)
     }
@@ -84,6 +85,8 @@ struct AccessTests {
         case ("POST", Self.auditExports): try await user.post(path, #"{"filters": {}}"#)
         case ("POST", "/audit-log/events"): try await user.post(path, "[]")
         case ("POST", "/apikeys"): try await user.post(path, #"{"user": "robot", "roles": ["reader"]}"#)
+        case ("PUT", _) where path.contains("/documents/blobs/"):
+            try await user.send(method, path, Array("id\n1\n".utf8), type: "application/octet-stream")
         case ("PUT", _) where path.contains("/documents/"):
             try await user.send(method, path, Array("id\n1\n".utf8), type: "text/csv")
         case ("PUT", _) where path.contains("/items/"): try await user.put(path, #"{"title": "x"}"#)

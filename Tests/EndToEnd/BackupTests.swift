@@ -40,7 +40,17 @@ import Testing
         return (path, try await Self.files(path))
     }
 
+    /// Stores files: two with the same bytes, and a longer one.
+    private func storeFiles(_ ada: User) async throws {
+        let long = String(repeating: "0123456789abcdef", count: 200_000)
+        for (name, text) in [("one", "some text"), ("two", "some text"), ("empty", ""), ("long", long)] {
+            let stored = try await ada.send("POST", "/api/files?name=\(name)", Array(text.utf8), type: "text/plain")
+            try #require(stored.status == 201, "\(stored.text)")
+        }
+    }
+
     private func fill(_ ada: User) async throws {
+        try await storeFiles(ada)
         try await ada.makeArticles(300)
         try await ada.define(
             "odd.type",
@@ -96,6 +106,14 @@ import Testing
                 for line in notices.0?.split(separator: "\r\n") ?? [] { #expect(notices.1?.contains(line) == true) }
                 #expect(left == right)
                 #expect(left["items-odd~type.csv"] != nil)
+                #expect(left.keys.count { $0.hasPrefix("blobs/") } == 3 && left["drive-files.csv"] != nil)
+                // The files are hers there as well.
+                let owner = try await new.user("ada", of: "globex", "uploader")
+                let files = try await owner.get("/api/files?name=long").json().array
+                let file = try #require(files?.first?["id"]?.string)
+                let content = try await owner.get("/api/files/\(file)/content")
+                #expect(content.status == 200 && content.body.count == 3_200_000)
+                #expect(try await owner.get("/api/quota").json()["account"]?["usedFiles"]?.integer == 4)
                 let keys = second.files["api-keys.csv"]?.split(separator: "\r\n") ?? []
                 #expect(keys.count == 2 && keys.last?.hasSuffix("Z") == true, "the key has come, revoked")
             }
@@ -111,6 +129,10 @@ import Testing
             #expect(try await command(ada, ["create", "--since", "last", "--output", first]).status == 0)
             try await ada.store("odd.type", [#"{"id": "1", "text": "changed", "n": 2.5}"#, #"{"id": "3", "tags": ["z"]}"#])
             #expect(try await ada.delete("/content/types/odd.type/items/2").status == 204)
+            let listed = try await ada.get("/api/files?name=two").json().array
+            let two = try #require(listed?.first?["id"]?.string)
+            #expect(try await ada.delete("/api/files/\(two)").status == 204)
+            #expect(try await ada.send("POST", "/api/files?name=new", Array("new".utf8), type: "text/plain").status == 201)
             let second = old.folder + "/second.zip"
             #expect(try await command(ada, ["create", "--since", "last", "--output", second]).status == 0)
             #expect(try await ada.delete("/content/types/odd.type/items/1").status == 204)
@@ -120,6 +142,9 @@ import Testing
             let increment = try await Self.files(third)
             #expect(increment["items-article.csv"]?.split(separator: "\r\n").count == 1, "nothing of it has changed")
             #expect(increment["deleted-odd~type.csv"] == "id,_null\r\n1,\r\n")
+            let changes = try await Self.files(second)
+            #expect(changes["drive-deleted.csv"] == "id,_null\r\n\(two),\r\n")
+            #expect(changes.filter { $0.key.hasPrefix("blobs/") }.map(\.value) == ["new"])
             let checked = try await old.run(["backup", "verify", first, second, third])
             #expect(checked.status == 0 && checked.output.contains("they belong together"), "\(checked.output)")
             let gap = try await old.run(["backup", "verify", first, third])
@@ -132,7 +157,7 @@ import Testing
                 let restored = try await command(eve, ["restore", first, second, third])
                 #expect(restored.status == 0, "\(restored.output)")
                 let again = try await backup(eve, "again").files
-                for name in state.keys.sorted() where name.hasPrefix("items-") || name.hasPrefix("content-") {
+                for name in state.keys.sorted() where ["items", "conte", "drive", "blobs"].contains(name.prefix(5)) {
                     #expect(again[name] == state[name], "\(name)")
                 }
             }
@@ -146,17 +171,20 @@ import Testing
             try await fill(ada)
             let made = try await backup(ada, "whole")
             let folder = server.folder + "/unpacked"
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(atPath: folder + "/blobs", withIntermediateDirectories: true)
             for (name, text) in made.files { try text.write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8) }
             #expect(try await server.run(["backup", "verify", folder]).status == 0)
             let items = try #require(made.files["items-odd~type.csv"])
             try items.replacing("=1+1", with: "=1+2").write(
                 toFile: "\(folder)/items-odd~type.csv", atomically: true, encoding: .utf8)
             try FileManager.default.removeItem(atPath: "\(folder)/notices.csv")
+            let blob = try #require(made.files.first { $0.value == "some text" }?.key)
+            try "some texT".write(toFile: "\(folder)/\(blob)", atomically: true, encoding: .utf8)
             let refused = try await server.run(["backup", "verify", folder])
             #expect(refused.status == 1)
             #expect(refused.output.contains("items-odd~type.csv: its SHA-256 is not what the manifest says"))
             #expect(refused.output.contains("notices.csv: it is missing"))
+            #expect(refused.output.contains("\(blob): its bytes are not those that it is named by"))
         }
     }
 
@@ -193,6 +221,11 @@ import Testing
         try await withServer(Self.settings) { server in
             let ada = try await server.user("ada", of: "acme", "admin")
             try await CrashTests().makeFlights(ada)
+            try await storeFiles(ada)
+            for number in 1...150 {
+                let text = Array("text \(number)".utf8)
+                try #require(try await ada.send("POST", "/api/files?name=\(number)", text, type: "text/plain").status == 201)
+            }
             let whole = try await backup(ada, "whole").files
             var random = SeededRandom(seed: CrashTests.seed)
             var kills = 0

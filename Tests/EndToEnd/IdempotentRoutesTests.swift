@@ -180,6 +180,10 @@ import Testing
         try await driver.twice(
             "putRestoreDocument", ada, "PUT", "/backup/restores/\(empty)/documents/notices.csv", "a\r\n", type: "text/csv",
             other: "b\r\n")
+        let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+        try await driver.twice(
+            "putRestoreBlob", ada, "PUT", "/backup/restores/\(empty)/documents/blobs/\(digest)", "hello",
+            type: "application/octet-stream", other: "hallo")
         try await driver.twice("removeRestore", ada, "DELETE", "/backup/restores/\(empty)")
         let from = try await ada.post("/backup/restores", #"{"mode": "replace", "from": "\#(backup)"}"#)
         let id = try #require(try from.json()["id"]?.string)

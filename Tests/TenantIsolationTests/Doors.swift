@@ -260,12 +260,16 @@ struct Visit: Sendable {
             try text(await send(.post, "/backup/schedule", body: body), "jobId")
         }
         let passphrase = #"{"passphrase": "correct horse battery"}"#
+        // SHA-256 of what is in the file.
+        let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+        try await send(.post, "/api/files", query: "?name=kept", body: "hello", media: "text/plain")
         let id = try await start()
         try await doors.work()
         try await send(.get, "/backup/jobs")
         try await send(.get, "/backup/jobs/{jobId}", ["jobId": id])
         try await send(.get, "/backup/jobs/{jobId}/download", ["jobId": id])
         try await send(.get, "/backup/jobs/{jobId}/archives/{name}", ["jobId": id, "name": "notices.csv"])
+        try await send(.get, "/backup/jobs/{jobId}/archives/blobs/{digest}", ["jobId": id, "digest": digest])
         try await send(.delete, "/backup/jobs/{jobId}", ["jobId": id])
         try await send(.post, "/backup/jobs/{jobId}/cancel", ["jobId": try await start()])
         // A drill has no passphrase.
@@ -280,6 +284,9 @@ struct Visit: Sendable {
         let opened = try text(await send(.post, "/backup/restores", body: #"{"mode": "replace"}"#), "id")
         let document = ["id": opened, "name": "notices.csv"]
         try await send(.put, "/backup/restores/{id}/documents/{name}", document, body: "a\n", media: "text/csv")
+        try await send(
+            .put, "/backup/restores/{id}/documents/blobs/{digest}", ["id": opened, "digest": digest], body: "hello",
+            media: "application/octet-stream")
         let since = #"{"since": "\#(kept)"}"#
         let increment = try text(await send(.post, "/backup/schedule", body: since), "jobId")
         try await doors.work()

@@ -12,9 +12,17 @@ public final class ArchiveReader {
     private var bytes: Int64 = 0
     /// Where the key's columns stand among those of the entity, and which of them are numbers.
     private let keyPlaces: [(place: Int, isNumber: Bool)]
+    /// Where the digest stands of the bytes that a row needs, and which ones there are.
+    private let blobs: (place: Int, digests: Set<String>)?
 
-    /// - Parameter order: of the entity, whose files are read one after another.
-    public init(_ file: BackupManifest.File, of entity: BackupManifest.Entity, order: KeyOrder) {
+    /// - Parameters:
+    ///   - order: of the entity, whose files are read one after another.
+    ///   - digests: of the bytes that the backup has, which rows must not name others of; nil: they may.
+    public init(
+        _ file: BackupManifest.File, of entity: BackupManifest.Entity, order: KeyOrder, digests: Set<String>? = nil
+    ) {
+        let place = entity.blobColumn.flatMap { name in entity.columns.firstIndex { $0.name == name } }
+        blobs = place.flatMap { place in digests.map { (place, $0) } }
         self.file = file
         self.entity = entity
         self.order = order
@@ -86,6 +94,12 @@ public final class ArchiveReader {
     }
 
     private func check(_ row: LosslessRow) throws {
+        if let blobs, !row[blobs.place].isNull {
+            let digest = String(decoding: row[blobs.place].bytes.prefix(100), as: UTF8.self)
+            guard blobs.digests.contains(digest) else {
+                throw LosslessError(line: row.line, "the backup does not have the bytes ‘\(digest)’ that it needs")
+            }
+        }
         guard !keyPlaces.isEmpty else { return }
         try order.check(keyPlaces.count, line: row.line) { index in
             KeyOrder.Cell(bytes: row[keyPlaces[index].place].bytes, isNumber: keyPlaces[index].isNumber)

@@ -3,7 +3,8 @@ import Crypto
 import Datasets
 import Formats
 
-/// Makes the CSV of a backup's file from its bytes, which come in pieces: opens and unpacks it. It has one owner.
+/// Makes what a backup's file holds, its CSV or bytes that rows need, from its bytes, which come in pieces: opens and unpacks it.
+/// It has one owner.
 public final class ArchiveUnpacker {
     private let file: BackupManifest.File
     private let isEncrypted: Bool
@@ -20,7 +21,7 @@ public final class ArchiveUnpacker {
         isEncrypted = file.encrypted != nil
         self.file = file
         age = file.encrypted == nil ? nil : keyring.map { AgeReader($0) }
-        inflater = file.encrypted != nil ? Inflater(.gzip) : isDeflated ? Inflater() : nil
+        inflater = file.isGzipInside ? Inflater(.gzip) : isDeflated ? Inflater() : nil
     }
 
     /// Whether the file's key has been found, or needs none.

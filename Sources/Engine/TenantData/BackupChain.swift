@@ -83,8 +83,31 @@ public struct BackupChain: Sendable {
     /// All files that the manifests name, by their names in the chain.
     public var files: [BackupManifest.File] {
         links.enumerated().flatMap { number, link in
-            link.manifest.entities.flatMap { Self.labelled($0, number).files }
+            link.manifest.files.map { file in
+                var file = file
+                file.name = Self.label(file.name, of: number)
+                return file
+            }
         }
+    }
+
+    /// The files with the bytes that rows need, by their digests; of those that several backups have the first.
+    public var blobs: [String: BackupManifest.File] {
+        var found: [String: BackupManifest.File] = [:]
+        for (number, link) in links.enumerated() {
+            for blob in link.manifest.blobs ?? [] where found[blob.sha256] == nil {
+                var file = blob.file
+                file.name = Self.label(file.name, of: number)
+                found[blob.sha256] = file
+            }
+        }
+        return found
+    }
+
+    /// The digests that rows may name: nil if the newest backup was made without bytes, so that some may be missing.
+    public var digests: Set<String>? {
+        guard links.last?.manifest.blobs != nil else { return nil }
+        return links.reduce(into: []) { $0.formUnion($1.manifest.digests) }
     }
 
     private static func labelled(_ entity: BackupManifest.Entity, _ number: Int) -> BackupManifest.Entity {
@@ -163,7 +186,7 @@ extension BackupChain {
                     return "it has changes of \(entity.name), which is not in the backup before it"
                 }
                 guard Set(before.columns) == Set(entity.columns), before.key == entity.key, !entity.key.isEmpty,
-                    before.group == entity.group
+                    before.group == entity.group, before.blobColumn == entity.blobColumn
                 else { return "it has changes of \(entity.name), which has other columns in the backup before it" }
                 guard let name = entity.deletions else { return nil }
                 let deletions = manifest.entities.first { $0.name == name && $0.scope == .deletions }

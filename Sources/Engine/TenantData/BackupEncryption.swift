@@ -7,6 +7,8 @@ public struct BackupEncryption: Codable, Sendable, Hashable {
     public static let age = "age"
     /// What their names end with.
     public static let suffix = ".csv.gz.age"
+    /// The same of files with the bytes that rows need.
+    public static let blobSuffix = ".age"
 
     public var scheme: String
     /// The public keys of those who can read it.
@@ -31,7 +33,7 @@ extension BackupManifest {
         }
         for file in files {
             guard (file.encrypted == nil) == (encryption == nil),
-                file.name.hasSuffix(BackupEncryption.suffix) == (encryption != nil)
+                file.name.hasSuffix(BackupEncryption.blobSuffix) == (encryption != nil)
             else { throw Refusal(description: "manifest.json does not say how \(file.name) is encrypted") }
         }
     }

@@ -7,7 +7,7 @@ import Foundation
 public struct BackupManifest: Codable, Sendable, Hashable {
     public static let fileName = "manifest.json"
     /// Of the files' form. A backup with a higher one is of a later Waybill.
-    public static let schemaVersion = 2
+    public static let schemaVersion = 3
 
     public struct File: Codable, Sendable, Hashable {
         public var name: String
@@ -24,6 +24,9 @@ public struct BackupManifest: Codable, Sendable, Hashable {
         public var storedBytes: Int64 { encrypted?.bytes ?? bytes }
 
         public var isMerged: Bool { sha256.isEmpty }
+
+        /// What is encrypted are the rows as gzip makes them; the bytes that rows need are encrypted as they are.
+        var isGzipInside: Bool { encrypted != nil && name.hasSuffix(BackupEncryption.suffix) }
     }
 
     public struct Entity: Codable, Sendable, Hashable {
@@ -42,11 +45,14 @@ public struct BackupManifest: Codable, Sendable, Hashable {
         public var deletions: String?
         /// Of changes: how many rows the entity has with them; nil if that is not known.
         public var total: Int64?
+        /// The column that has the digest of the bytes that a row needs; nil if its rows need none.
+        public var blobColumn: String?
 
         public init(_ entity: EntityCut, files: [ArchiveFacts], isExternal: Bool, isIncrement: Bool = false) {
             scope = entity.scope ?? (isIncrement ? .whole : nil)
             deletions = entity.deletions
             total = entity.total
+            blobColumn = entity.blobColumn
             name = entity.name
             group = entity.group
             columns = entity.columns
@@ -82,6 +88,9 @@ public struct BackupManifest: Codable, Sendable, Hashable {
     /// The backup that it is an increment of; nil for a full one.
     public var since: Since?
     public var entities: [Entity]
+    /// The bytes that rows need, in the order of their digests; of an increment those that no backup before it has. nil: it was
+    /// made without bytes.
+    public var blobs: [Blob]?
     /// nil: everybody can read the files.
     public var encryption: BackupEncryption?
     /// Of the installation that made it: Ed25519, base64.
@@ -104,11 +113,13 @@ public struct BackupManifest: Codable, Sendable, Hashable {
 
     public init(
         waybillVersion: String, tenant: String, jobId: String, cutAt: Int64, entities: [Entity],
-        encryption: BackupEncryption? = nil, publicKey: String = "", since: Since? = nil
+        encryption: BackupEncryption? = nil, publicKey: String = "", since: Since? = nil, blobs: [Blob]? = nil
     ) {
         self.encryption = encryption
-        // A Waybill that knows no increments must not take one for a full backup.
-        schemaVersion = since == nil ? 1 : 2
+        self.blobs = blobs
+        // A Waybill that knows no increments must not take one for a full backup, and one that knows no bytes of rows must not
+        // restore rows without them.
+        schemaVersion = entities.contains { $0.blobColumn != nil } ? 3 : since == nil ? 1 : 2
         self.since = since
         self.waybillVersion = waybillVersion
         self.tenant = tenant
@@ -118,7 +129,8 @@ public struct BackupManifest: Codable, Sendable, Hashable {
         self.publicKey = publicKey
     }
 
-    public var files: [File] { entities.flatMap(\.files) }
+    /// All of them: those with rows, then those with the bytes that rows need.
+    public var files: [File] { entities.flatMap(\.files) + (blobs ?? []).map(\.file) }
 
     /// An instant as a manifest tells it.
     public static func text(of microseconds: Int64) -> String {
@@ -174,6 +186,7 @@ extension BackupManifest {
             throw Refusal(description: "the signature of manifest.json is not that of its text")
         }
         try manifest.checkFigures()
+        try manifest.checkBlobs()
         try manifest.checkEncryption()
         let names = manifest.files.map(\.name)
         guard Set(names).count == names.count, Set(manifest.entities.map(\.name)).count == manifest.entities.count else {
@@ -183,7 +196,7 @@ extension BackupManifest {
     }
 
     /// So many rows or bytes at most, in all: whoever signs a manifest may have written any number, and they are added up.
-    private static let figureMax: Int64 = 1 << 53
+    static let figureMax: Int64 = 1 << 53
 
     /// - Throws: `Refusal` for numbers and columns that can't be.
     private func checkFigures() throws {
@@ -213,7 +226,9 @@ extension BackupManifest {
             }
             left.totals -= entity.total ?? 0
             let columns = Set(entity.columns.map(\.name))
-            guard columns.count == entity.columns.count, columns.isSuperset(of: entity.key) else {
+            guard columns.count == entity.columns.count, columns.isSuperset(of: entity.key),
+                entity.blobColumn.map(columns.contains) ?? true
+            else {
                 throw Refusal(description: "manifest.json names a column of \(entity.name) twice, or a key that is none")
             }
         }

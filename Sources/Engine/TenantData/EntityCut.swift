@@ -29,6 +29,8 @@ public struct EntityCut: Codable, Sendable, Hashable {
     public var deletions: String?
     /// Of changes: how many rows the entity has with them.
     public var total: Int64?
+    /// The column that has the digest of the bytes that a row needs, in hexadecimal digits; nil if its rows need none.
+    public var blobColumn: String?
 
     public init(
         name: String, group: String, columns: [LosslessColumn], key: [String], plan: String? = nil, rows: Int64? = nil

@@ -15,6 +15,10 @@ public struct RestoreTarget: Sendable, Hashable {
     public var origin: BackupOrigin?
     /// The public key of this installation.
     public var installation: String?
+    /// The entities that the backup has.
+    public var entities: Set<String> = []
+    /// The backup has the bytes that its rows need.
+    public var hasBytes = false
 
     public init(id: String, tenant: TenantID, at: Timestamp, keptUntil: Timestamp) {
         self.id = id

@@ -84,7 +84,7 @@ public struct BackupFeature: Sendable {
             configuration: configuration)
         return [
             BackupJob(
-                database: database, registry: registry, datasets: datasets, rights: rights, keys: keys, time: time,
+                database: database, registry: registry, datasets: datasets, blobs: blobs, rights: rights, keys: keys, time: time,
                 random: random, configuration: configuration),
             restoring,
             DrillJob(

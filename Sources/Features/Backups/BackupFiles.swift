@@ -22,7 +22,7 @@ struct BackupFiles: Sendable {
                 }
                 continue
             }
-            let isEncrypted = artifact.name.hasSuffix(BackupEncryption.suffix)
+            let isEncrypted = artifact.name.hasSuffix(BackupEncryption.blobSuffix)
             guard let facts, let sha256 = isEncrypted ? artifact.sha256 : facts.sha256 else { continue }
             documents.append(
                 RestoreDocument(

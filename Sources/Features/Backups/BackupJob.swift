@@ -4,6 +4,7 @@ import Datasets
 import Formats
 import JobDoors
 import TenantData
+import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
 import Web
@@ -15,6 +16,8 @@ struct BackupJob: JobHandler {
     static let uniqueKey: String? = "backup"
     /// What a request names the tables of others by.
     static let datasetsName = "datasets"
+    /// Of the progress, where bytes come behind the rows.
+    static let rowsShare = 30.0
 
     /// What every attempt needs to read the same rows: fixed in the transaction of the cut.
     struct Checkpoint: Codable, Sendable {
@@ -31,6 +34,10 @@ struct BackupJob: JobHandler {
         var chain: [String]?
         /// Of an increment: the cut of the full one.
         var fullAt: Timestamp?
+        /// The rows are written, and of the bytes that they need so much.
+        var bytes: BackupBytes.Position?
+        /// What the data sets were found to be, once their rows are written.
+        var tables: [EntityCut]?
     }
 
     struct Output: Codable, Sendable {
@@ -42,6 +49,7 @@ struct BackupJob: JobHandler {
     let database: any SQLDatabase
     let registry: EntityRegistry
     let datasets: any BackupDatasets
+    let blobs: any BlobStore
     let rights: any RightsSource
     let keys: BackupKeys
     let time: any TimeSource
@@ -54,7 +62,7 @@ struct BackupJob: JobHandler {
         var start: Checkpoint
         if let checkpoint { start = checkpoint } else { start = try await takeCut(input, in: job) }
         // A snapshot that an earlier attempt had is gone: what it has written of it can't be gone on with.
-        if start.position.group >= start.entities.count, !start.datasets.isEmpty {
+        if start.position.group >= start.entities.count, !start.datasets.isEmpty, start.bytes == nil {
             try await job.dropArtifacts()
             start.position = ExportPosition()
             try await job.commit(start, progress: 0)
@@ -62,12 +70,12 @@ struct BackupJob: JobHandler {
         var sources = try start.entities.map { try source(of: $0, in: job) }
         var opened: [OpenTable] = []
         do {
-            for name in start.datasets {
+            for name in start.bytes == nil ? start.datasets : [] {
                 let table = try await datasets.open(name, for: job.principal.tenant)
                 opened.append(table)
                 sources.append(table.source.inBackup(types: table.types))
             }
-            let (manifest, sha256) = try await write(sources, lock, from: start, in: job)
+            let (manifest, sha256) = try await write(input, sources, lock, from: start, in: job)
             for table in opened { await table.close() }
             return Output(manifest: manifest, manifestSha256: sha256)
         } catch {
@@ -111,7 +119,8 @@ struct BackupJob: JobHandler {
     }
 
     private func write(
-        _ sources: [any RowSource], _ lock: AgeLock?, from start: Checkpoint, in job: JobContext<Checkpoint>
+        _ input: BackupRequest, _ sources: [any RowSource], _ lock: AgeLock?, from start: Checkpoint,
+        in job: JobContext<Checkpoint>
     ) async throws -> (BackupManifest, sha256: String) {
         // Of encrypted files nothing else can be compressed, so that they are gzip files inside.
         let options = ExportOptions(
@@ -123,18 +132,32 @@ struct BackupJob: JobHandler {
             return checkpoint
         }
         target.encryption = encryption(lock, in: job)
-        let end = try await ExportLoop(sources: sources, options: options, target: target).run(from: start.position)
-        let tables = sources.dropFirst(start.entities.count).map { source in
-            EntityCut(name: source.name, group: Self.datasetsName, columns: source.columns.map(\.lossless), key: [])
+        let hasBytes = input.blobs && start.entities.contains { $0.blobColumn != nil }
+        if hasBytes {
+            target.commit = { [commit = target.commit] in try await commit($0, $1 / 100 * Self.rowsShare) }
         }
-        let entities = (start.entities + tables).enumerated().map { index, entity in
+        var done = start
+        if start.bytes == nil {
+            done.position = try await ExportLoop(sources: sources, options: options, target: target).run(from: start.position)
+            done.tables = sources.dropFirst(start.entities.count).map { source in
+                EntityCut(name: source.name, group: Self.datasetsName, columns: source.columns.map(\.lossless), key: [])
+            }
+        }
+        var blobs: [BackupManifest.Blob]?
+        if hasBytes {
+            let bytes = BackupBytes(
+                start: done, lock: lock, database: database, blobs: self.blobs, registry: registry, random: random, job: job)
+            blobs = try await bytes.run(from: start.bytes ?? BackupBytes.Position())
+        }
+        let entities = (start.entities + (done.tables ?? [])).enumerated().map { index, entity in
             BackupManifest.Entity(
-                entity, files: Self.files(of: entity.name, in: end.archives ?? []), isExternal: index >= start.entities.count,
-                isIncrement: start.since != nil)
+                entity, files: Self.files(of: entity.name, in: done.position.archives ?? []),
+                isExternal: index >= start.entities.count, isIncrement: start.since != nil)
         }
         let manifest = BackupManifest(
             waybillVersion: configuration.version, tenant: job.principal.tenant.text, jobId: job.id.text,
-            cutAt: start.cutAt.microseconds, entities: entities, encryption: lock.map(BackupEncryption.init), since: start.since)
+            cutAt: start.cutAt.microseconds, entities: entities, encryption: lock.map(BackupEncryption.init), since: start.since,
+            blobs: blobs)
         return try await write(manifest, in: job)
     }
 

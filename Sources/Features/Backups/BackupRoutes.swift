@@ -2,6 +2,7 @@ import AuditTrail
 import Datasets
 import Hummingbird
 import JobDoors
+import TenantData
 import WaybillEngine
 import Web
 
@@ -102,6 +103,13 @@ struct BackupRoutes: Sendable {
             .answer(200, "the manifest", .anything, media: "application/json").problems(409, 410)
         catalog.route(.get, "\(Self.path)/{jobId}/archives/{name}", archive) { request, context in
             try await door.download(request, context, file: try context.path("name"))
+        }
+
+        let blob = doc("downloadArchivedBlob", "Downloads bytes that rows of a backup need", .backupRead).path("jobId", .uuid)
+            .path("digest", .string(64...68), "their SHA-256 in hexadecimal digits, and `.age` if they are encrypted")
+            .download(media: ["application/octet-stream"]).problems(409, 410)
+        catalog.route(.get, "\(Self.path)/{jobId}/archives/blobs/{digest}", blob) { request, context in
+            try await door.download(request, context, file: BackupBlobs.prefix + (try context.path("digest")))
         }
 
         let download = doc("downloadBackup", "Downloads a backup as one ZIP", .backupRead).path("jobId", .uuid)

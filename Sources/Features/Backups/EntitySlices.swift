@@ -51,7 +51,8 @@ struct EntitySlices: Sendable {
         }
         while position.file < entity.files.count {
             let order = KeyOrder(after: position.key)
-            let reader = ArchiveReader(entity.files[position.file], of: entity, order: order)
+            let reader = ArchiveReader(
+                entity.files[position.file], of: entity, order: order, digests: files.digests)
             let skip = position.rows
             func take(_ row: LosslessRow) throws {
                 if reader.rows > skip { try intake.take(row) }

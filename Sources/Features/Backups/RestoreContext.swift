@@ -7,6 +7,8 @@ protocol RestoreContext: Sendable {
     var id: JobID { get }
     /// Whose tenant is restored.
     var principal: Principal { get }
+    /// Whether it is time to commit, or the job is asked to stop.
+    var shouldCommit: Bool { get }
 
     func commit(
         _ checkpoint: RestoreJob.Checkpoint, progress: Double?, counters: [String: Int64]?,
@@ -53,6 +55,7 @@ struct DrillContext: RestoreContext {
     }
 
     var id: JobID { job.id }
+    var shouldCommit: Bool { job.shouldCommit }
     // Nobody is known there: what may be done was asked before.
     var principal: Principal { Principal(tenant: state.scratch, user: job.principal.user, roles: ["system"]) }
 

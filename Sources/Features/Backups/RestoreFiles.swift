@@ -13,12 +13,15 @@ struct RestoreFiles: Sendable {
     let blobs: any BlobStore
     /// What opens them if they are encrypted.
     let keyring: AgeKeyring
+    /// Digests of the bytes that rows may need; nil if the backup was made without bytes.
+    let digests: Set<String>?
 
     init(
         _ chain: BackupChain, _ contents: RestoreContents, registry: EntityRegistry, blobs: any BlobStore, keyring: AgeKeyring
     ) {
         self.keyring = keyring
         self.chain = chain
+        digests = chain.digests
         manifest = chain.manifest
         documents = Dictionary(contents.documents.map { ($0.name, $0) }) { _, last in last }
         self.registry = registry
@@ -96,7 +99,7 @@ struct RestoreFiles: Sendable {
     func read(
         _ file: BackupManifest.File, of entity: BackupManifest.Entity, order: KeyOrder, _ body: (LosslessRow) throws -> Void
     ) async throws {
-        let reader = ArchiveReader(file, of: entity, order: order)
+        let reader = ArchiveReader(file, of: entity, order: order, digests: digests)
         try await bytes(of: file) { try reader.push($0, body) }
         try reader.finish(body)
     }

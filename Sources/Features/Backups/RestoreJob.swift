@@ -37,6 +37,10 @@ struct RestoreJob: JobHandler {
         var position = SlicePosition()
         /// Of all files.
         var total: Int64 = 0
+        /// How far the bytes have come that the rows need.
+        var bytes: RestoreBytes.Position?
+        /// Rows whose bytes nobody has, by entity.
+        var leftOut: [String: Int64]?
         var isSwitched = false
     }
 
@@ -46,12 +50,18 @@ struct RestoreJob: JobHandler {
             var rows: Int64
             /// Rows that are checked and not restored.
             var isSkipped: Bool
+            /// Rows that were not restored, because the backup was made without the bytes that they need and nobody has them.
+            var leftOut: Int64?
             /// What a dry run has found.
             var changes: RowChanges?
         }
 
         var dryRun: Bool
         var entities: [Entity]
+
+        mutating func note(leftOut: [String: Int64]?) {
+            for index in entities.indices { entities[index].leftOut = leftOut?[entities[index].name] }
+        }
     }
 
     let database: any SQLDatabase
@@ -93,13 +103,17 @@ struct RestoreJob: JobHandler {
         var output = Output(
             dryRun: input.dryRun,
             entities: manifest.entities.map { .init(name: $0.name, rows: $0.rows, isSkipped: $0.isExternal) })
-        if checkpoint?.isSwitched == true { return output }
+        if let checkpoint, checkpoint.isSwitched {
+            output.note(leftOut: checkpoint.leftOut)
+            return output
+        }
         if let first = files.problems.first { throw first }
         let rows = try await files.wholeRows()
         if let first = registry.mismatches(manifest, rows).first { throw first }
         let now = time.now()
         var target = restore.target(at: now, keptUntil: now.advanced(by: configuration.undoTime))
         (target.origin, target.installation) = (chain.origin, keys.publicKey)
+        (target.entities, target.hasBytes) = (Set(manifest.entities.map(\.name)), files.digests != nil)
         if input.dryRun {
             let changes = try await rehearse(files, rows, target, in: job)
             for index in output.entities.indices { output.entities[index].changes = changes[output.entities[index].name] }
@@ -108,6 +122,8 @@ struct RestoreJob: JobHandler {
         var start: Checkpoint
         if let checkpoint { start = checkpoint } else { start = try await prepare(restore, target, rows, files, in: job) }
         try await write(files, target, &start, in: job)
+        try await RestoreBytes(files: files, target: target, database: database, job: job).run(&start)
+        output.note(leftOut: start.leftOut)
         try await check(files, in: job)
         try await switchOver(restore, target, rows, files, start, in: job)
         return output
@@ -158,7 +174,8 @@ struct RestoreJob: JobHandler {
         _ files: RestoreFiles, _ target: RestoreTarget, _ done: inout Checkpoint, in job: some RestoreContext
     ) async throws {
         let entities = files.sliced
-        let all = max(1, entities.reduce(0) { $0 + $1.rows })
+        // Bytes take the other half.
+        let all = max(1, entities.reduce(0) { $0 + $1.rows }) * (files.digests?.isEmpty ?? true ? 1 : 2)
         while done.entity < entities.count {
             let entity = entities[done.entity]
             guard let group = registry.group(entity.group), let place = done.places[entity.group] else { break }
@@ -214,6 +231,7 @@ struct RestoreJob: JobHandler {
             all[entity.name] = try await rehearse(entity, files, box.value, present: present, target, in: job)
         }
         try await check(files, in: job)
+        try await RestoreBytes(files: files, target: target, database: database, job: job).check()
         return all
     }
 
@@ -224,7 +242,7 @@ struct RestoreJob: JobHandler {
         var changes = RowChanges()
         let order = KeyOrder()
         for file in entity.files {
-            let reader = ArchiveReader(file, of: entity, order: order)
+            let reader = ArchiveReader(file, of: entity, order: order, digests: files.digests)
             try await files.bytes(of: file) { piece in
                 try reader.push(piece, rehearsal.take)
                 while rehearsal.count >= Self.rowsPerRead {

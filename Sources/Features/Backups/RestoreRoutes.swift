@@ -51,16 +51,17 @@ struct RestoreRoutes: Sendable {
             try JSONAnswer(try await view(try await restore(context)))
         }
         mountDocuments(catalog)
+        mountBlobs(catalog)
         mountControl(catalog)
     }
 
-    private func doc(_ id: String, _ summary: String) -> RouteDoc {
+    func doc(_ id: String, _ summary: String) -> RouteDoc {
         RouteDoc(id, summary, tag: "backup", access: .scope(.backupWrite))
     }
 
     private func mountDocuments(_ catalog: RouteCatalog) {
         let put = doc("putRestoreDocument", "Uploads a file of the backup, or uploads it again").addressed()
-            .path("name", .string(1...255), "as the manifest has it, or `manifest.json`")
+            .path("name", .string(1...255), "as the manifest has it, or `manifest.json`; a slash is `%2F`")
             .query("backup", .integer(0...BackupChain.linksMax - 1), "0 is the full one, 1 its first increment, …")
             .body(media: "text/csv").body(media: "application/json").body(media: "application/octet-stream")
             .problems(409, 422).answer(200, "the restore as it is now", .ref("Restore"))
@@ -110,7 +111,7 @@ struct RestoreRoutes: Sendable {
         return tenant
     }
 
-    private func restore(_ context: WebContext) async throws -> RestoreSession {
+    func restore(_ context: WebContext) async throws -> RestoreSession {
         let id = try context.path("id")
         let tenant = try tenant(context.query["tenant"], context)
         guard let found = try await feature.database.read(of: tenant, { try RestoreStore().find(id, of: tenant, in: $0) }) else {
@@ -123,7 +124,7 @@ struct RestoreRoutes: Sendable {
         try await feature.database.read(of: restore.tenant) { try RestoreContents(of: restore, in: $0) }
     }
 
-    private func writing<T: Sendable>(
+    func writing<T: Sendable>(
         for restore: RestoreSession, _ context: WebContext, _ body: @escaping @Sendable (any SQLSession) throws -> T
     ) async throws -> T {
         try await feature.database.write(of: restore.tenant) { session in
@@ -147,15 +148,21 @@ struct RestoreRoutes: Sendable {
         let known = [feature.keys.publicKey] + feature.configuration.trustedKeys
         let strangers = Set(links.compactMap { $0?.manifest.publicKey }).filter { !known.contains($0) }
         let warnings = strangers.sorted().map { "the backup is signed by an installation that is not known here: \($0)" }
-        return RestoreView(restore, contents, links, warnings: warnings)
+        return RestoreView(restore, contents, links, warnings: warnings + Self.warnings(of: links.last ?? nil))
     }
 
-    private static func wrongStatus(_ restore: RestoreSession) -> Problem {
+    private static func warnings(of newest: BackupChain.Link?) -> [String] {
+        guard let manifest = newest?.manifest, manifest.blobs == nil, manifest.entities.contains(where: { $0.blobColumn != nil })
+        else { return [] }
+        return ["the backup was made without the bytes of files: those that the tenant does not have the bytes of are left out"]
+    }
+
+    static func wrongStatus(_ restore: RestoreSession) -> Problem {
         Problem(.init(409, "RESTORE_STATUS", "The restore's status does not allow this"), "it is \(restore.status.rawValue)")
             .with("restoreStatus", .string(restore.status.rawValue))
     }
 
-    private static func entry(_ action: AuditAction, _ restore: RestoreSession, _ details: [AuditDetail] = []) -> AuditEntry {
+    static func entry(_ action: AuditAction, _ restore: RestoreSession, _ details: [AuditDetail] = []) -> AuditEntry {
         AuditEntry(action, restore.id, details: details, tenant: restore.tenant)
     }
 
@@ -349,7 +356,7 @@ struct RestoreRoutes: Sendable {
 
 extension RouteDoc {
     /// A route of one restore.
-    fileprivate func addressed() -> RouteDoc {
+    func addressed() -> RouteDoc {
         path("id", .string(1...64)).query("tenant", Schema.tenant, "another one, with the role system")
     }
 }

@@ -67,12 +67,21 @@ struct RestoreStore: Sendable {
             """
             SELECT name, pieces, is_deflated, length, sha256 FROM backup_documents WHERE tenant = $1 AND restore_id = $2
             ORDER BY name
-            """, restore.tenant.text, restore.id
-        ) { row in
-            RestoreDocument(
-                name: row.string(0), pieces: try JobCoding.decode([RestoreDocument.Piece].self, row.string(1)),
-                isDeflated: row.bool(2), length: row.int64(3), sha256: row.string(4))
-        }
+            """, restore.tenant.text, restore.id, make: Self.document)
+    }
+
+    func document(_ name: String, of restore: RestoreSession, in session: any SQLSession) throws -> RestoreDocument? {
+        try session.first(
+            """
+            SELECT name, pieces, is_deflated, length, sha256 FROM backup_documents
+            WHERE tenant = $1 AND restore_id = $2 AND name = $3
+            """, restore.tenant.text, restore.id, name, make: Self.document)
+    }
+
+    private static func document(_ row: SQLRow) throws -> RestoreDocument {
+        RestoreDocument(
+            name: row.string(0), pieces: try JobCoding.decode([RestoreDocument.Piece].self, row.string(1)),
+            isDeflated: row.bool(2), length: row.int64(3), sha256: row.string(4))
     }
 
     /// Stores a document, or replaces the one of its name.

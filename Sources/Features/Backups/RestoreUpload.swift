@@ -32,7 +32,12 @@ struct RestoreUpload: Sendable {
             return (try await store { $0 == 0 ? bytes : nil }, String(decoding: bytes, as: UTF8.self))
         }
         var iterator = request.body.makeAsyncIterator()
-        return (try await store { _ in try await iterator.next().map { Array(buffer: $0) } }, nil)
+        let document = try await store { _ in try await iterator.next().map { Array(buffer: $0) } }
+        if let digest = BackupBlobs.digest(of: name), !name.hasSuffix(BackupEncryption.blobSuffix), digest != document.sha256 {
+            await Self.remove([document], from: feature)
+            throw Problem.unprocessable("\(name): its bytes are not those that it is named by, but \(document.sha256)")
+        }
+        return (document, nil)
     }
 
     private func store(_ next: (_ piece: Int) async throws -> [UInt8]?) async throws -> RestoreDocument {
@@ -60,7 +65,8 @@ struct RestoreUpload: Sendable {
 
     /// Whether a name can be one of a backup's files.
     static func isName(_ name: String) -> Bool {
-        (1...255).contains(name.utf8.count) && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "/") }
+        if BackupBlobs.digest(of: name) != nil { return true }
+        return (1...255).contains(name.utf8.count) && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "/") }
             && (name == BackupManifest.fileName || name.hasSuffix(".csv") || name.hasSuffix(BackupEncryption.suffix))
     }
 

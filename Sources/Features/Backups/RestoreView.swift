@@ -18,6 +18,16 @@ struct RestoreView: Encodable, Sendable {
         var sha256: String
         var state: State
         var reason: String?
+
+        init(_ document: RestoreDocument, state: State) {
+            (name, backup) = (document.place.name, document.place.number)
+            (bytes, sha256, self.state) = (document.length, document.sha256, state)
+        }
+
+        static let schema = Schema.object([
+            "name": .string, "backup": .integer(min: 0), "bytes": .integer(min: 0), "sha256": .string,
+            "state": .enumeration(State.self), "reason": .string.optional,
+        ])
     }
 
     struct Trouble: Encodable, Sendable {
@@ -66,8 +76,7 @@ struct RestoreView: Encodable, Sendable {
         let files = Dictionary(names.joined().map { ($1, $0) }) { first, _ in first }
         documents = contents.documents.map { document in
             let place = document.place
-            var shown = Document(
-                name: place.name, backup: place.number, bytes: document.length, sha256: document.sha256, state: .waiting)
+            var shown = Document(document, state: .waiting)
             guard links[place.number] != nil, place.name != BackupManifest.fileName else { return shown }
             shown.reason =
                 files[document.name].map { RestoreFiles.difference(document, $0) } ?? "the manifest does not name it"
@@ -89,12 +98,8 @@ struct RestoreView: Encodable, Sendable {
     static let schema = Schema.object([
         "id": .string, "tenant": .tenant, "status": .enumeration(RestoreSession.Status.self),
         "mode": .enumeration(RestoreSession.Mode.self), "from": .uuid.optional,
-        "documents": .array(
-            of: .object([
-                "name": .string, "backup": .integer(min: 0), "bytes": .integer(min: 0), "sha256": .string,
-                "state": .enumeration(Document.State.self),
-                "reason": .string.optional,
-            ])), "missing": .array(of: .string), "problems": .array(of: Trouble.schema), "warnings": .array(of: .string),
+        "documents": .array(of: .ref("RestoreDocument")), "missing": .array(of: .string), "problems": .array(of: Trouble.schema),
+        "warnings": .array(of: .string),
         "jobId": .uuid.optional, "error": Schema.object(["code": .string, "message": .string]).optional,
         "result": Schema.anyObject.optional, "undoUntil": .dateTime.optional, "createdAt": .dateTime, "updatedAt": .dateTime,
     ])

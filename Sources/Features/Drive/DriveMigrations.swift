@@ -41,6 +41,7 @@ public enum DriveMigrations {
                 "CREATE INDEX drive_parts_part ON drive_parts (tenant, part)",
             ] + dialect.tenantRows(of: "drive_parts")
         },
+        spaces,
     ]
 
     private static func uploads(_ dialect: SQLDialect) -> [String] {

@@ -66,10 +66,12 @@ extension DriveFeature {
         try await completeWhole(now: now)
         try await completeJoined(now: now)
         try await removeExpired(now: now)
+        try await tidySpaces(now: now)
         try await collectGarbage(of: nil)
         try await forgetEnded(now: now)
         guard withStrays else { return }
         try await mendEnds(now: now)
+        try await releaseCuts()
         try await removeStrays(now: now)
     }
 }

@@ -8,7 +8,8 @@ struct EraseStore: Sendable {
     private static let tables = [
         ("drive_files", "id"), ("drive_contents", "blob_key"), ("drive_parts", "owner"), ("drive_bundles", "id"),
         ("drive_pools", "id"),
-        ("drive_usage", "account"), ("drive_garbage", "name"),
+        ("drive_usage", "account"), ("drive_garbage", "name"), ("drive_versions", "id"), ("drive_tombstones", "id"),
+        ("drive_cuts", "job_id"), ("drive_space_usage", "account"), ("drive_spaces", "space"), ("drive_tenants", "space"),
     ]
 
     /// Removes some rows of each table.

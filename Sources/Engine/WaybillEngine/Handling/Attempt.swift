@@ -19,7 +19,11 @@ final class Attempt: Sendable {
         var latest: JobRecord
         var lengthAtCommit: Int64 = 0
         var length: Int64 = 0
+        /// Those that are not whole and stored.
         var artifacts: [ArtifactWriter] = []
+        /// All of them: a job may make many.
+        var named: [String: ArtifactWriter] = [:]
+        var nextPosition = 0
         var blobs = 0
         /// It may have been given the artifacts of another job.
         var hasAdopted = false
@@ -47,7 +51,7 @@ final class Attempt: Sendable {
     var latest: JobRecord { state.withLock { $0.latest } }
 
     /// Whether it knows of any, of this attempt or one before.
-    var hasArtifacts: Bool { state.withLock { !$0.artifacts.isEmpty || $0.hasAdopted } }
+    var hasArtifacts: Bool { state.withLock { !$0.named.isEmpty || $0.hasAdopted } }
 
     // MARK: Stopping
 
@@ -138,8 +142,13 @@ final class Attempt: Sendable {
         let isStep = ProgressPolicy.isStep(from: latest.progress, to: max(latest.progress, progress ?? 0))
         let (stop, job) = try await write(commit, writesRows || isStep ? .serial : .concurrent, making)
         let now = node.time.now()
-        for writer in artifacts { await writer.stored() }
-        state.withLock { state in
+        var whole: Set<Int> = []
+        for writer in artifacts {
+            await writer.stored()
+            if await writer.isWhole { whole.insert(writer.position) }
+        }
+        state.withLock { [whole] state in
+            if !whole.isEmpty { state.artifacts.removeAll { whole.contains($0.position) } }
             state.commits += 1
             state.isInDoubt = false
             state.lastCommit = now
@@ -201,25 +210,29 @@ final class Attempt: Sendable {
     func load() async throws {
         guard record.fence > 1 else { return }
         let stored = try await node.database.read(of: record.tenant) { [store = node.store, id = record.id] session in
-            try store.artifacts.list(session, of: id).map { artifact in
-                (artifact, try store.artifacts.segments(session, of: id, position: artifact.position))
-            }
+            try store.artifacts.listWithSegments(session, of: id)
         }
         let writers = stored.map { artifact, segments in
             writer(
                 artifact.name, contentType: artifact.contentType, position: artifact.position, segments: segments, isStored: true,
                 isClosed: artifact.sha256 != nil)
         }
-        state.withLock { $0.artifacts = writers }
+        let open = Set(stored.filter { $0.artifact.sha256 == nil }.map(\.artifact.position))
+        state.withLock { state in
+            state.artifacts = writers.filter { open.contains($0.position) }
+            state.named = Dictionary(writers.map { ($0.name, $0) }) { first, _ in first }
+            state.nextPosition = writers.reduce(0) { max($0, $1.position + 1) }
+        }
     }
 
     /// The artifact with this name, begun now if there is none.
     func artifact(_ name: String, contentType: String) -> ArtifactWriter {
         state.withLock { state in
-            if let known = state.artifacts.first(where: { $0.name == name }) { return known }
-            let position = state.artifacts.reduce(0) { max($0, $1.position + 1) }
-            let made = writer(name, contentType: contentType, position: position)
+            if let known = state.named[name] { return known }
+            let made = writer(name, contentType: contentType, position: state.nextPosition)
+            state.nextPosition += 1
             state.artifacts.append(made)
+            state.named[name] = made
             return made
         }
     }
@@ -274,6 +287,8 @@ final class Attempt: Sendable {
         await abandonArtifacts()
         state.withLock { state in
             state.artifacts = []
+            state.named = [:]
+            state.nextPosition = 0
             state.latest.counters = [:]
             state.latest.checkpoint = nil
         }

@@ -23,9 +23,6 @@ public enum FinishedJobs {
     public static func artifacts(
         of job: JobRecord, in session: any SQLSession
     ) throws -> [(artifact: Artifact, segments: [Segment])] {
-        let store = ArtifactStore()
-        return try store.list(session, of: job.id).map { artifact in
-            (artifact, try store.segments(session, of: job.id, position: artifact.position))
-        }
+        try ArtifactStore().listWithSegments(session, of: job.id)
     }
 }

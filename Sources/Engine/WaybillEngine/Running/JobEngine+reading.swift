@@ -133,9 +133,7 @@ extension JobEngine {
         of job: JobID, tenant: TenantID?
     ) async throws -> [(artifact: Artifact, segments: [Segment])] {
         try await node.database.read(of: tenant) { [node] session in
-            try node.store.artifacts.list(session, of: job).map { artifact in
-                (artifact, try node.store.artifacts.segments(session, of: job, position: artifact.position))
-            }
+            try node.store.artifacts.listWithSegments(session, of: job)
         }
     }
 

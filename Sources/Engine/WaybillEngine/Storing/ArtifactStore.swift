@@ -136,6 +136,20 @@ struct ArtifactStore: Sendable {
         }
     }
 
+    /// All artifacts of a job in their order, each with its segments.
+    func listWithSegments(_ session: any SQLSession, of job: JobID) throws -> [(artifact: Artifact, segments: [Segment])] {
+        var segments: [Int: [Segment]] = [:]
+        try session.scan(
+            "SELECT position, blob_key, length, sha256 FROM engine_segments WHERE job_id = $1 ORDER BY position, number",
+            arguments: [.text(job.text)]
+        ) { row in
+            guard let key = BlobKey(row.string(1)) else { throw SQLError(.corrupt, "a segment's key can't be read") }
+            segments[row.int(0), default: []].append(Segment(key: key, length: row.int64(2), sha256: row.bytes(3)))
+            return .next
+        }
+        return try list(session, of: job).map { ($0, segments[$0.position] ?? []) }
+    }
+
     /// Takes the ready artifacts of a job out of reach; their rows stay and say why.
     /// - Returns: how many there were.
     @discardableResult

@@ -16,6 +16,21 @@ public enum JobFiles {
         }
     }
 
+    /// The names of what some completed jobs of a tenant have made and that is still there.
+    /// - Parameter prefix: what the names begin with.
+    public static func names(
+        madeBy jobs: [JobID], of tenant: TenantID, beginning prefix: String, in session: any SQLSession
+    ) throws -> [String] {
+        try jobs.flatMap { job in
+            try session.all(
+                """
+                SELECT a.name FROM engine_artifacts AS a JOIN engine_jobs AS j ON j.id = a.job_id
+                WHERE a.job_id = $1 AND j.tenant = $2 AND a.state = 'ready'
+                """, job.text, tenant.text
+            ) { $0.string(0) }
+        }.filter { $0.hasPrefix(prefix) }
+    }
+
     /// Has some completed jobs of a tenant, and what they made, stay until a time at least.
     public static func keep(_ jobs: [JobID], of tenant: TenantID, until: Timestamp, in session: any SQLSession) throws {
         for job in jobs {

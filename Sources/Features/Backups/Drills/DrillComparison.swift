@@ -27,6 +27,8 @@ struct DrillComparison: Sendable {
         guard let group = registry.group(entity.group),
             let name = try group.restoredName(of: entity.name, place: places[entity.group] ?? "")
         else { return (Self.unread(entity, .nothing), []) }
+        // Without the bytes that they need, rows are left out: no more can be said than that their files are right.
+        if files.digests == nil, entity.blobColumn != nil { return (Self.unread(entity, .files), []) }
         let digests = FileDigests(entity)
         var drift: [DrillReport.Drift] = []
         var found = cut.first { $0.name == name }

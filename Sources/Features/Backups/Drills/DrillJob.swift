@@ -40,6 +40,8 @@ struct DrillJob: JobHandler {
         var steps: [DrillReport.Step] = []
         var entities: [DrillReport.Entity] = []
         var drift: [DrillReport.Drift] = []
+        /// How far the bytes have been compared.
+        var bytes: DrillBytes.Position?
         var report: DrillReport?
 
         init(backup: JobID, manifest: String, scratch: TenantID, at now: Timestamp) {
@@ -212,9 +214,25 @@ struct DrillJob: JobHandler {
             state.note(drift)
             try await job.commit(state, progress: progress, counters: Self.counters(state))
         }
+        if files.digests != nil { state = try await compareBytes(state, in: job) }
         state.end(.compare, at: time.now(), next: .dropping)
         try await job.commit(state, progress: 90)
         return state
+    }
+
+    private func compareBytes(_ before: Checkpoint, in job: JobContext<Checkpoint>) async throws -> Checkpoint {
+        let bytes = DrillBytes(
+            scratch: before.scratch, cut: before.cut, registry: registry, database: database, blobs: blobs)
+        func reached(_ position: DrillBytes.Position, _ drift: [DrillReport.Drift]) -> Checkpoint {
+            var state = before
+            state.bytes = position
+            state.note(drift)
+            return state
+        }
+        let (end, drift) = try await bytes.compare(from: before.bytes ?? .init()) { position, drift in
+            if job.shouldCommit { try await job.commit(reached(position, drift), progress: 90) }
+        }
+        return reached(end, drift)
     }
 
     private static func counters(_ state: Checkpoint) -> [String: Int64] {
@@ -231,7 +249,8 @@ struct DrillJob: JobHandler {
             waybillVersion: configuration.version, jobId: job.id.text, tenant: tenant.text,
             outcome: state.drift.isEmpty ? .passed : .drift, backupId: state.backup.text, cutAt: state.cutAt,
             manifest: state.manifest, startedAt: RFC3339.string(state.startedAt.microseconds),
-            endedAt: RFC3339.string(now.microseconds), steps: state.steps, entities: state.entities, drift: state.drift)
+            endedAt: RFC3339.string(now.microseconds), steps: state.steps, entities: state.entities, blobs: state.bytes?.found,
+            drift: state.drift)
         let (sealed, text) = try report.sealed(by: keys.signing)
         state.report = sealed
         let artifact = try await job.artifact(DrillReport.fileName, contentType: "application/json")

@@ -51,6 +51,14 @@ struct DrillReport: Codable, Sendable, Hashable {
         var files: [File]
     }
 
+    /// The bytes that rows need, each once.
+    struct Blobs: Codable, Sendable, Hashable {
+        var expected: Int64
+        /// Those whose digest is right.
+        var found: Int64
+        var bytes: Int64
+    }
+
     struct Drift: Codable, Sendable, Hashable {
         var entity: String?
         var file: String?
@@ -76,6 +84,8 @@ struct DrillReport: Codable, Sendable, Hashable {
     var endedAt: String
     var steps: [Step]
     var entities: [Entity]
+    /// nil: the backup was made without bytes.
+    var blobs: Blobs?
     var drift: [Drift]
     var publicKey = ""
     var signature: String?

@@ -55,6 +55,7 @@ struct DrillView: Encodable, Sendable {
                         "sha256Expected": .string, "sha256Found": .string,
                     ])),
             ])),
+        "blobs": Schema.object(["expected": .integer(min: 0), "found": .integer(min: 0), "bytes": .integer(min: 0)]).optional,
         "drift": .array(
             of: .object([
                 "entity": .string.optional, "file": .string.optional, "line": .integer(min: 1).optional, "reason": .string,

@@ -1,22 +1,33 @@
+import Datasets
 import Formats
 import TenantData
 import WaybillDatabases
 import WaybillEngine
 
-/// What a backup takes of the drive: its rules. Files and their bytes are in none yet.
-public struct DriveEntities: TenantEntities {
+/// What a backup takes of the drive: its files, the bytes that they need, and its rules.
+///
+/// A cut of the files is held for the job, so that they can be read as they were for as long as it takes; what it needs of the
+/// bytes stays where it is until then.
+public struct DriveEntities: TenantBytes {
     public let name = "drive"
-    public let tables: Set = ["drive_pools", "drive_usage"]
-    public let leftOut = [
-        "drive_files": "a backup has no bytes of files yet, and a file without its bytes is none",
-        "drive_contents": "where the bytes of files are", "drive_parts": "what bytes of joined files consist of",
-        "drive_bundles": "groups of files",
-        "drive_uploads": "what is under way, and what has been, belongs to the installation that does it",
-        "drive_garbage": "files that go",
+    public let tables: Set = [
+        "drive_pools", "drive_usage", "drive_bundles", "drive_files", "drive_versions", "drive_contents",
     ]
+    public let leftOut = [
+        "drive_uploads": "what is under way, and what has been, belongs to the installation that does it",
+        "drive_garbage": "files that go", "drive_parts": "where the bytes of joined files are",
+        "drive_tenants": "which files are live",
+        "drive_spaces": "what is being restored, and what was there before", "drive_cuts": "who reads what is under way",
+        "drive_space_usage": "is counted by the files",
+        "drive_tombstones": "is told by what is missing; an increment has it as a list of deletions",
+    ]
+    public let byteTables: Set = ["drive_contents"]
 
     static let poolsEntity = "drive-pools"
     static let quotasEntity = "drive-quotas"
+    static let bundlesEntity = "drive-bundles"
+    static let filesEntity = "drive-files"
+    private static let deletionsEntity = "drive-deleted"
 
     static let poolColumns = [
         LosslessColumn("id", .text), LosslessColumn("name", .text), LosslessColumn("maxFileSize", .integer),
@@ -27,6 +38,27 @@ public struct DriveEntities: TenantEntities {
     static let quotaColumns = [
         LosslessColumn("account", .text), LosslessColumn("bytes", .integer), LosslessColumn("files", .integer),
     ]
+    static let bundleColumns = [
+        LosslessColumn("id", .text), LosslessColumn("account", .text), LosslessColumn("name", .text),
+        LosslessColumn("createdAt", .instant),
+    ]
+    /// The digest in hexadecimal digits: it names the file of the backup that has the bytes.
+    static let fileColumns = [
+        LosslessColumn("id", .text), LosslessColumn("account", .text), LosslessColumn("name", .text),
+        LosslessColumn("size", .integer), LosslessColumn("contentType", .text), LosslessColumn("sha256", .text),
+        LosslessColumn("poolId", .text), LosslessColumn("bundleId", .text), LosslessColumn("encrypted", .boolean),
+        LosslessColumn("charged", .integer), LosslessColumn("createdAt", .instant), LosslessColumn("updatedAt", .instant),
+        LosslessColumn("expiresAt", .instant),
+    ]
+
+    /// What every attempt needs to read the same files.
+    struct Plan: Codable {
+        var cut: FileCut
+        /// Only what was written in later epochs; nil: everything.
+        var after: Int64?
+        /// The keys of what was deleted in them, and not what was written.
+        var isDeletions: Bool?
+    }
 
     public init() {}
 
@@ -39,155 +71,112 @@ public struct DriveEntities: TenantEntities {
         cut.copy(
             EntityCut(name: Self.quotasEntity, group: name, columns: Self.quotaColumns, key: ["account"]),
             rows: quotas.map(\.row))
+        let bundles = try BundleStore().stored(of: cut.tenant, in: session)
+        cut.copy(
+            EntityCut(name: Self.bundlesEntity, group: name, columns: Self.bundleColumns, key: ["id"]),
+            rows: bundles.map { KeptBundle($0).row })
+        try takeFiles(&cut, in: session)
     }
 
-    public func columns(of entity: String, among rows: RestoredRows) -> [LosslessColumn]? {
-        switch entity {
-        case Self.poolsEntity: Self.poolColumns
-        case Self.quotasEntity: Self.quotaColumns
-        default: nil
+    private func takeFiles(_ cut: inout TenantCut, in session: any SQLSession) throws {
+        let held = try SpaceStore().takeCut(for: cut.job, of: cut.tenant, in: session)
+        let count = Int64(
+            try session.count(
+                "SELECT count(*) FROM drive_files WHERE tenant = $1 AND space = $2", cut.tenant.text, held.space))
+        var plan = Plan(cut: held)
+        var files = EntityCut(name: Self.filesEntity, group: name, columns: Self.fileColumns, key: ["id"])
+        files.blobColumn = "sha256"
+        files.rows = count
+        // What was restored meanwhile has nothing to do with what was there before.
+        let base = try cut.base?[name].map { try JobCoding.decode(FileCut.self, $0) }
+        cut.note(try JobCoding.encode(held), for: name)
+        guard let base, base.space == held.space else {
+            files.plan = try JobCoding.encode(plan)
+            cut.add(files)
+            return
         }
+        plan.after = base.epoch
+        files.plan = try JobCoding.encode(plan)
+        (files.scope, files.deletions, files.total, files.rows) = (.changes, Self.deletionsEntity, count, nil)
+        cut.add(files)
+        plan.isDeletions = true
+        var deletions = EntityCut(
+            name: Self.deletionsEntity, group: name, columns: [LosslessColumn("id", .text)], key: ["id"],
+            plan: try JobCoding.encode(plan))
+        deletions.scope = .deletions
+        cut.add(deletions)
     }
 
-    public func isEmpty(for tenant: TenantID, in session: any SQLSession) throws -> Bool {
-        try PoolStore().stored(of: tenant, in: session).isEmpty && QuotaStore().limits(of: tenant, in: session).isEmpty
+    public func release(job: String, of tenant: TenantID, in session: any SQLSession) throws {
+        try SpaceStore().release(job: job, of: tenant, in: session)
     }
 
-    public func rehearse(
-        _ target: RestoreTarget, _ rows: RestoredRows, in session: any SQLSession
-    ) throws -> [String: RowChanges] {
-        let pools = try PoolStore().stored(of: target.tenant, in: session).map(KeptPool.init)
-        let quotas = try QuotaStore().limits(of: target.tenant, in: session)
+    // MARK: Reading
+
+    public func source(of entity: EntityCut, for tenant: TenantID, in database: any SQLDatabase) throws -> any RowSource {
+        let plan = try JobCoding.decode(Plan.self, entity.plan ?? "")
+        let arguments: [SQLValue] = [
+            .text(tenant.text), .integer(plan.cut.space), .integer(plan.cut.epoch), .integer(plan.after ?? 0),
+        ]
+        let statement =
+            plan.isDeletions == true
+            ? CutTableSource.Statement(
+                select: ["d.id"], from: "drive_tombstones AS d",
+                condition: """
+                    d.tenant = $1 AND d.space = $2 AND d.epoch <= $3 AND d.epoch > $4 AND NOT EXISTS (
+                        SELECT 1 FROM drive_tombstones AS later WHERE later.tenant = $1 AND later.space = $2
+                        AND later.id = d.id AND later.epoch > d.epoch AND later.epoch <= $3)
+                    """, arguments: arguments, key: ["d.id"])
+            : CutTableSource.Statement(
+                select: Self.expressions(database.dialect), from: Self.files(as: "f"), condition: "f.epoch > $4",
+                arguments: arguments, key: ["f.id"])
+        return CutTableSource(entity, statement, for: tenant, in: database)
+    }
+
+    /// The files of the tenant `$1` in the space `$2` as they were at the end of the epoch `$3`.
+    private static func files(as name: String) -> String {
+        let columns = "\(FileStore.columns), epoch"
+        return """
+            (SELECT \(columns) FROM drive_files WHERE tenant = $1 AND space = $2 AND epoch <= $3
+                UNION ALL SELECT \(columns) FROM drive_versions
+                WHERE tenant = $1 AND space = $2 AND epoch <= $3 AND until_epoch > $3) AS \(name)
+            """
+    }
+
+    private static func expressions(_ dialect: SQLDialect) -> [String] {
+        let digest =
+            switch dialect.name {
+            case .sqlite: "lower(hex(f.sha256))"
+            case .postgres: "encode(f.sha256, 'hex')"
+            }
         return [
-            Self.poolsEntity: Self.changes(try rows[Self.poolsEntity].map(KeptPool.init), among: pools, by: \KeptPool.id),
-            Self.quotasEntity: Self.changes(
-                try rows[Self.quotasEntity].map(KeptQuota.init), among: quotas, by: \KeptQuota.account),
+            "f.id", "f.account", "f.name", "f.size", "f.content_type", digest, "f.pool", "f.bundle", "f.encrypted", "f.charged",
+            "f.created_at", "f.updated_at", "f.expires_at",
         ]
     }
 
-    private static func changes<Kept: Equatable>(
-        _ restored: [Kept], among present: [Kept], by key: KeyPath<Kept, String>
-    ) -> RowChanges {
-        var changes = RowChanges()
-        for kept in restored {
-            switch present.first(where: { $0[keyPath: key] == kept[keyPath: key] }) {
-            case nil: changes.added += 1
-            case kept?: changes.equal += 1
-            default: changes.changed += 1
+    /// The bytes of all files of the cut, of which an increment may have few as changes: those before it may have none.
+    public func bytes(
+        of cut: [EntityCut], after digest: [UInt8]?, limit: Int, for tenant: TenantID, in session: any SQLSession
+    ) throws -> [KeptBytes] {
+        guard let text = cut.first(where: { $0.name == Self.filesEntity })?.plan else { return [] }
+        let held = try JobCoding.decode(Plan.self, text).cut
+        func some(_ table: String, _ condition: String) throws -> [FileContent] {
+            try session.all(
+                """
+                SELECT sha256, size FROM \(table) WHERE tenant = $1 AND space = $2 AND epoch <= $3\(condition) AND sha256 > $4
+                GROUP BY sha256, size ORDER BY sha256, size LIMIT $5
+                """, tenant.text, held.space, held.epoch, digest ?? [], limit
+            ) { FileContent(sha256: $0.bytes(0), length: $0.int64(1)) }
+        }
+        // Each is sorted: the first ones of both are among the first ones of each.
+        let found = Set(try some("drive_files", "") + some("drive_versions", " AND until_epoch > $3"))
+        return try found.sorted { $0.sha256.lexicographicallyPrecedes($1.sha256) }.prefix(limit).map { content in
+            guard let pieces = try ContentsStore().pieces(of: content, tenant, in: session) else {
+                throw JobFailure(code: "BYTES_LOST", message: "Nothing says where the bytes \(HexText.of(content.sha256)) are.")
             }
+            return KeptBytes(
+                sha256: content.sha256, length: content.length, pieces: pieces.map { .init(key: $0.blob, length: $0.length) })
         }
-        return changes
-    }
-
-    /// Pools and limits of the backup take the place of those of their id or account; others stay.
-    public func switchOver(
-        _ target: RestoreTarget, place: String, _ rows: RestoredRows, in session: any SQLSession
-    ) throws -> String {
-        let pools = try rows[Self.poolsEntity].map(KeptPool.init)
-        let quotas = try rows[Self.quotasEntity].map(KeptQuota.init)
-        let before = Before(
-            pools: try PoolStore().stored(of: target.tenant, in: session).map(KeptPool.init),
-            quotas: try QuotaStore().limits(of: target.tenant, in: session), put: pools.map(\.id),
-            limited: quotas.map(\.account))
-        for pool in pools { try PoolStore().put(pool.pool, of: target.tenant, in: session) }
-        for quota in quotas { try quota.put(of: target.tenant, in: session) }
-        return try JobCoding.encode(before)
-    }
-
-    public func undo(_ target: RestoreTarget, _ undo: String, in session: any SQLSession) throws {
-        let before = try JobCoding.decode(Before.self, undo)
-        for id in before.put where try !PoolStore().isUsed(id, of: target.tenant, in: session) {
-            try PoolStore().remove(id, of: target.tenant, in: session)
-        }
-        for pool in before.pools { try PoolStore().put(pool.pool, of: target.tenant, in: session) }
-        for account in before.limited {
-            try KeptQuota(account: account, bytes: nil, files: nil).put(of: target.tenant, in: session)
-        }
-        for quota in before.quotas { try quota.put(of: target.tenant, in: session) }
-    }
-
-    /// What a restore found, and what it has put.
-    private struct Before: Codable {
-        var pools: [KeptPool]
-        var quotas: [KeptQuota]
-        var put: [String]
-        var limited: [String]
-    }
-}
-
-/// A pool as a backup tells it.
-private struct KeptPool: Codable, Equatable {
-    var id: String
-    var name: String
-    var maxFileSize: Int64?
-    var acceptTypes: [String]
-    var allowEncryption: Bool
-    var costFactor: Double
-    var isDefault: Bool
-    var createdAt: Timestamp
-    var updatedAt: Timestamp
-
-    init(_ pool: Pool) {
-        (id, name, maxFileSize, acceptTypes) = (pool.id, pool.name, pool.fileBytesMax, pool.acceptTypes)
-        (allowEncryption, costFactor, isDefault) = (pool.allowsEncryption, pool.costFactor, pool.isDefault)
-        (createdAt, updatedAt) = (pool.createdAt, pool.updatedAt)
-    }
-
-    init(_ row: RestoredRows.Row) throws {
-        let values = row.values
-        guard let id = values[0].text, let name = values[1].text, JobID(id) != nil, UploadFields.wrong(name: name) == nil,
-            let types = values[3].texts, case .boolean(let allowEncryption) = values[4], case .number(let factor) = values[5],
-            factor.isFinite, (0...1000).contains(factor), case .boolean(let isDefault) = values[6],
-            let createdAt = values[7].instant, let updatedAt = values[8].instant
-        else { throw ArchiveError(file: row.file, line: row.line, "this is no pool") }
-        if case .integer(let max) = values[2] { maxFileSize = max }
-        (self.id, self.name, acceptTypes) = (id, name, types)
-        (self.allowEncryption, costFactor, self.isDefault) = (allowEncryption, factor, isDefault)
-        (self.createdAt, self.updatedAt) = (createdAt, updatedAt)
-    }
-
-    var pool: Pool {
-        Pool(
-            id: id, name: name, fileBytesMax: maxFileSize, acceptTypes: acceptTypes, allowsEncryption: allowEncryption,
-            costFactor: costFactor, isDefault: isDefault, createdAt: createdAt, updatedAt: updatedAt)
-    }
-
-    var row: [LosslessValue] {
-        get throws {
-            [
-                .text(id), .text(name), maxFileSize.map { .integer($0) } ?? .null, .json(try JobCoding.encode(acceptTypes)),
-                .boolean(allowEncryption), .number(costFactor), .boolean(isDefault), .instant(createdAt.microseconds),
-                .instant(updatedAt.microseconds),
-            ]
-        }
-    }
-}
-
-/// What an account, or with an empty name the tenant, may hold.
-struct KeptQuota: Codable, Equatable, Sendable {
-    var account: String
-    var bytes: Int64?
-    var files: Int64?
-
-    init(account: String, bytes: Int64?, files: Int64?) {
-        (self.account, self.bytes, self.files) = (account, bytes, files)
-    }
-
-    fileprivate init(_ row: RestoredRows.Row) throws {
-        guard let account = row.values[0].text else { throw ArchiveError(file: row.file, line: row.line, "this is no quota") }
-        self.account = account
-        if case .integer(let bytes) = row.values[1] { self.bytes = bytes }
-        if case .integer(let files) = row.values[2] { self.files = files }
-        guard bytes ?? 0 >= 0, files ?? 0 >= 0 else {
-            throw ArchiveError(file: row.file, line: row.line, "a quota is no number below zero")
-        }
-    }
-
-    fileprivate var row: [LosslessValue] {
-        [.text(account), bytes.map { .integer($0) } ?? .null, files.map { .integer($0) } ?? .null]
-    }
-
-    fileprivate func put(of tenant: TenantID, in session: any SQLSession) throws {
-        try QuotaStore().limit(bytes: bytes, files: files, of: account.isEmpty ? nil : account, tenant, in: session)
     }
 }

@@ -18,6 +18,28 @@ struct BundleStore: Sendable {
             bundle.id, bundle.account, bundle.name, bundle.createdAt.microseconds)
     }
 
+    /// All of a tenant.
+    func stored(of tenant: TenantID, in session: any SQLSession) throws -> [FileBundle] {
+        try session.all(
+            "SELECT id, account, name, created_at FROM drive_bundles WHERE tenant = $1 ORDER BY id", tenant.text,
+            make: Self.bundle)
+    }
+
+    /// Stores a bundle, or changes the one of its id.
+    func put(_ bundle: FileBundle, of tenant: TenantID, in session: any SQLSession) throws {
+        try session.execute(
+            """
+            INSERT INTO drive_bundles (tenant, id, account, name, created_at) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (tenant, id) DO UPDATE SET account = excluded.account, name = excluded.name,
+                created_at = excluded.created_at
+            """, tenant.text, bundle.id, bundle.account, bundle.name, bundle.createdAt.microseconds)
+    }
+
+    /// Removes a bundle that no file is in.
+    func forget(_ id: String, of tenant: TenantID, in session: any SQLSession) throws {
+        try session.execute("DELETE FROM drive_bundles WHERE tenant = $1 AND id = $2", tenant.text, id)
+    }
+
     func find(_ id: String, of tenant: TenantID, in session: any SQLSession) throws -> FileBundle? {
         try session.first(
             "SELECT id, account, name, created_at FROM drive_bundles WHERE tenant = $1 AND id = $2", tenant.text, id,
@@ -35,7 +57,7 @@ struct BundleStore: Sendable {
 
     /// Removes a bundle. Its files stay.
     func remove(_ id: String, of tenant: TenantID, in session: any SQLSession) throws {
-        try session.execute("UPDATE drive_files SET bundle = NULL WHERE tenant = $1 AND bundle = $2", tenant.text, id)
+        try FileStore().leave(bundle: id, of: tenant, in: session)
         try session.execute("UPDATE drive_uploads SET bundle = NULL WHERE tenant = $1 AND bundle = $2", tenant.text, id)
         try session.execute("DELETE FROM drive_bundles WHERE tenant = $1 AND id = $2", tenant.text, id)
     }

@@ -29,7 +29,7 @@ struct FileFilter: Sendable, Hashable {
 
 /// The SQL of files and of their bytes. A file whose time has passed is there for nobody.
 struct FileStore: Sendable {
-    private static let columns = """
+    static let columns = """
         tenant, id, account, name, size, content_type, sha256, pool, bundle, encrypted, charged, created_at, updated_at, \
         expires_at
         """
@@ -38,39 +38,82 @@ struct FileStore: Sendable {
     /// - Parameter blob: where its bytes are, unless the tenant has the same bytes already.
     /// - Returns: whether the bytes at `blob` are needed.
     func insert(_ file: DriveFile, blob: BlobKey, in session: any SQLSession) throws -> Bool {
+        let space = try SpaceStore().live(of: file.tenant, in: session)
         try session.execute(
-            "INSERT INTO drive_files (\(Self.columns)) VALUES (\(session.dialect.placeholders(14)))",
-            arguments: [
-                .text(file.tenant.text), .text(file.id.text), .text(file.account), .text(file.name), .integer(file.size),
-                .text(file.contentType), .blob(file.sha256), .text(file.pool), file.bundle.sqlValue, file.isEncrypted.sqlValue,
-                .integer(file.charged), .integer(file.createdAt.microseconds), .integer(file.updatedAt.microseconds),
-                (file.expiresAt?.microseconds).sqlValue,
-            ])
-        let isShared = try session.execute(
-            "UPDATE drive_contents SET refs = refs + 1 WHERE tenant = $1 AND sha256 = $2 AND length = $3", file.tenant.text,
-            file.sha256, file.size)
-        guard isShared == 0 else { return false }
-        try session.execute(
-            "INSERT INTO drive_contents (tenant, sha256, length, blob_key, refs) VALUES ($1, $2, $3, $4, 1)", file.tenant.text,
-            file.sha256, file.size, blob.text)
-        return true
+            "INSERT INTO drive_files (\(Self.columns), space, epoch) VALUES (\(session.dialect.placeholders(16)))",
+            arguments: Self.values(file, space: space.id, epoch: space.epoch))
+        return try ContentsStore().add(
+            1, of: FileContent(sha256: file.sha256, length: file.size), at: blob, file.tenant, in: session)
+    }
+
+    static func values(_ file: DriveFile, space: Int64, epoch: Int64) -> [SQLValue] {
+        [
+            .text(file.tenant.text), .text(file.id.text), .text(file.account), .text(file.name), .integer(file.size),
+            .text(file.contentType), .blob(file.sha256), .text(file.pool), file.bundle.sqlValue, file.isEncrypted.sqlValue,
+            .integer(file.charged), .integer(file.createdAt.microseconds), .integer(file.updatedAt.microseconds),
+            (file.expiresAt?.microseconds).sqlValue, .integer(space), .integer(epoch),
+        ]
     }
 
     /// Writes what may change of a file.
     func update(_ file: DriveFile, in session: any SQLSession) throws {
+        let space = try SpaceStore().live(of: file.tenant, in: session)
+        for (content, count) in try keepVersions("id = $4", file.id.text, in: space, of: file.tenant, in: session) {
+            try ContentsStore().add(count, of: content, file.tenant, in: session)
+        }
         try session.execute(
             """
-            UPDATE drive_files SET name = $1, bundle = $2, expires_at = $3, updated_at = $4 WHERE tenant = $5 AND id = $6
-            """, file.name, file.bundle, file.expiresAt?.microseconds, file.updatedAt.microseconds, file.tenant.text,
-            file.id.text)
+            UPDATE drive_files SET name = $1, bundle = $2, expires_at = $3, updated_at = $4, epoch = $5
+            WHERE tenant = $6 AND space = $7 AND id = $8
+            """, file.name, file.bundle, file.expiresAt?.microseconds, file.updatedAt.microseconds, space.epoch,
+            file.tenant.text, space.id, file.id.text)
+    }
+
+    /// Takes all files out of a bundle.
+    func leave(bundle: String, of tenant: TenantID, in session: any SQLSession) throws {
+        let space = try SpaceStore().live(of: tenant, in: session)
+        for (content, count) in try keepVersions("bundle = $4", bundle, in: space, of: tenant, in: session) {
+            try ContentsStore().add(count, of: content, tenant, in: session)
+        }
+        try session.execute(
+            "UPDATE drive_files SET bundle = NULL, epoch = $1 WHERE tenant = $2 AND space = $3 AND bundle = $4", space.epoch,
+            tenant.text, space.id, bundle)
+    }
+
+    /// Keeps files that are about to change as they are, for the jobs that hold a cut that they are in.
+    /// - Parameter condition: says which, by one value, `$4`.
+    /// - Returns: the bytes that the kept ones need, and how many need them.
+    private func keepVersions(
+        _ condition: String, _ value: String, in space: FileSpace, of tenant: TenantID, in session: any SQLSession
+    ) throws -> [(FileContent, Int64)] {
+        guard let held = space.heldEpoch else { return [] }
+        let which = "tenant = $1 AND space = $2 AND epoch <= $3 AND \(condition)"
+        let contents = try session.all(
+            "SELECT sha256, size, count(*) FROM drive_files WHERE \(which) GROUP BY sha256, size", tenant.text, space.id, held,
+            value
+        ) { (FileContent(sha256: $0.bytes(0), length: $0.int64(1)), $0.int64(2)) }
+        guard !contents.isEmpty else { return [] }
+        let columns = "\(Self.columns), space, epoch"
+        try session.execute(
+            """
+            INSERT INTO drive_versions (\(columns), until_epoch) SELECT \(columns), \(space.epoch) FROM drive_files WHERE \(which)
+            """, tenant.text, space.id, held, value)
+        return contents
     }
 
     func find(_ id: JobID, of tenant: TenantID, now: Timestamp, in session: any SQLSession) throws -> DriveFile? {
         try session.first(
             """
             SELECT \(Self.columns) FROM drive_files
-            WHERE tenant = $1 AND id = $2 AND (expires_at IS NULL OR expires_at > $3)
+            WHERE tenant = $1 AND space = \(SpaceStore.live) AND id = $2 AND (expires_at IS NULL OR expires_at > $3)
             """, tenant.text, id.text, now.microseconds, make: Self.file) ?? nil
+    }
+
+    /// The same, also if its time has passed and it has not gone yet.
+    func stored(_ id: JobID, of tenant: TenantID, in session: any SQLSession) throws -> DriveFile? {
+        try session.first(
+            "SELECT \(Self.columns) FROM drive_files WHERE tenant = $1 AND space = \(SpaceStore.live) AND id = $2", tenant.text,
+            id.text, make: Self.file) ?? nil
     }
 
     /// The oldest file of somebody that has these bytes.
@@ -80,7 +123,8 @@ struct FileStore: Sendable {
         try session.first(
             """
             SELECT \(Self.columns) FROM drive_files
-            WHERE tenant = $1 AND sha256 = $2 AND size = $3 AND account = $4 AND (expires_at IS NULL OR expires_at > $5)
+            WHERE tenant = $1 AND space = \(SpaceStore.live) AND sha256 = $2 AND size = $3 AND account = $4
+                AND (expires_at IS NULL OR expires_at > $5)
             ORDER BY id LIMIT 1
             """, tenant.text, sha256, size, account, now.microseconds, make: Self.file) ?? nil
     }
@@ -90,7 +134,7 @@ struct FileStore: Sendable {
     func list(
         _ filter: FileFilter, of account: String?, _ tenant: TenantID, now: Timestamp, in session: any SQLSession
     ) throws -> (files: [DriveFile], total: Int) {
-        var conditions = ["tenant = $1", "(expires_at IS NULL OR expires_at > $2)"]
+        var conditions = ["tenant = $1", "space = \(SpaceStore.live)", "(expires_at IS NULL OR expires_at > $2)"]
         var arguments: [SQLValue] = [.text(tenant.text), .integer(now.microseconds)]
         func bind(_ value: SQLValue) -> String {
             arguments.append(value)
@@ -116,63 +160,45 @@ struct FileStore: Sendable {
         return (files, total)
     }
 
-    /// Where the bytes of a file are: one blob, or those of its parts.
-    /// - Returns: nil if they are nowhere.
+    /// Where the bytes of a file are.
     func pieces(of file: DriveFile, in session: any SQLSession) throws -> [(blob: BlobKey, length: Int64)]? {
-        guard file.size > 0 else { return [] }
-        let found = try session.first(
-            "SELECT blob_key FROM drive_contents WHERE tenant = $1 AND sha256 = $2 AND length = $3", file.tenant.text,
-            file.sha256, file.size
-        ) { $0.string(0) }
-        guard let found else { return nil }
-        let parts = try PartStore().parts(of: DriveKeys.upload(of: found), file.tenant, in: session)
-        guard !parts.isEmpty else { return BlobKey(found).map { [($0, file.size)] } }
-        var pieces: [(blob: BlobKey, length: Int64)] = []
-        for part in parts {
-            guard let length = part.length, let key = BlobKey(DriveKeys.blobText(of: part.id, file.tenant)) else { return nil }
-            if length > 0 { pieces.append((key, length)) }
-        }
-        return pieces
+        try ContentsStore().pieces(of: FileContent(sha256: file.sha256, length: file.size), file.tenant, in: session)
     }
 
-    /// Lets bytes go that no file has any more: one blob, or those of parts.
-    func discard(_ blob: String, of tenant: TenantID, now: Timestamp, in session: any SQLSession) throws {
-        let owner = DriveKeys.upload(of: blob)
-        if try PartStore().parts(of: owner, tenant, in: session).isEmpty {
-            try GarbageStore().note(blob, isStaged: false, of: tenant, now: now, in: session)
-        } else {
-            try PartStore().release(owner, tenant, now: now, in: session)
-        }
-    }
-
-    /// Removes a file, gives back what it used, and lets its bytes go if no other file has them.
+    /// Removes a file, gives back what it used, and lets its bytes go if nobody else needs them.
     /// - Returns: whether it was there.
     func remove(_ file: DriveFile, now: Timestamp, in session: any SQLSession) throws -> Bool {
-        guard
-            try session.execute("DELETE FROM drive_files WHERE tenant = $1 AND id = $2", file.tenant.text, file.id.text) == 1
-        else { return false }
-        try QuotaStore().giveBack(file.charged, of: file.account, file.tenant, in: session)
+        let space = try SpaceStore().live(of: file.tenant, in: session)
+        let isKept = try !keepVersions("id = $4", file.id.text, in: space, of: file.tenant, in: session).isEmpty
+        let removed = try session.execute(
+            "DELETE FROM drive_files WHERE tenant = $1 AND space = $2 AND id = $3", file.tenant.text, space.id, file.id.text)
+        guard removed == 1 else { return false }
         try session.execute(
-            "UPDATE drive_contents SET refs = refs - 1 WHERE tenant = $1 AND sha256 = $2 AND length = $3", file.tenant.text,
-            file.sha256, file.size)
-        let gone = try session.all(
             """
-            DELETE FROM drive_contents WHERE tenant = $1 AND sha256 = $2 AND length = $3 AND refs <= 0 RETURNING blob_key
-            """, file.tenant.text, file.sha256, file.size
-        ) { $0.string(0) }
-        for blob in gone { try discard(blob, of: file.tenant, now: now, in: session) }
+            INSERT INTO drive_tombstones (tenant, space, id, epoch, deleted_at) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (tenant, space, id, epoch) DO UPDATE SET deleted_at = excluded.deleted_at
+            """, file.tenant.text, space.id, file.id.text, space.epoch, now.microseconds)
+        try QuotaStore().giveBack(file.charged, of: file.account, file.tenant, in: session)
+        // What keeps the file as it was needs its bytes now.
+        if !isKept {
+            let content = FileContent(sha256: file.sha256, length: file.size)
+            try ContentsStore().release(1, of: content, file.tenant, now: now, in: session)
+        }
         return true
     }
 
     /// Some files whose time has passed, whosever they are. For the installation's own transactions.
     func expired(now: Timestamp, limit: Int, in session: any SQLSession) throws -> [DriveFile] {
         try session.all(
-            "SELECT \(Self.columns) FROM drive_files WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2", now.microseconds,
-            limit, make: Self.file
+            """
+            SELECT \(Self.columns) FROM drive_files WHERE expires_at <= $1 AND space = coalesce(
+                (SELECT live.space FROM drive_tenants AS live WHERE live.tenant = drive_files.tenant), 0)
+            ORDER BY expires_at LIMIT $2
+            """, now.microseconds, limit, make: Self.file
         ).compactMap(\.self)
     }
 
-    private static func file(_ row: SQLRow) -> DriveFile? {
+    static func file(_ row: SQLRow) -> DriveFile? {
         guard let tenant = TenantID(row.string(0)), let id = JobID(row.string(1)) else { return nil }
         return DriveFile(
             id: id, tenant: tenant, account: row.string(2), name: row.string(3), size: row.int64(4),

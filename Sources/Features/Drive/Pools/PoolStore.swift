@@ -46,7 +46,8 @@ struct PoolStore: Sendable {
 
     /// Whether files or uploads are in a pool.
     func isUsed(_ id: String, of tenant: TenantID, in session: any SQLSession) throws -> Bool {
-        try session.count("SELECT count(*) FROM drive_files WHERE tenant = $1 AND pool = $2", tenant.text, id)
+        try session.count(
+            "SELECT count(*) FROM drive_files WHERE tenant = $1 AND space = \(SpaceStore.live) AND pool = $2", tenant.text, id)
             + session.count(
                 "SELECT count(*) FROM drive_uploads WHERE tenant = $1 AND pool = $2 AND status = $3", tenant.text, id,
                 Upload.Status.inProgress.rawValue) > 0

@@ -4,7 +4,7 @@ import WaybillEngine
 /// The SQL of what is held. Each function runs in the transaction of the change that it counts.
 struct QuotaStore: Sendable {
     /// In the place of an account: the whole tenant.
-    private static let whole = ""
+    static let whole = ""
     private static let columns = "used_bytes, used_files, reserved_bytes, reserved_files, bytes_max, files_max"
 
     /// Reserves room for a file that is to come.

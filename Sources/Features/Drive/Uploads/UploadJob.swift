@@ -1,3 +1,4 @@
+import Formats
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
@@ -51,6 +52,13 @@ enum DriveKeys {
 
     static func blob(of upload: Upload) throws -> BlobKey { try key(blobText(of: upload)) }
     static func staged(_ upload: Upload) throws -> BlobKey { try key(upload.id.text) }
+
+    /// Of bytes that a restore brings.
+    static func restored(_ digest: [UInt8], _ space: Int64, _ tenant: TenantID) throws -> BlobKey {
+        try key(prefix(of: space, tenant) + HexText.of(digest))
+    }
+
+    static func prefix(of space: Int64, _ tenant: TenantID) -> String { "files/\(tenant)/\(space)/" }
 
     private static func key(_ text: String) throws -> BlobKey {
         guard let key = BlobKey(text) else { throw BlobError(.other, "\(text) is no key") }

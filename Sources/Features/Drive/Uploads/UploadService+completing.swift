@@ -126,7 +126,7 @@ extension UploadService {
                 guard current.status == .inProgress else { throw UploadRefusal.ended(current.status) }
                 let file = DriveFile(current, sha256: digest, now: now)
                 if try !FileStore().insert(file, blob: key, in: session) {
-                    try FileStore().discard(key.text, of: file.tenant, now: now, in: session)
+                    try ContentsStore().discard(key.text, of: file.tenant, now: now, in: session)
                 }
                 try quota.settle(file.charged, of: file.account, file.tenant, in: session)
                 let job = try feature.engine.finish(upload.id, output: output, in: session)

@@ -1,5 +1,6 @@
 import Backups
 import ContentExport
+import Drive
 import WaybillDatabases
 import WaybillEngine
 
@@ -22,6 +23,7 @@ struct IncrementSweep: Sendable {
     func run(now: Timestamp) async throws {
         let before = now.advanced(by: .zero - tombstoneAge)
         while try await database.write({ try ContentStore().removeTombstones(before: before, in: $0) }) {}
+        while try await database.write({ try DriveFeature.removeTombstones(before: before, in: $0) }) {}
         try await BackupMarkSweep(database: database).run(olderThan: markAge, now: now)
     }
 }

@@ -160,10 +160,11 @@ public struct WaybillServer: Sendable {
     }
 
     private static func erasers(_ folder: Installation, _ floor: WebFloor) -> [TenantEraser] {
-        let (database, staging) = (folder.database, folder.staging)
+        let (database, staging, blobs) = (folder.database, folder.staging, folder.blobs)
         return [
             TenantEraser("drive") { tenant in
-                try await DriveFeature.eraseSlice(of: tenant, database: database, staging: staging)
+                let hasMore = try await DriveFeature.eraseSlice(of: tenant, database: database, staging: staging)
+                return try await DriveFeature.eraseBytes(of: tenant, blobs: blobs) || hasMore
             },
             TenantEraser("content") { tenant in
                 try await database.write { try ContentFeature.eraseSlice(of: tenant, in: $0) }

@@ -43,6 +43,9 @@ struct BackupCreate: AsyncParsableCommand {
             valueName: "id|last"))
     var since: String?
 
+    @Flag(name: .customLong("no-blobs"), help: "Leaves the bytes of files out.")
+    var noBlobs = false
+
     @Option(help: ArgumentHelp("Makes a schedule instead, in UTC: '0 3 * * *'.", valueName: "cron"))
     var cron: String?
 
@@ -75,12 +78,12 @@ struct BackupCreate: AsyncParsableCommand {
             let recipients = recipients.isEmpty ? nil : recipients
             if let cron {
                 let made = try await client.backups.schedule(
-                    cron: cron, entities: entities, since: since, recipients: recipients)
+                    cron: cron, entities: entities, blobs: !noBlobs, since: since, recipients: recipients)
                 terminal.say(made.scheduleId)
                 return
             }
             let started = try await client.backups.create(
-                entities: entities, since: since, recipients: recipients, passphrase: passphrase)
+                entities: entities, blobs: !noBlobs, since: since, recipients: recipients, passphrase: passphrase)
             if noWait {
                 terminal.say(started.id)
                 return

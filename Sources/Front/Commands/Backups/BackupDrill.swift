@@ -44,6 +44,9 @@ struct BackupDrill: AsyncParsableCommand {
     static func lines(_ report: Drill.Report) -> [String] {
         let rows = report.entities.map { ["\($0.name)", "\($0.rowsExpected)", "\($0.rowsFound)", $0.comparison] }
         var lines = TextTable.lines(["ENTITY", "ROWS", "RESTORED", "COMPARED BY"], rows)
+        if let blobs = report.blobs, blobs.expected > 0 {
+            lines.append("\(blobs.found) of \(blobs.expected) blobs, \(Figures.bytes(blobs.bytes))")
+        }
         for drift in report.drift {
             let place = [drift.file ?? drift.entity, drift.line.map { "line \($0)" }].compactMap(\.self).joined(separator: ", ")
             lines.append("DRIFT  \(place): \(drift.reason)")

@@ -22,7 +22,7 @@ struct BackupPackage: Sendable {
         }
         if isFolder.boolValue {
             place = .folder(path)
-            names = try FileManager.default.contentsOfDirectory(atPath: path)
+            names = try Self.names(in: path)
             return
         }
         let handle = try Self.open(path)
@@ -34,6 +34,14 @@ struct BackupPackage: Sendable {
         try handle.close()
         place = .zip(path, Dictionary(entries.map { ($0.name, $0) }) { _, last in last })
         names = entries.map(\.name)
+    }
+
+    private static func names(in folder: String) throws -> [String] {
+        let blobs = String(BackupBlobs.prefix.dropLast())
+        var names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        guard let place = names.firstIndex(of: blobs) else { return names }
+        names.remove(at: place)
+        return try names + FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(blobs)").map { BackupBlobs.prefix + $0 }
     }
 
     /// The manifest, checked.

@@ -71,8 +71,13 @@ struct BackupRestore: AsyncParsableCommand {
     ) async throws {
         let terminal = CommandContext.current.terminal
         for (index, name) in names.enumerated() {
-            try await client.restores.upload(
-                PackageFile(package: package, name: name), length: package.length(of: name), as: name, backup: backup, to: id)
+            let (file, length) = (PackageFile(package: package, name: name), package.length(of: name))
+            if BackupBlobs.digest(of: name) != nil {
+                let digest = String(name.dropFirst(BackupBlobs.prefix.count))
+                try await client.restores.uploadBlob(file, length: length, as: digest, backup: backup, to: id)
+            } else {
+                try await client.restores.upload(file, length: length, as: name, backup: backup, to: id)
+            }
             terminal.overwrite("\(index + 1) of \(names.count) files  \(BackupChain.label(name, of: backup))")
         }
         if terminal.width != nil { terminal.complain("") }

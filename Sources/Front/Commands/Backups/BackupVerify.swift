@@ -1,5 +1,6 @@
 import AgeFiles
 import ArgumentParser
+import Crypto
 import Formats
 import TenantData
 
@@ -37,7 +38,8 @@ struct BackupVerify: AsyncParsableCommand {
         var read: Int64 = 0
         var problems: [ArchiveError] = []
         for (number, package) in packages.enumerated() {
-            let found = check(package, links[number].manifest, keyring) { file in
+            let digests = Self.digests(links[...number])
+            let found = check(package, links[number].manifest, digests, keyring) { file in
                 read += file.storedBytes
                 terminal.overwrite("\(Int(Double(read) / Double(all) * 100)) %  \(BackupChain.label(file.name, of: number))")
             }
@@ -54,6 +56,12 @@ struct BackupVerify: AsyncParsableCommand {
         if isClosed {
             terminal.complain("the files are encrypted, and there was no key: their digests were checked, not their rows")
         }
+    }
+
+    /// What rows of the last of some backups may name; nil if others may be needed to tell.
+    private static func digests(_ links: ArraySlice<BackupChain.Link>) -> Set<String>? {
+        guard links.first?.manifest.since == nil, links.last?.manifest.blobs != nil else { return nil }
+        return links.reduce(into: []) { $0.formUnion($1.manifest.digests) }
     }
 
     private func say(_ manifest: BackupManifest) {
@@ -87,7 +95,8 @@ struct BackupVerify: AsyncParsableCommand {
     }
 
     private func check(
-        _ package: BackupPackage, _ manifest: BackupManifest, _ keyring: AgeKeyring?, _ done: (BackupManifest.File) -> Void
+        _ package: BackupPackage, _ manifest: BackupManifest, _ digests: Set<String>?, _ keyring: AgeKeyring?,
+        _ done: (BackupManifest.File) -> Void
     ) -> [ArchiveError] {
         var problems: [ArchiveError] = []
         if let key, key != manifest.publicKey {
@@ -100,20 +109,53 @@ struct BackupVerify: AsyncParsableCommand {
         for entity in manifest.entities {
             let order = KeyOrder()
             for file in entity.files {
-                if let error = check(file, of: entity, order, keyring, in: package) { problems.append(error) }
+                if let error = check(file, of: entity, order, digests, keyring, in: package) { problems.append(error) }
                 done(file)
             }
+        }
+        let here = Set(package.names)
+        for blob in manifest.blobs ?? [] {
+            if let error = check(blob, keyring, in: package, here) { problems.append(error) }
+            done(blob.file)
         }
         return problems
     }
 
     private func check(
-        _ file: BackupManifest.File, of entity: BackupManifest.Entity, _ order: KeyOrder, _ keyring: AgeKeyring?,
-        in package: BackupPackage
+        _ blob: BackupManifest.Blob, _ keyring: AgeKeyring?, in package: BackupPackage, _ here: Set<String>
+    ) -> ArchiveError? {
+        let file = blob.file
+        guard here.contains(file.name) else { return ArchiveError(file: file.name, "it is missing") }
+        let unpacker = ArchiveUnpacker(file, keyring: keyring)
+        var (hash, length) = (SHA256(), Int64(0))
+        func take(_ piece: [UInt8]) {
+            hash.update(data: piece)
+            length += Int64(piece.count)
+        }
+        do {
+            let next = try package.pieces(of: file.name)
+            while let piece = try next() { try unpacker.push(piece) { take($0) } }
+            try unpacker.finish { take($0) }
+        } catch {
+            return (error as? ArchiveError) ?? ArchiveError(file: file.name, "\(error)")
+        }
+        guard file.encrypted == nil || keyring != nil else { return nil }
+        guard length == blob.bytes else {
+            return ArchiveError(file: file.name, "it has \(length) bytes, and the manifest says \(blob.bytes)")
+        }
+        guard HexText.of(hash.finalize()) == blob.sha256 else {
+            return ArchiveError(file: file.name, "its bytes are not those that it is named by")
+        }
+        return nil
+    }
+
+    private func check(
+        _ file: BackupManifest.File, of entity: BackupManifest.Entity, _ order: KeyOrder, _ digests: Set<String>?,
+        _ keyring: AgeKeyring?, in package: BackupPackage
     ) -> ArchiveError? {
         guard package.names.contains(file.name) else { return ArchiveError(file: file.name, "it is missing") }
         let unpacker = ArchiveUnpacker(file, keyring: keyring)
-        let reader = ArchiveReader(file, of: entity, order: order)
+        let reader = ArchiveReader(file, of: entity, order: order, digests: digests)
         func take(_ row: LosslessRow) throws {
             // A table of others may hold its values to no type.
             guard !entity.isExternal else { return }

@@ -16,6 +16,12 @@ public struct Backup: Sendable, Hashable, Codable, Identifiable {
             public var sha256: String
         }
 
+        /// Bytes that rows need, in a file `blobs/` with their digest, and `.age` if it is encrypted.
+        public struct Blob: Sendable, Hashable, Codable {
+            public var sha256: String
+            public var bytes: Int64
+        }
+
         public struct Encryption: Sendable, Hashable, Codable {
             /// `age`
             public var scheme: String
@@ -37,6 +43,8 @@ public struct Backup: Sendable, Hashable, Codable, Identifiable {
         public var since: Since?
         public var waybillVersion: String
         public var entities: [Entity]
+        /// nil: it was made without bytes.
+        public var blobs: [Blob]?
         /// nil: everybody can read the files.
         public var encryption: Encryption?
         public var publicKey: String

@@ -6,6 +6,7 @@ public struct BackupCalls: Sendable {
 
     private struct Request: Encodable {
         var entities: [String]?
+        var blobs: Bool?
         var since: String?
         var cron: String?
         var recipients: [String]?
@@ -15,26 +16,31 @@ public struct BackupCalls: Sendable {
     /// Starts a backup.
     /// - Parameters:
     ///   - entities: what is backed up; nil for everything.
+    ///   - blobs: the bytes of files as well.
     ///   - since: makes an increment of this backup; `last`: of the newest one, and a full backup if none is young enough.
     ///   - recipients: public keys of age, `age1…`: the files are encrypted for them.
     ///   - passphrase: the files are encrypted by it instead.
     public func create(
-        entities: [String]? = nil, since: String? = nil, recipients: [String]? = nil, passphrase: String? = nil,
-        idempotencyKey: String? = nil
+        entities: [String]? = nil, blobs: Bool = true, since: String? = nil, recipients: [String]? = nil,
+        passphrase: String? = nil, idempotencyKey: String? = nil
     ) async throws -> WaybillJob {
-        let request = Request(entities: entities, since: since, recipients: recipients, passphrase: passphrase)
+        let request = Request(
+            entities: entities, blobs: blobs ? nil : false, since: since, recipients: recipients, passphrase: passphrase)
         return try await caller.json(post(request, idempotencyKey))
     }
 
     /// Has a backup made again and again.
     /// - Parameters:
     ///   - cron: in UTC, `0 3 * * *`.
+    ///   - blobs: the bytes of files as well.
     ///   - since: `last` has increments made of the newest backup; nil: each is a full one.
     ///   - recipients: public keys of age, `age1…`: the files are encrypted for them.
     public func schedule(
-        cron: String, entities: [String]? = nil, since: String? = nil, recipients: [String]? = nil
+        cron: String, entities: [String]? = nil, blobs: Bool = true, since: String? = nil, recipients: [String]? = nil
     ) async throws -> BackupSchedule {
-        try await caller.json(post(Request(entities: entities, since: since, cron: cron, recipients: recipients), nil))
+        let request = Request(
+            entities: entities, blobs: blobs ? nil : false, since: since, cron: cron, recipients: recipients)
+        return try await caller.json(post(request, nil))
     }
 
     private func post(_ request: Request, _ key: String?) throws -> WireRequest {
@@ -71,6 +77,17 @@ public struct BackupCalls: Sendable {
         _ id: String, to path: String, progress: @escaping @Sendable (Int64, Int64?) -> Void = { _, _ in }
     ) async throws -> DownloadedFile {
         let request = caller.request("GET", BackupCalls.path + [id, "download"])
+        return try await FileDownload(client: client, request: request, path: path, progress: progress).run()
+    }
+
+    /// Loads one of its files down: `items-article.csv`, `blobs/…`, `manifest.json`.
+    @discardableResult
+    public func download(
+        _ id: String, file name: String, to path: String,
+        progress: @escaping @Sendable (Int64, Int64?) -> Void = { _, _ in }
+    ) async throws -> DownloadedFile {
+        let parts = name.split(separator: "/").map(String.init)
+        let request = caller.request("GET", BackupCalls.path + [id, "archives"] + parts)
         return try await FileDownload(client: client, request: request, path: path, progress: progress).run()
     }
 }

@@ -16,6 +16,13 @@ public struct Drill: Sendable, Hashable, Codable, Identifiable {
             public var rowsFound: Int64
         }
 
+        /// The bytes that rows need, each once.
+        public struct Blobs: Sendable, Hashable, Codable {
+            public var expected: Int64
+            public var found: Int64
+            public var bytes: Int64
+        }
+
         public struct Drift: Sendable, Hashable, Codable {
             public var entity: String?
             public var file: String?
@@ -29,6 +36,7 @@ public struct Drill: Sendable, Hashable, Codable, Identifiable {
         public var cutAt: String?
         public var steps: [Step]
         public var entities: [Entity]
+        public var blobs: Blobs?
         public var drift: [Drift]
         public var publicKey: String
         public var signature: String

@@ -47,6 +47,21 @@ public struct RestoreCalls: Sendable {
                 body: .stream(WireBody(chunks), length: length)))
     }
 
+    /// Uploads bytes that its rows need.
+    /// - Parameters:
+    ///   - digest: their SHA-256 in hexadecimal digits, and `.age` if they are encrypted.
+    ///   - length: of all chunks together.
+    ///   - backup: which one they are of: 0 is the full one, then come its increments.
+    public func uploadBlob<Chunks: AsyncSequence & Sendable>(
+        _ chunks: Chunks, length: Int64?, as digest: String, backup: Int = 0, to id: String
+    ) async throws where Chunks.Element == [UInt8] {
+        try await caller.finish(
+            caller.request(
+                "PUT", RestoreCalls.path + [id, "documents", "blobs", digest],
+                query: [("backup", backup == 0 ? nil : String(backup))],
+                headers: [("Content-Type", "application/octet-stream")], body: .stream(WireBody(chunks), length: length)))
+    }
+
     /// Starts it.
     /// - Parameters:
     ///   - dryRun: reads and checks everything, and changes nothing.
