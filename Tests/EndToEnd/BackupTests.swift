@@ -40,9 +40,11 @@ import Testing
         return (path, try await Self.files(path))
     }
 
+    private static let longText = "0123456789abcdef"
+
     /// Stores files: two with the same bytes, and a longer one.
     private func storeFiles(_ ada: User) async throws {
-        let long = String(repeating: "0123456789abcdef", count: 200_000)
+        let long = String(repeating: Self.longText, count: 200_000)
         for (name, text) in [("one", "some text"), ("two", "some text"), ("empty", ""), ("long", long)] {
             let stored = try await ada.send("POST", "/api/files?name=\(name)", Array(text.utf8), type: "text/plain")
             try #require(stored.status == 201, "\(stored.text)")
@@ -69,8 +71,9 @@ import Testing
         try #require(key.status == 201)
         try #require(try await ada.post("/backup/schedule", #"{"cron": "0 3 1 1 *"}"#).status == 201)
         _ = try await ada.exported()
-        _ = try await poll("a notice") { () -> Bool? in
-            try await ada.get("/notifications").json()["total"]?.integer == 1 ? true : nil
+        // Of the export and of the four files.
+        _ = try await poll("a notice of each job") { () -> Bool? in
+            try await ada.get("/notifications").json()["total"]?.integer == 5 ? true : nil
         }
     }
 
@@ -99,7 +102,7 @@ import Testing
                 #expect(right.removeValue(forKey: "audit-segment-1.csv") == left["audit-events.csv"])
                 #expect(right.removeValue(forKey: "audit-segments.csv")?.contains("audit-segment-1") == true)
                 let log = try await eve.get("/audit-log/events?order=asc&limit=1").json()["events"]?[0]
-                #expect(log?["action"]?.string == "content.type.store" && (log?["seq"]?.integer ?? 1) < 1)
+                #expect(log?["details"]?["kind"]?.string == "file.upload" && (log?["seq"]?.integer ?? 1) < 1)
                 for name in ["manifest.json", "api-keys.csv", "audit-events.csv"] { (left[name], right[name]) = (nil, nil) }
                 // The restores were told to the one who asked for them.
                 let notices = (left.removeValue(forKey: "notices.csv"), right.removeValue(forKey: "notices.csv"))
@@ -346,18 +349,20 @@ import Testing
         }
     }
 
-    /// Changes a byte of the longest file of the newest backup, where it is stored.
+    /// Changes a byte of the longest archive of the newest backup, where it is stored.
     private func damage(_ server: ServerFixture, _ user: User) async throws {
         let backups = try await user.get("/backup/jobs").json().array ?? []
         let id = try #require(backups.last?["jobId"]?.string)
         let root = URL(fileURLWithPath: server.data).appendingPathComponent("blobs")
         var files: [(path: URL, size: Int)] = []
-        let all = FileManager.default.enumerator(at: root, includingPropertiesForKeys: [.fileSizeKey])
+        let all = FileManager.default.enumerator(at: root, includingPropertiesForKeys: [.fileSizeKey, .isDirectoryKey])
         while let url = all?.nextObject() as? URL {
-            guard url.path.contains(id), let size = try url.resourceValues(forKeys: [.fileSizeKey]).fileSize else { continue }
-            files.append((url, size))
+            let facts = try url.resourceValues(forKeys: [.fileSizeKey, .isDirectoryKey])
+            guard url.path.contains(id), facts.isDirectory == false, let size = facts.fileSize else { continue }
+            let begin = try FileHandle(forReadingFrom: url).read(upToCount: Self.longText.count) ?? Data()
+            if begin != Data(Self.longText.utf8) { files.append((url, size)) }
         }
-        // One of the flights'.
+        // One of the flights': the bytes of files are left out.
         let longest = try #require(files.max { $0.size < $1.size })
         var bytes = try Data(contentsOf: longest.path)
         bytes[bytes.count / 2] ^= 0x55

@@ -50,8 +50,8 @@ struct CheckpointPlan: Sendable {
         round < Self.roundsMax && pages - moved > Self.restPagesMax
     }
 
-    /// Notes the end of a move. What a reader holds back is tried again when a read has ended, or once the log has grown by a part
-    /// of itself: each try looks at all of it.
+    /// Notes the end of a move. What a reader holds back is tried again when a read has ended, or once the log has grown by a
+    /// part of itself: each try looks at all of it.
     /// - Parameters:
     ///   - began: when the last try to move something began, by the clock of `readEnded`.
     ///   - now: by the same clock.
