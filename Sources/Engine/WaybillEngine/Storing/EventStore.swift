@@ -9,8 +9,8 @@ struct EventStore: Sendable {
         if SeededBug.skipsEvent, first.name == .started { return }
         var left = drafts.reduce(into: [TenantID: Int]()) { $0[$1.tenant, default: 0] += 1 }
         for (tenant, count) in left.sorted(by: { $0.key < $1.key }) { try reserve(session, tenant, count: count) }
-        // A server is asked once for all of them; one in the process needs no list that it would have to read.
-        guard drafts.count > 1, session.dialect.name == .postgres else {
+        // A server is asked once for all of them. One in the process has to read a list, which pays for many.
+        guard drafts.count > (session.dialect.name == .postgres ? 1 : Self.fewMax) else {
             for draft in drafts {
                 left[draft.tenant, default: 1] -= 1
                 try append(session, draft, later: left[draft.tenant, default: 0], now: now)
@@ -41,6 +41,8 @@ struct EventStore: Sendable {
             SELECT tenant, last_event - $1, $2, $3, $4, $5, $6 FROM engine_tenants WHERE tenant = $7
             """, later, draft.job.text, draft.name.text, now.microseconds, draft.progress, draft.detail, draft.tenant.text)
     }
+
+    private static let fewMax = 8
 
     /// `later`: how many of the same tenant come after it.
     private static let columns: [SQLRowList.Column] = [
