@@ -72,7 +72,8 @@ struct ExportListTests {
         let waiting = try await ada.job(pending)
         #expect(waiting["waitingFor"]?.string?.isEmpty == false)
         #expect(waiting["downloadUrl"] == nil && waiting["progress"]?.number == 0)
-        for id in [running, pending, paused] { _ = try await ada.post("/content/export/\(id)/cancel") }
+        // The one that holds the worker last: else what waits for it could be done before it is cancelled.
+        for id in [pending, paused, running] { _ = try await ada.post("/content/export/\(id)/cancel") }
         for id in [running, pending, paused] { #expect(try await ada.wait(id)["state"]?.string == "cancelled") }
     }
 
