@@ -8,7 +8,7 @@ import Synchronization
 /// SQLite before 3.51.3 can lose commits if a checkpoint begins on a log that has been moved to its end, in the very moment in
 /// which a writer lets it begin anew. So only one connection moves while the writer works, and it begins only when there are
 /// pages left to move, which nobody else moves: the log can't begin anew before it has ended. The rest is moved in the writer's
-/// own turn, and only a commit after that starts the next move.
+/// own turn. Only a commit after that starts the next move, or the end of a read that had held some of the pages back.
 final class LogCheckpointer: Sendable {
     private let path: String
     private let writer: DatabasePool
