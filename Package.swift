@@ -160,7 +160,7 @@ let package = Package(
                 "WaybillSQLite", "WaybillPostgres", "WaybillDiskBlobs", "WaybillS3Blobs", "OutboundHTTP",
                 "WaybillDatabases", "WaybillBlobs", "CMalloc", hummingbird, configuration, logging, lifecycle, crypto,
             ]),
-        room("Commands", in: "Front", ["Assembly", "TenantData", "Formats", "AgeFiles", "WaybillClient", arguments, crypto]),
+        room("Commands", in: "Front", ["Assembly", "TenantData", "Formats", "AgeFiles", "WaybillClient", arguments]),
         .executableTarget(name: "waybill", dependencies: ["Commands"], path: "Sources/Front/waybill", swiftSettings: settings),
 
         // The example of a kind of one's own: built here so that it can't go stale
@@ -284,7 +284,7 @@ let package = Package(
             ]),
         tests(
             "CommandsTests",
-            ["Commands", "AgeFiles", "Assembly", "Datasets", "Formats", "TenantData", "WaybillClient", arguments, crypto]),
+            ["Commands", "AgeFiles", "Assembly", "Datasets", "Formats", "TenantData", "WaybillClient", arguments]),
         tests("TidyTests", []),
         tests("EndToEnd", ["WaybillClient", "waybill", "TestServers", "TestSockets", "PostgresFixture", crypto]),
     ],

@@ -206,6 +206,19 @@ import Testing
         }
     }
 
+    @Test("chunks that a server tells and that can't be are refused, and not counted one by one", arguments: [-1, 0, 1, 10_000])
+    func chunks(chunkSize: Int64) throws {
+        let text = #"{"taskId":"x","fileName":"n","fileSize":10000000000,"chunkSize":\#(chunkSize),"status":"InProgress"}"#
+        let task = try JSONDecoder().decode(FileUploadTask.self, from: Data(text.utf8))
+        if chunkSize == 10_000 {
+            let chunks = try Chunks(task, size: 10_000_000_000)
+            #expect(chunks.missing.count == 1_000_000 && chunks.storedBytes == 0)
+        } else {
+            let error = #expect(throws: WaybillClientError.self) { try Chunks(task, size: 10_000_000_000) }
+            #expect(error?.code == .unexpectedAnswer)
+        }
+    }
+
     @Test(
         "the media type is guessed from the ending",
         arguments: [

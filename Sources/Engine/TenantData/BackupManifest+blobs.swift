@@ -1,4 +1,5 @@
 import AgeFiles
+import Crypto
 import Datasets
 import Formats
 
@@ -67,5 +68,28 @@ public enum BackupBlobs {
             && text.utf8.allSatisfy {
                 (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
             }
+    }
+}
+
+/// Bytes on their way, to be held against the digest that their file is named by.
+public struct NamedBytes {
+    public private(set) var length: Int64 = 0
+    private var hash = SHA256()
+
+    public init() {}
+
+    public mutating func take(_ bytes: [UInt8]) {
+        length += Int64(bytes.count)
+        hash.update(data: bytes)
+    }
+
+    /// - Throws: `ArchiveError` if they are not those of the file.
+    public func check(_ file: BackupManifest.File) throws {
+        guard length == file.bytes else {
+            throw ArchiveError(file: file.name, "it has \(length) bytes, and the manifest says \(file.bytes)")
+        }
+        guard HexText.of(hash.finalize()) == file.sha256 else {
+            throw ArchiveError(file: file.name, "its bytes are not those that it is named by")
+        }
     }
 }

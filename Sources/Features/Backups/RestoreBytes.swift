@@ -1,4 +1,3 @@
-import Crypto
 import Formats
 import TenantData
 import WaybillBlobs
@@ -93,16 +92,13 @@ struct RestoreBytes: Sendable {
     private func read(_ file: BackupManifest.File, _ body: ([UInt8]) async throws -> Void) async throws {
         guard let document = files.documents[file.name] else { throw ArchiveError(file: file.name, "it is missing") }
         let pieces = DocumentPieces(file, document, in: files.blobs, keyring: files.keyring)
-        var (hash, length) = (SHA256(), Int64(0))
+        var bytes = NamedBytes()
         while let piece = try await pieces.piece() {
-            hash.update(data: piece)
-            length += Int64(piece.count)
-            guard length <= file.bytes else { break }
+            bytes.take(piece)
+            guard bytes.length <= file.bytes else { break }
             try await body(piece)
         }
-        guard length == file.bytes, HexText.of(hash.finalize()) == file.sha256 else {
-            throw ArchiveError(file: file.name, "its bytes are not those that it is named by")
-        }
+        try bytes.check(file)
     }
 
     private func bind(

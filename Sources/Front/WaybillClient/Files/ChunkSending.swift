@@ -61,6 +61,9 @@ struct ChunkSending: Sendable {
 
 /// Which chunks a file has, and which of them are missing at the server.
 struct Chunks: Sendable, Hashable {
+    /// More than a server gives a file; so many are listed here, one by one.
+    private static let countMax: Int64 = 1 << 20
+
     let size: Int64
     let chunkSize: Int64
     let missing: [Int64]
@@ -70,10 +73,14 @@ struct Chunks: Sendable, Hashable {
         guard task.chunkSize > 0, task.fileSize == size, size > 0 else {
             throw WaybillClientError(.unexpectedAnswer, "the server's upload is of another file")
         }
+        let count = (size - 1) / task.chunkSize + 1
+        guard count <= Self.countMax else {
+            throw WaybillClientError(.unexpectedAnswer, "the server's upload has \(count) chunks, which are too many")
+        }
         self.size = size
         chunkSize = task.chunkSize
         let stored = Set(task.uploadedChunks ?? [])
-        missing = (0..<((size - 1) / task.chunkSize + 1)).filter { !stored.contains($0) }
+        missing = (0..<count).filter { !stored.contains($0) }
     }
 
     func range(_ index: Int64) -> Range<Int64> { index * chunkSize..<min(size, (index + 1) * chunkSize) }
