@@ -129,7 +129,8 @@ let package = Package(
         room(
             "Drive", in: "Features",
             [
-                "JobDoors", "Web", "AuditTrail", "TenantData", "Datasets", "WaybillEngine", "WaybillDatabases", "WaybillBlobs",
+                "AgeFiles", "JobDoors", "Web", "AuditTrail", "TenantData", "Datasets", "WaybillEngine", "WaybillDatabases",
+                "WaybillBlobs",
                 "Formats",
                 hummingbird, crypto, logging, lifecycle,
             ]),
@@ -242,7 +243,7 @@ let package = Package(
         tests(
             "DriveTests",
             [
-                "Drive", "AuditTrail", "JobDoors", "Jobs", "Web", "Formats", "WaybillEngine", "WaybillEngineTesting",
+                "Drive", "AgeFiles", "AuditTrail", "JobDoors", "Jobs", "Web", "Formats", "WaybillEngine", "WaybillEngineTesting",
                 "WaybillDatabases", "WaybillBlobs", "WaybillDiskBlobs", "PostgresFixture", "TestSockets", hummingbird,
                 hummingbirdTesting, nioCore, logging, crypto, lifecycle,
             ]),

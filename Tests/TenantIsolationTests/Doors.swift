@@ -64,12 +64,13 @@ struct Doors: Sendable {
             database: database, registry: Entities.registry, datasets: try await DatasetCatalog([], logger: logger),
             rights: own.rights, blobs: blobs, audit: audit, keys: BackupKeys(key), time: time, random: SystemRandom.bytes,
             scratch: scratch, configuration: backups)
+        let uploads = RunningDrive()
         let handlers =
             ContentFeature.handlers(
                 database: database, blobs: blobs, rights: own.rights, datasets: NoDatasets(), audit: audit,
                 temporaryFolder: folder)
             + AuditLogFeature.handlers(database: database, rights: own.rights, time: time) + backupHandlers
-            + DriveFeature.handlers()
+            + DriveFeature.handlers(uploads)
         func engine(_ database: any SQLDatabase) -> JobEngine {
             JobEngine(
                 database: database, blobs: blobs, handlers: JobHandlers(handlers), name: "test", time: time, logger: logger)
@@ -91,7 +92,8 @@ struct Doors: Sendable {
             ]),
             time: time, logger: logger)
         let drive = DriveFeature(
-            floor: floor, engine: asked, database: record, blobs: blobs, staging: MemoryStaging(blobs), configuration: .init())
+            floor: floor, engine: asked, database: record, blobs: blobs, staging: MemoryStaging(blobs), configuration: .init(),
+            running: uploads)
         mount = { [floor, record] catalog in
             drive.mount(catalog)
             JobRoutes(floor: floor, engine: asked, blobs: blobs).mount(catalog)

@@ -1097,7 +1097,7 @@ progress[data-state="pending"], progress[data-state="cancelled"] { --bar: var(--
 
 """###),
         DashboardAsset(
-            path: "/client/waybill-upload.js", contentType: "text/javascript; charset=utf-8", etag: "\"b626f066c90f8fdfd28d0bf445e8af7c\"",
+            path: "/client/waybill-upload.js", contentType: "text/javascript; charset=utf-8", etag: "\"c3508af3d2112ee757870c0bda7205a9\"",
             body: ###"""
 // Waybill's uploads for browsers: in chunks, several side by side, and going on after a break, a pause or a reload of the page.
 //
@@ -1229,11 +1229,20 @@ export class Upload extends EventTarget {
       await this.#sendMissing();
       this.#become("completing");
       try {
-        return this.#end(await this.#retrying(() => this.#call("POST", `/api/files/upload/complete/${this.#taskId}`)));
+        return this.#end(await this.#complete());
       } catch (error) {
         if (error.code !== "CHUNKS_MISSING" || round >= 3) throw error;
         this.#become("sending");
       }
+    }
+  }
+
+  /** Has the server make a file of it, and asks again while a job of the server does that. */
+  async #complete() {
+    for (;;) {
+      const answer = await this.#retrying(() => this.#call("POST", `/api/files/upload/complete/${this.#taskId}`));
+      if (answer.status !== "InProgress") return answer;
+      await new Promise((fulfil) => setTimeout(fulfil, 1000));
     }
   }
 

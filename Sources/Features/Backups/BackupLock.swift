@@ -11,11 +11,11 @@ import Web
 enum BackupLock {
     static let recipientsMax = 20
     /// A short one can be guessed, by whoever has the files.
-    static let passphraseLength = 12...1024
+    static let passphrases = PassphraseRule(12...1024)
 
     static let recipientsSchema = Schema.array(of: .string(1...100), 1...recipientsMax)
         .described("public keys of age, `age1…`: only who has one of their secret keys can read the files").optional
-    static let passphraseSchema = Schema.string(passphraseLength)
+    static let passphraseSchema = Schema.string(passphrases.length)
         .described("opens the files; kept sealed, and only until the job has ended").optional
     static let identitiesSchema = Schema.array(of: .string(1...100), 1...recipientsMax)
         .described("secret keys of age, `AGE-SECRET-KEY-1…`; kept sealed, and only until the job has ended").optional
@@ -38,12 +38,7 @@ enum BackupLock {
 
     /// - Throws: a 400 problem, which does not repeat it.
     static func check(passphrase: String) throws {
-        guard passphraseLength.contains(passphrase.unicodeScalars.count),
-            !passphrase.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F })
-        else {
-            let (least, most) = (passphraseLength.lowerBound, passphraseLength.upperBound)
-            throw Problem.invalid("passphrase", "must have \(least) to \(most) characters, and no control characters")
-        }
+        if let reason = passphrases.wrong(passphrase) { throw Problem.invalid("passphrase", reason) }
     }
 
     /// - Throws: a 400 problem that says which is none, and does not repeat it.

@@ -82,17 +82,6 @@ extension DriveFeature {
         }
     }
 
-    /// Makes files of joined ones whose parts are all there.
-    func completeJoined(now: Timestamp) async throws {
-        for upload in try await database.read({ try UploadStore().joinable(limit: Self.slice, in: $0) }) {
-            do {
-                _ = try await UploadService(self).complete(upload, writing: UploadService.audited(floor.audit, now: now))
-            } catch is UploadRefusal {
-                // It has ended, or failed by this.
-            }
-        }
-    }
-
     /// Ends uploads whose job has ended or gone and did not tell, as when the hook of its end failed.
     func mendEnds(now: Timestamp) async throws {
         let since = now.advanced(by: .zero - configuration.idle - Self.orphanAge)

@@ -21,8 +21,8 @@ public struct DriveFeature: Sendable {
         public var retention: Duration
         /// How long a signed link is good for.
         public var linkLifetime: Duration
-        /// A file that is joined from parts and longer than this gets its hash behind the request that has asked for it.
-        public var joinedAtOnceMax: Int64
+        /// What more bytes have to be read, encrypted or sent for at the end of an upload a job does.
+        public var finishedAtOnceMax: Int64
         /// Whether who uploads by the IETF's protocol is answered while his bytes are still coming (104).
         public var sendsInterim: Bool
         /// What absolute links begin with; empty if the server doesn't know its address.
@@ -31,7 +31,7 @@ public struct DriveFeature: Sendable {
         public init(
             fileBytesMax: Int64 = 1 << 40, chunkBytes: Int64 = 5 << 20, chunkBytesMin: Int64 = 1 << 10,
             chunkBytesMax: Int64 = 16 << 20, idle: Duration = .seconds(86_400), retention: Duration = .seconds(30 * 86_400),
-            linkLifetime: Duration = .seconds(3600), joinedAtOnceMax: Int64 = 64 << 20, sendsInterim: Bool = true,
+            linkLifetime: Duration = .seconds(3600), finishedAtOnceMax: Int64 = 64 << 20, sendsInterim: Bool = true,
             publicURL: String = ""
         ) {
             self.fileBytesMax = fileBytesMax
@@ -41,7 +41,7 @@ public struct DriveFeature: Sendable {
             self.idle = idle
             self.retention = retention
             self.linkLifetime = linkLifetime
-            self.joinedAtOnceMax = joinedAtOnceMax
+            self.finishedAtOnceMax = finishedAtOnceMax
             self.sendsInterim = sendsInterim
             self.publicURL = publicURL
         }
@@ -54,14 +54,15 @@ public struct DriveFeature: Sendable {
     let staging: any BlobStaging
     let configuration: Configuration
     let sessions = UploadSessions()
-    let joins = JoinBell()
+    let passwords = PasswordWork()
+    let passwordSeal: SecretSeal
     let ids: JobIDSource
     /// Reads the event log for those who listen; a service that must run where the routes are.
     public let feed: EventFeed
 
     public init(
         floor: WebFloor, engine: JobEngine, database: any SQLDatabase, blobs: any BlobStore, staging: any BlobStaging,
-        configuration: Configuration
+        configuration: Configuration, running: RunningDrive = RunningDrive()
     ) {
         self.floor = floor
         self.engine = engine
@@ -69,15 +70,21 @@ public struct DriveFeature: Sendable {
         self.blobs = blobs
         self.staging = staging
         self.configuration = configuration
+        passwordSeal = floor.seal(for: .init("file passwords"))
         ids = JobIDSource(FloorRandom(bytes: floor.random))
         feed = EventFeed(
             UploadPackets(engine: engine, database: database), engine: engine, time: floor.time, logger: floor.logger)
+        running.feature = self
     }
 
     public static let uploadKind = UploadJob.kind
 
+    /// Ends uploads, whose end is told.
+    public static let finishKind = FinishJob.kind
+
     /// The kinds of job of this door.
-    public static func handlers() -> [any JobHandler] { [UploadJob()] }
+    /// - Parameter running: is told the feature once it is there.
+    public static func handlers(_ running: RunningDrive) -> [any JobHandler] { [UploadJob(), FinishJob(running: running)] }
 
     public func mount(_ catalog: RouteCatalog) {
         UploadRoutes(self).mount(catalog)

@@ -42,6 +42,15 @@ public enum DriveMigrations {
             ] + dialect.tenantRows(of: "drive_parts")
         },
         spaces,
+        SQLMigration(room: "drive", number: 4, title: "encrypted files, and ends that take long") { dialect in
+            [
+                // password: closed. finishing: the job. blob_key: where the encrypted bytes go.
+                "ALTER TABLE drive_uploads ADD COLUMN encrypted INTEGER NOT NULL DEFAULT 0",
+                "ALTER TABLE drive_uploads ADD COLUMN password \(dialect.blob)",
+                "ALTER TABLE drive_uploads ADD COLUMN finishing \(dialect.text)",
+                "ALTER TABLE drive_uploads ADD COLUMN blob_key \(dialect.text)",
+            ]
+        },
     ]
 
     private static func uploads(_ dialect: SQLDialect) -> [String] {

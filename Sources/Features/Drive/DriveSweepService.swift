@@ -19,10 +19,7 @@ public struct DriveSweepService: Service {
 
     public func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
-            await withDiscardingTaskGroup { group in
-                group.addTask { await self.sweepEachPause() }
-                group.addTask { await self.joinWhenAsked() }
-            }
+            await sweepEachPause()
         }
     }
 
@@ -45,26 +42,13 @@ public struct DriveSweepService: Service {
             }
         }
     }
-
-    /// What fails here the next sweep tries again.
-    private func joinWhenAsked() async {
-        for await _ in feature.joins.rings {
-            do {
-                try await feature.completeJoined(now: feature.floor.time.now())
-            } catch is CancellationError {
-                return
-            } catch {
-                logger.error("files could not be joined yet", metadata: ["error": "\(error)"])
-            }
-        }
-    }
 }
 
 extension DriveFeature {
     /// One round of tidying.
     func sweep(now: Timestamp, withStrays: Bool) async throws {
         try await completeWhole(now: now)
-        try await completeJoined(now: now)
+        try await UploadService(self).joinWhatIsWhole()
         try await removeExpired(now: now)
         try await tidySpaces(now: now)
         try await collectGarbage(of: nil)

@@ -16,6 +16,13 @@ struct AgeStream: Sendable {
             inputKeyMaterial: SymmetricKey(data: fileKey), salt: nonce, info: Array("payload".utf8), outputByteCount: 32)
     }
 
+    /// The same, to go on at a chunk.
+    func seeking(to number: UInt64) -> AgeStream {
+        var stream = self
+        stream.number = number
+        return stream
+    }
+
     /// Whether no chunk has gone through yet.
     var isAtStart: Bool { number == 0 }
 

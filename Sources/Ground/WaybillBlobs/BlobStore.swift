@@ -1,12 +1,15 @@
-/// A place for immutable blobs. A blob is there whole or not at all.
-public protocol BlobStore: Sendable {
-    /// Starts a blob. Nothing is visible under `key` until the writer's `finish` has returned.
-    /// - Parameter mode: what `finish` does if there is a blob of that key by then.
-    func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter
-
+/// Where the bytes of blobs can be had.
+public protocol BlobReading: Sendable {
     /// The bytes `range` of a blob, as chunks of at most 1 MiB. The range is cut to the blob's length.
     /// - Throws: `BlobError` with code `.notFound`.
     func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks
+}
+
+/// A place for immutable blobs. A blob is there whole or not at all.
+public protocol BlobStore: BlobReading {
+    /// Starts a blob. Nothing is visible under `key` until the writer's `finish` has returned.
+    /// - Parameter mode: what `finish` does if there is a blob of that key by then.
+    func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter
 
     /// The length of a blob, or nil if there is none.
     func length(_ key: BlobKey) async throws -> Int64?
@@ -90,7 +93,7 @@ public struct BlobChunks: AsyncSequence, Sendable {
         self.next = next
     }
 
-    public struct AsyncIterator: AsyncIteratorProtocol {
+    public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
         let pull: @Sendable () async throws -> [UInt8]?
         public mutating func next() async throws -> [UInt8]? { try await pull() }
     }

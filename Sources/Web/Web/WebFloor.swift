@@ -20,6 +20,7 @@ public struct WebFloor: Sendable {
     public let streams: StreamLimits
     public let metrics: MetricsRegistry
     let httpMetrics: HTTPMetrics
+    private let key: SigningKey
     /// Random bytes, as many as asked for.
     public let random: @Sendable (Int) -> [UInt8]
 
@@ -33,6 +34,7 @@ public struct WebFloor: Sendable {
         streams: StreamLimits.Configuration = .init(), logger: Logger
     ) {
         self.audit = audit
+        self.key = key
         self.time = time
         self.logger = logger
         self.random = random
@@ -49,4 +51,7 @@ public struct WebFloor: Sendable {
         metrics = MetricsRegistry()
         httpMetrics = HTTPMetrics(metrics)
     }
+
+    /// Closes what a door must not keep in clear.
+    public func seal(for purpose: SigningKey.Purpose) -> SecretSeal { SecretSeal(key, for: purpose) }
 }

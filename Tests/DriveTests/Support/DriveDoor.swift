@@ -29,6 +29,7 @@ struct DriveDoor: Sendable {
     let configuration: DriveFeature.Configuration
     let feature: DriveFeature
     let tenant: TenantID
+    let running: RunningDrive
 
     var database: any SQLDatabase { tester.database }
     var time: ManualTime { tester.time }
@@ -38,6 +39,7 @@ struct DriveDoor: Sendable {
             fileBytesMax: 10_000_000, chunkBytes: 1000, chunkBytesMin: 1, chunkBytesMax: 2000)
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        running = RunningDrive()
         let time = ManualTime()
         let database = try await TestDatabase.open()
         try await SQLMigrator(EngineMigrations.all + AuditMigrations.all + WebMigrations.all + DriveMigrations.all).migrate(
@@ -45,7 +47,7 @@ struct DriveDoor: Sendable {
         blobs = MemoryBlobs()
         staging = MemoryStaging(blobs)
         tester = try await JobTester(
-            handlers: JobHandlers(DriveFeature.handlers()), database: database, blobs: blobs, time: time)
+            handlers: JobHandlers(DriveFeature.handlers(running)), database: database, blobs: blobs, time: time)
         let key = try #require(SigningKey(text: "a key for tests, thirty-two bytes or more"))
         let counter = Mutex<UInt64>(0)
         floor = WebFloor(
@@ -60,22 +62,28 @@ struct DriveDoor: Sendable {
         tenant = try #require(TenantID("acme"))
         self.configuration = configuration
         feature = DriveFeature(
-            floor: floor, engine: tester.engine, database: database, blobs: blobs, staging: staging, configuration: configuration)
+            floor: floor, engine: tester.engine, database: database, blobs: blobs, staging: staging, configuration: configuration,
+            running: running)
     }
 
     private init(restarting door: DriveDoor) async throws {
         (tester, floor, blobs, staging) = (door.tester, door.floor, door.blobs, door.staging)
-        (configuration, tenant) = (door.configuration, door.tenant)
+        (configuration, tenant, running) = (door.configuration, door.tenant, door.running)
         try await door.tester.restart()
         feature = DriveFeature(
             floor: door.floor, engine: door.tester.engine, database: door.tester.database, blobs: door.blobs,
-            staging: door.staging, configuration: door.configuration)
+            staging: door.staging, configuration: door.configuration, running: door.running)
     }
 
     /// The process dies with the power, and another one starts.
     func restarted() async throws -> DriveDoor {
         staging.cutPower()
         return try await DriveDoor(restarting: self)
+    }
+
+    /// Runs what is to be run, to its end.
+    func work() async throws {
+        while try await tester.runNext() {}
     }
 
     func headers(_ user: String = "ann", roles: Set<String> = ["uploader"], tenant: String = "acme") throws -> HTTPFields {

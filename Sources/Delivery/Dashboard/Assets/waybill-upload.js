@@ -128,11 +128,20 @@ export class Upload extends EventTarget {
       await this.#sendMissing();
       this.#become("completing");
       try {
-        return this.#end(await this.#retrying(() => this.#call("POST", `/api/files/upload/complete/${this.#taskId}`)));
+        return this.#end(await this.#complete());
       } catch (error) {
         if (error.code !== "CHUNKS_MISSING" || round >= 3) throw error;
         this.#become("sending");
       }
+    }
+  }
+
+  /** Has the server make a file of it, and asks again while a job of the server does that. */
+  async #complete() {
+    for (;;) {
+      const answer = await this.#retrying(() => this.#call("POST", `/api/files/upload/complete/${this.#taskId}`));
+      if (answer.status !== "InProgress") return answer;
+      await new Promise((fulfil) => setTimeout(fulfil, 1000));
     }
   }
 

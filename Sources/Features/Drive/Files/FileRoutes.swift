@@ -135,15 +135,41 @@ struct FileRoutes: Sendable {
         let content = RouteDoc(
             "downloadFile", "Downloads a file", tag: "files", access: .scopeOrLink(.filesWrite)
         )
-        .path("id", .uuid).download(media: ["application/octet-stream"]).problems(410)
+        .described(
+            "Of an encrypted file what is in it, for who sends the password; with `encrypted=true` the stored bytes."
+        )
+        .path("id", .uuid).query("encrypted", .boolean, "`true`: the age file, which needs no password here")
+        .header(FilePassword.field.rawName, .string, FilePassword.hint)
+        .download(media: ["application/octet-stream"]).problems(403, 410)
         catalog.route(.get, "\(Self.path)/{id}/content", content) { request, context in
+            let asStored = try context.query.bool("encrypted") ?? false
             let (file, blobs) = try await bytes(context)
             guard let layout = ByteLayout(blobs.map { .blob($0.blob, length: $0.length) }), layout.length == file.size else {
                 throw Problem(.artifactDamaged, "the file's length is wrong")
             }
+            if file.isEncrypted { return try await encrypted(file, layout, asStored: asStored, request, context) }
             return try await Download(layout, mediaType: file.contentType, filename: file.name, sha256: file.sha256)
                 .response(request, context, from: feature.blobs)
         }
+    }
+
+    private func encrypted(
+        _ file: DriveFile, _ layout: ByteLayout, asStored: Bool, _ request: Request, _ context: WebContext
+    ) async throws -> Response {
+        guard !asStored else {
+            return try await Download(
+                layout, mediaType: "application/octet-stream", filename: file.name + ".age", sha256: file.sha256
+            ).response(request, context, from: feature.blobs)
+        }
+        let content = try await EncryptedContent(
+            layout, from: feature.blobs, password: try FilePassword.read(request.headers), feature.passwords)
+        guard let opened = ByteLayout([.blob(try DriveKeys.content(of: file), length: content.length)]) else {
+            throw Problem(.artifactDamaged, "the file's length is wrong")
+        }
+        // The digest of what is in it is not kept: it would let anybody try what that is.
+        return try await Download(
+            opened, mediaType: file.contentType, filename: file.name, sha256: nil, tag: file.openedTag
+        ).response(request, context, from: content)
     }
 
     /// Whoever has a link need not be the one whose file it is.

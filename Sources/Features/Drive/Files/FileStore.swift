@@ -116,7 +116,7 @@ struct FileStore: Sendable {
             id.text, make: Self.file) ?? nil
     }
 
-    /// The oldest file of somebody that has these bytes.
+    /// The oldest file of somebody that has these bytes, and not encrypted.
     func find(
         sha256: [UInt8], size: Int64, of account: String, _ tenant: TenantID, now: Timestamp, in session: any SQLSession
     ) throws -> DriveFile? {
@@ -124,7 +124,7 @@ struct FileStore: Sendable {
             """
             SELECT \(Self.columns) FROM drive_files
             WHERE tenant = $1 AND space = \(SpaceStore.live) AND sha256 = $2 AND size = $3 AND account = $4
-                AND (expires_at IS NULL OR expires_at > $5)
+                AND encrypted = 0 AND (expires_at IS NULL OR expires_at > $5)
             ORDER BY id LIMIT 1
             """, tenant.text, sha256, size, account, now.microseconds, make: Self.file) ?? nil
     }

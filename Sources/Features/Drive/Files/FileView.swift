@@ -19,7 +19,7 @@ struct FileView: Encodable, Sendable {
     init(_ file: DriveFile) {
         id = file.id.text
         name = file.name
-        size = file.size
+        size = file.length
         contentType = file.contentType
         hash = HexText.of(file.sha256)
         poolId = file.pool
@@ -32,7 +32,8 @@ struct FileView: Encodable, Sendable {
 
     static let schema = Schema.object([
         "id": .uuid, "name": .string, "size": .integer(min: 0), "contentType": .string,
-        "hash": Schema.string.described("SHA-256 in hexadecimal digits"), "poolId": .uuid, "bundleId": .uuid.optional,
+        "hash": Schema.string.described("SHA-256 in hexadecimal digits; of an encrypted file that of the stored bytes"),
+        "poolId": .uuid, "bundleId": .uuid.optional,
         "encrypted": .boolean, "createdAt": .dateTime, "updatedAt": .dateTime,
         "expiredAt": Schema.dateTime.described("when it goes by itself").optional,
     ])

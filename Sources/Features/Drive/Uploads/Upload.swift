@@ -58,6 +58,10 @@ struct Upload: Sendable, Hashable {
     var role = Role.file
     /// As tus has it, of what it is a part or is joined.
     var concat: String?
+    /// Whether its file is to be encrypted, or was.
+    var isEncrypted = false
+    /// The password for that, closed; nil once it is not needed any more.
+    var sealedPassword: [UInt8]?
 
     var status = Status.inProgress
     /// Grows with each request that takes the upload over.
@@ -67,6 +71,10 @@ struct Upload: Sendable, Hashable {
     /// What the quota is charged with.
     var charged: Int64 = 0
     var failure: String?
+    /// The job that makes of its bytes what they are to be, while there is one.
+    var finishing: JobID?
+    /// Where its bytes are being encrypted to.
+    var blob: String?
     var createdAt: Timestamp
     var updatedAt: Timestamp
     /// When bytes came last.

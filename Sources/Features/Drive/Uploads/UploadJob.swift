@@ -34,6 +34,7 @@ struct UploadJob: ExternalJobHandler {
             return try PartStore().release(upload.id.text, upload.tenant, now: now, in: session)
         }
         let garbage = GarbageStore()
+        if let blob = upload.blob { try garbage.note(blob, isStaged: false, of: upload.tenant, now: now, in: session) }
         try garbage.note(upload.id.text, isStaged: true, of: upload.tenant, now: now, in: session)
         // Files that are joined from it keep its bytes.
         guard try !PartStore().isUsed(upload.id.text, upload.tenant, in: session) else { return }
@@ -52,6 +53,15 @@ enum DriveKeys {
 
     static func blob(of upload: Upload) throws -> BlobKey { try key(blobText(of: upload)) }
     static func staged(_ upload: Upload) throws -> BlobKey { try key(upload.id.text) }
+
+    /// Of the bytes of an encrypted file: each try has others.
+    /// - Parameter mark: random bytes.
+    static func encrypted(_ upload: Upload, _ mark: [UInt8]) throws -> BlobKey {
+        try key("\(blobText(of: upload)).\(HexText.of(mark))")
+    }
+
+    /// For what is in an encrypted file, wherever it is stored.
+    static func content(of file: DriveFile) throws -> BlobKey { try key(blobText(of: file.id.text, file.tenant)) }
 
     /// Of bytes that a restore brings.
     static func restored(_ digest: [UInt8], _ space: Int64, _ tenant: TenantID) throws -> BlobKey {

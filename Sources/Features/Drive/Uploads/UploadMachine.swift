@@ -49,6 +49,7 @@ enum UploadMachine {
         at offset: Int64, length: Int64?, to upload: Upload, _ limits: Limits, now: Timestamp
     ) throws(UploadRefusal) -> Upload {
         try requireTaking(upload)
+        guard upload.finishing == nil else { throw .isFinishing }
         guard offset == upload.stored.prefix else { throw .wrongOffset(expected: upload.stored.prefix) }
         if let length {
             let (end, overflow) = offset.addingReportingOverflow(length)
@@ -127,6 +128,25 @@ enum UploadMachine {
         throw .otherHash(announced: announced, found: found)
     }
 
+    /// A job begins to make of it what it is to be, or goes on with that.
+    static func finishing(_ upload: Upload, by job: JobID, now: Timestamp) throws(UploadRefusal) -> Upload {
+        try requireOpen(upload)
+        guard upload.finishing == nil || upload.finishing == job else { throw .isFinishing }
+        var next = upload
+        next.finishing = job
+        (next.updatedAt, next.activeAt) = (now, now)
+        return next
+    }
+
+    /// That job has ended without it: somebody may begin another one.
+    static func unfinished(_ upload: Upload, by job: JobID, now: Timestamp) -> Upload {
+        guard upload.status == .inProgress, upload.finishing == job else { return upload }
+        var next = upload
+        next.finishing = nil
+        (next.updatedAt, next.activeAt) = (now, now)
+        return next
+    }
+
     // MARK: Parts
 
     /// A part has all its bytes: from now on it is what it is.
@@ -136,6 +156,7 @@ enum UploadMachine {
         try requireBytes(part)
         var next = part
         next.role = .sealedPart
+        next.finishing = nil
         (next.updatedAt, next.activeAt) = (now, now)
         return next
     }
@@ -168,6 +189,10 @@ enum UploadMachine {
         var next = upload
         next.status = status
         next.failure = status == .completed ? nil : job.failure?.message
+        next.finishing = nil
+        next.sealedPassword = nil
+        // It would let anybody who reads it try what is in an encrypted file.
+        if next.isEncrypted { next.hash = nil }
         next.updatedAt = now
         return next
     }

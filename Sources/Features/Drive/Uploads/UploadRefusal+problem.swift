@@ -33,6 +33,11 @@ extension Problem {
         case .isJoined:
             Problem(.init(403, "UPLOAD_IS_JOINED", "The upload is joined from parts"), "it takes no bytes of its own")
         case .notAPart: .invalid("Upload-Concat", "names an upload that is no part")
+        case .isFinishing:
+            Problem(
+                .init(409, "UPLOAD_FINISHING", "The upload is whole"), "a file is being made of it; complete it to hear of it")
+        case .passwordGone:
+            gone("the password for the file can't be opened: the installation's key was changed; the upload has failed")
         case .takenOver:
             Problem(.init(409, "UPLOAD_TAKEN_OVER", "A newer request has taken the upload over"), "ask how far it is")
         case .otherLength(let known): .invalid("size", "is \(known), as was said before")

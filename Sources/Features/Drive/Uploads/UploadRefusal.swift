@@ -25,6 +25,8 @@ enum UploadRefusal: Error, Sendable, Hashable {
     case isJoined
     /// Something is to be a part that is none.
     case notAPart
+    /// All its bytes are there, and a job makes a file of them.
+    case isFinishing
     /// A newer request has taken the upload over.
     case takenOver
     /// The length that is said now is not the one that was said before.
@@ -33,6 +35,8 @@ enum UploadRefusal: Error, Sendable, Hashable {
     case otherHash(announced: [UInt8], found: [UInt8])
     /// Its bytes are at another node.
     case elsewhere
+    /// The password for its file can't be opened any more.
+    case passwordGone
     /// What was durable is not there any more.
     case lost
 }

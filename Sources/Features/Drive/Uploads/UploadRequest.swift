@@ -20,4 +20,6 @@ struct UploadRequest: Sendable, Hashable {
     /// Of a joined file: its parts in their order.
     var parts: [JobID] = []
     var concat: String?
+    /// The file is encrypted with it.
+    var password: String?
 }

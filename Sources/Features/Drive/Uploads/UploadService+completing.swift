@@ -1,39 +1,77 @@
 import AuditTrail
-import Crypto
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
 import Web
 
+/// What has come of asking for the end of an upload.
+enum Completion: Sendable {
+    case file(DriveFile)
+    /// A job makes a file of it: see `Upload.finishing`.
+    case underWay(Upload)
+}
+
 extension UploadService {
     /// Writes what belongs to the end of an upload, in its transaction.
     typealias Finishing = @Sendable (any SQLSession, DriveFile) throws -> Void
+    /// Writes what belongs to the beginning of a job that ends an upload, in its transaction.
+    typealias Accepting = @Sendable (any SQLSession, Upload, JobRecord) throws -> Void
 
-    /// Makes a file of an upload whose bytes are all there. Asked again, or by several at once, it gives the same file.
-    /// - Parameter writing: in the transaction that makes the file; not called where that was done before.
+    /// Makes a file of an upload whose bytes are all there: at once, or by a job if that takes long. Asked again, or by several
+    /// at once, it gives the same file or the same job.
+    /// - Parameters:
+    ///   - accepting: in the transaction that begins the job; not called where that was done before.
+    ///   - writing: in the transaction that makes the file; not called by a job, or where that was done before.
     /// - Throws: `UploadRefusal`: `.incomplete`, and then it may be tried again; `.otherHash`, and then it has failed.
-    func complete(_ upload: Upload, writing: @escaping Finishing) async throws -> DriveFile {
-        try await feature.sessions.using(upload.id) { session in
-            try await session.completing { try await complete(upload, session, writing) }
+    func complete(
+        _ upload: Upload, accepting: @escaping Accepting = { _, _, _ in }, writing: @escaping Finishing
+    ) async throws -> Completion {
+        let current = try await find(upload.id.text, for: upload.owner)
+        if current.status == .inProgress, current.finishing != nil { return .underWay(current) }
+        return try await feature.sessions.using(upload.id) { session in
+            try await session.completing { try await complete(upload, session, accepting, writing) }
         }
     }
 
     private func complete(
-        _ upload: Upload, _ session: UploadSession, _ writing: @escaping Finishing
-    ) async throws -> DriveFile {
+        _ upload: Upload, _ session: UploadSession, _ accepting: @escaping Accepting, _ writing: @escaping Finishing
+    ) async throws -> Completion {
         let current = try await find(upload.id.text, for: upload.owner)
-        if current.status == .completed { return try await file(of: current) }
+        if current.status == .completed { return .file(try await file(of: current)) }
+        if current.status == .inProgress, current.finishing != nil { return .underWay(current) }
         try UploadMachine.requireWhole(current)
-        guard current.role != .joined else {
-            let digest = try await digestOfParts(current)
-            try await requireHash(digest, of: current)
-            return try await finish(current, digest, writing)
+        guard current.role == .joined || current.place == feature.staging.place else { throw UploadRefusal.elsewhere }
+        guard isDoneAtOnce(current, session) else { return .underWay(try await finishLater(current, accepting)) }
+        let made = try await UploadFinisher(self).makeFile(current, session, known: nil) { _ in }
+        return .file(try await finish(current, made, writing))
+    }
+
+    /// Whether what is to be done with an upload is done within a request.
+    func isDoneAtOnce(_ upload: Upload, _ session: UploadSession) -> Bool {
+        let plan = FinishPlan(upload, hashed: session.furthest.end, copiesBytes: feature.staging.copiesBytes)
+        return plan.bytes <= feature.configuration.finishedAtOnceMax
+    }
+
+    /// Begins the job that makes of an upload what it is to be.
+    func finishLater(_ upload: Upload, _ accepting: @escaping Accepting = { _, _, _ in }) async throws -> Upload {
+        let input = FinishJob.Input(upload: upload.id.text, name: upload.name)
+        let request = JobRequest(
+            kind: FinishJob.kind, principal: upload.owner, input: try JobCoding.encode(input), uniqueKey: upload.id.text)
+        do {
+            _ = try await feature.engine.enqueue(request) { [store, now] session, job in
+                guard let current = try store.find(upload.id, of: upload.tenant, in: session) else {
+                    throw Problem.notFound("there is no such upload")
+                }
+                let next = try UploadMachine.finishing(current, by: job.id, now: now)
+                try store.update(next, in: session)
+                try accepting(session, next, job)
+            }
+        } catch let error as EngineError where error.code == .duplicate {
+            // Another request has just begun it.
+        } catch UploadRefusal.isFinishing {
+            // The same.
         }
-        guard current.place == feature.staging.place else { throw UploadRefusal.elsewhere }
-        let digest = try await digest(of: current, session)
-        try await requireHash(digest, of: current)
-        try await publish(current)
-        return try await finish(current, digest, writing)
+        return try await find(upload.id.text, for: upload.owner)
     }
 
     /// An upload whose bytes are not those that were announced has failed.
@@ -41,9 +79,7 @@ extension UploadService {
         do {
             try UploadMachine.requireHash(digest, of: upload)
         } catch {
-            try await fail(
-                upload,
-                JobFailure(code: "HASH_MISMATCH", message: "The bytes that came are not those that were announced."))
+            try await fail(upload, FinishJob.failure(error))
             throw error
         }
     }
@@ -58,93 +94,105 @@ extension UploadService {
         return found
     }
 
-    /// The SHA-256 of all bytes: what came in order was hashed on its way, the rest is read.
-    func digest(of upload: Upload, _ session: UploadSession) async throws -> [UInt8] {
-        var (hash, end) = session.furthest
-        let size = upload.size ?? upload.stored.prefix
-        if end < size {
-            let name = try DriveKeys.staged(upload)
-            guard try await feature.staging.length(name) != nil else { return try await digestOfPublished(upload) }
-            let file = try await feature.staging.open(name)
-            do {
-                for try await chunk in try await file.read(end..<size) {
-                    hash.update(data: chunk)
-                    end += Int64(chunk.count)
-                }
-            } catch {
-                await file.close()
-                throw error
-            }
-            await file.close()
-            guard end == size else { throw try await lost(upload) }
-            session.keep(hash, upTo: end)
-        }
-        return Array(hash.finalize())
-    }
-
-    /// A crash came between the two halves of the end: the bytes are a blob already.
-    private func digestOfPublished(_ upload: Upload) async throws -> [UInt8] {
-        let key = try DriveKeys.blob(of: upload)
-        let size = upload.size ?? 0
-        var hash = SHA256()
-        guard size > 0 else { return Array(hash.finalize()) }
-        guard try await feature.blobs.length(key) == size else { throw try await lost(upload) }
-        for try await chunk in try await feature.blobs.read(key, range: 0..<size) { hash.update(data: chunk) }
-        return Array(hash.finalize())
-    }
-
     func lost(_ upload: Upload) async throws -> UploadRefusal {
-        try await fail(
-            upload, JobFailure(code: "BYTES_LOST", message: "The bytes that had been stored are not there any more."))
+        try await fail(upload, FinishJob.failure(.lost))
         return .lost
     }
 
-    func publish(_ upload: Upload) async throws {
-        let name = try DriveKeys.staged(upload)
-        let key = try DriveKeys.blob(of: upload)
-        let size = upload.size ?? 0
-        // An empty file may never have been opened.
-        if size == 0, try await feature.staging.length(name) == nil, try await feature.blobs.length(key) == nil {
-            await (try feature.staging.open(name)).close()
-        }
-        do {
-            try await feature.staging.publish(name, length: size, as: key)
-        } catch let error as BlobError where error.code == .notFound || error.code == .damaged {
-            throw try await lost(upload)
-        }
-    }
+    // MARK: The file
 
-    private func finish(_ upload: Upload, _ digest: [UInt8], _ writing: @escaping Finishing) async throws -> DriveFile {
+    private func finish(
+        _ upload: Upload, _ made: UploadFinisher.Made, _ writing: @escaping Finishing
+    ) async throws -> DriveFile {
         let now = now
-        let key = try DriveKeys.blob(of: upload)
-        let output = try JobCoding.encode(UploadJob.Output(file: upload.id.text))
         do {
-            let (file, job) = try await feature.database.write(of: upload.tenant) { [store, quota, feature] session in
-                guard let current = try store.find(upload.id, of: upload.tenant, in: session) else {
-                    throw Problem.notFound("there is no such upload")
-                }
-                guard current.status == .inProgress else { throw UploadRefusal.ended(current.status) }
-                let file = DriveFile(current, sha256: digest, now: now)
-                if try !FileStore().insert(file, blob: key, in: session) {
-                    try ContentsStore().discard(key.text, of: file.tenant, now: now, in: session)
-                }
-                try quota.settle(file.charged, of: file.account, file.tenant, in: session)
-                let job = try feature.engine.finish(upload.id, output: output, in: session)
+            let (file, job) = try await feature.database.write(of: upload.tenant) { [feature] session in
+                let (file, job) = try Self.finish(upload, made, feature, now: now, in: session)
                 try writing(session, file)
                 return (file, job)
             }
             feature.engine.announceChange(of: job)
-            feature.sessions.forget(upload.id)
-            await feature.tidyUp(after: upload.tenant)
+            await settled(upload)
             return file
         } catch let refusal as UploadRefusal {
             if refusal == .ended(.completed) { return try await file(of: upload) }
-            // It was cancelled, or has expired, while its bytes became a blob, which nobody knew of then.
-            try await feature.database.write(of: upload.tenant) { session in
-                try GarbageStore().note(key.text, isStaged: false, of: upload.tenant, now: now, in: session)
-            }
-            await feature.tidyUp(after: upload.tenant)
+            try await drop(made, of: upload)
             throw refusal
+        }
+    }
+
+    /// Writes that an upload has become a file.
+    static func finish(
+        _ upload: Upload, _ made: UploadFinisher.Made, _ feature: DriveFeature, now: Timestamp, in session: any SQLSession
+    ) throws -> (DriveFile, JobRecord) {
+        guard let current = try UploadStore().find(upload.id, of: upload.tenant, in: session) else {
+            throw Problem.notFound("there is no such upload")
+        }
+        guard current.status == .inProgress else { throw UploadRefusal.ended(current.status) }
+        // Another attempt encrypts it anew.
+        if current.isEncrypted, current.blob != made.blob.text { throw UploadRefusal.isFinishing }
+        let file = DriveFile(current, made, now: now)
+        if try !FileStore().insert(file, blob: made.blob, in: session) {
+            try ContentsStore().discard(made.blob.text, of: file.tenant, now: now, in: session)
+        }
+        if file.isEncrypted {
+            try GarbageStore().note(upload.id.text, isStaged: true, of: file.tenant, now: now, in: session)
+        }
+        try QuotaStore().settle(file.charged, of: file.account, file.tenant, in: session)
+        let output = try JobCoding.encode(UploadJob.Output(file: upload.id.text))
+        return (file, try feature.engine.finish(upload.id, output: output, in: session))
+    }
+
+    /// What nobody may make a file of any more: the upload was cancelled, or has expired, or another attempt is at it.
+    func drop(_ made: UploadFinisher.Made, of upload: Upload) async throws {
+        let now = now
+        try await feature.database.write(of: upload.tenant) { session in
+            let current = try UploadStore().find(upload.id, of: upload.tenant, in: session)
+            // The bytes of a plain file are those of any other attempt.
+            let isTheirs = upload.isEncrypted && current?.blob != made.blob.text
+            guard isTheirs || current?.status != .inProgress && current?.status != .completed else { return }
+            try GarbageStore().note(made.blob.text, isStaged: false, of: upload.tenant, now: now, in: session)
+        }
+        await feature.tidyUp(after: upload.tenant)
+    }
+
+    /// After the end of an upload.
+    func settled(_ upload: Upload) async {
+        feature.sessions.forget(upload.id)
+        await feature.tidyUp(after: upload.tenant)
+    }
+
+    // MARK: The password
+
+    /// The password that the file of an upload is to be encrypted with.
+    /// - Throws: `UploadRefusal.passwordGone`, and then the upload has failed.
+    func password(of upload: Upload) async throws -> String {
+        guard let sealed = upload.sealedPassword,
+            let bytes = feature.passwordSeal.open(sealed, for: Self.label(of: upload.id, upload.tenant)),
+            let text = String(validating: bytes, as: UTF8.self)
+        else {
+            try await fail(upload, FinishJob.failure(.passwordGone))
+            throw UploadRefusal.passwordGone
+        }
+        return text
+    }
+
+    /// Where a closed password belongs, and can't be moved from.
+    static func label(of upload: JobID, _ tenant: TenantID) -> String { "upload\n\(tenant)\n\(upload)" }
+
+    /// Notes where bytes are about to be encrypted to, before there are any: whatever becomes of it, they are found.
+    func note(_ blob: BlobKey, of upload: Upload) async throws {
+        let now = now
+        try await feature.database.write(of: upload.tenant) { [store] session in
+            guard var current = try store.find(upload.id, of: upload.tenant, in: session) else {
+                throw Problem.notFound("there is no such upload")
+            }
+            guard current.status == .inProgress else { throw UploadRefusal.ended(current.status) }
+            if let earlier = current.blob {
+                try GarbageStore().note(earlier, isStaged: false, of: upload.tenant, now: now, in: session)
+            }
+            current.blob = blob.text
+            try store.update(current, in: session)
         }
     }
 }
@@ -155,11 +203,11 @@ extension Upload {
 }
 
 extension DriveFile {
-    fileprivate init(_ upload: Upload, sha256: [UInt8], now: Timestamp) {
+    fileprivate init(_ upload: Upload, _ made: UploadFinisher.Made, now: Timestamp) {
         self.init(
             id: upload.id, tenant: upload.tenant, account: upload.account, name: upload.name,
-            size: upload.size ?? upload.stored.prefix, contentType: upload.contentType, sha256: sha256, pool: upload.pool,
-            bundle: upload.bundle, isEncrypted: false, charged: upload.charged, createdAt: now, updatedAt: now,
+            size: made.length, contentType: upload.contentType, sha256: made.digest, pool: upload.pool,
+            bundle: upload.bundle, isEncrypted: upload.isEncrypted, charged: upload.charged, createdAt: now, updatedAt: now,
             expiresAt: upload.fileExpiresAt)
     }
 }

@@ -1,5 +1,4 @@
 import AuditTrail
-import Crypto
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
@@ -37,39 +36,45 @@ extension UploadService {
         try PartStore().insert(rows, of: upload.id, upload.tenant, in: session)
     }
 
-    /// Keeps a part whose bytes are all there as a blob, so that files can be joined from it. Asked again, it does nothing.
+    /// Keeps a part whose bytes are all there as a blob, so that files can be joined from it. Asked again, it does nothing. If it
+    /// takes long, a job does it.
     func seal(_ upload: Upload) async throws -> Upload {
-        let (sealed, ready) = try await feature.sessions.using(upload.id) { session in
+        guard upload.finishing == nil else { return upload }
+        let sealed = try await feature.sessions.using(upload.id) { session in
             try await session.completing { try await sealOnce(upload, session) }
         }
-        for file in ready {
-            do {
-                try await joinSoon(file)
-            } catch is UploadRefusal {
-                // The joined file has failed, not the part.
-            }
-        }
+        guard sealed.role == .sealedPart else { return sealed }
+        feature.sessions.forget(upload.id)
+        try await joinWhatIsWhole(of: upload.tenant)
         return sealed
     }
 
-    private func sealOnce(_ upload: Upload, _ session: UploadSession) async throws -> (Upload, ready: [Upload]) {
+    private func sealOnce(_ upload: Upload, _ session: UploadSession) async throws -> Upload {
         let current = try await find(upload.id.text, for: upload.owner)
-        guard current.role == .part else { return (current, []) }
+        guard current.role == .part, current.finishing == nil else { return current }
         let now = now
         _ = try UploadMachine.seal(current, now: now)
         guard current.place == feature.staging.place else { throw UploadRefusal.elsewhere }
-        if current.hash != nil { try await requireHash(try await digest(of: current, session), of: current) }
-        try await publish(current)
-        let result = try await feature.database.write(of: upload.tenant) { [store, limits, engine = feature.engine] session in
-            guard let found = try store.find(upload.id, of: upload.tenant, in: session) else {
+        guard isDoneAtOnce(current, session) else { return try await finishLater(current) }
+        try await UploadFinisher(self).makePart(current, session)
+        try await feature.database.write(of: upload.tenant, Self.sealing(current, feature, now: now))
+        return try await find(upload.id.text, for: upload.owner)
+    }
+
+    /// Writes that a part's bytes are a blob, and which files have all their parts by it.
+    static func sealing(
+        _ part: Upload, _ feature: DriveFeature, now: Timestamp
+    ) -> @Sendable (any SQLSession) throws -> Void {
+        let (store, limits, engine) = (UploadStore(), feature.limits, feature.engine)
+        return { session in
+            guard let found = try store.find(part.id, of: part.tenant, in: session) else {
                 throw Problem.notFound("there is no such upload")
             }
-            guard found.role == .part else { return (found, ready: [Upload]()) }
+            guard found.role == .part else { return }
             let sealed = try UploadMachine.seal(found, now: now)
             try store.update(sealed, in: session)
             let owners = try PartStore().waiting(for: sealed.id.text, sealed.tenant, in: session)
             try PartStore().settle(sealed.id.text, length: sealed.size ?? 0, sealed.tenant, in: session)
-            var ready: [Upload] = []
             for owner in owners.compactMap({ JobID($0) }) {
                 guard let file = try store.find(owner, of: sealed.tenant, in: session), file.status == .inProgress else {
                     continue
@@ -79,13 +84,26 @@ extension UploadService {
                 try store.update(next, in: session)
                 _ = try engine.advance(
                     next.id, progress: 0, counters: [:], deadlineAt: UploadMachine.deadline(of: next, limits), in: session)
-                if next.isWhole { ready.append(next) }
             }
-            return (sealed, ready: ready)
         }
-        feature.sessions.forget(upload.id)
-        return result
     }
+
+    /// Makes files of the joined ones of a tenant whose parts are all there.
+    func joinWhatIsWhole(of tenant: TenantID? = nil) async throws {
+        let limit = Self.joinedAtOnce
+        let files = try await feature.database.read(of: tenant) {
+            try UploadStore().joinable(of: tenant, limit: limit, in: $0)
+        }
+        for file in files {
+            do {
+                _ = try await complete(file, writing: Self.audited(feature.floor.audit, now: now))
+            } catch is UploadRefusal {
+                // The joined file has ended, or failed by this; the part has not.
+            }
+        }
+    }
+
+    private static let joinedAtOnce = 100
 
     /// Whether files wait for a part.
     func isAwaited(_ part: Upload) async throws -> Bool {
@@ -97,62 +115,13 @@ extension UploadService {
 
     // MARK: Joined files
 
-    /// Whether a file is made as soon as all is there: its hash is known by then, or is quick to have.
-    func endsAtOnce(_ upload: Upload) -> Bool {
-        upload.isWhole && (upload.role != .joined || upload.size ?? 0 <= feature.configuration.joinedAtOnceMax)
-    }
-
-    /// Makes a file of an upload that is whole: at once, or behind whoever asks.
-    /// - Parameter writing: in the transaction that makes the file, if it is made at once.
-    func joinSoon(_ upload: Upload, writing: Finishing? = nil) async throws {
-        guard endsAtOnce(upload) else { return feature.joins.ring() }
-        _ = try await complete(upload, writing: writing ?? Self.audited(feature.floor.audit, now: now))
-    }
-
     /// Records in the audit log that a file is there for which nobody asks just now.
     static func audited(_ audit: AuditStore, now: Timestamp) -> Finishing {
         { session, file in
             let event = AuditEvent(
                 at: now, user: file.account, action: .fileStore, target: file.id.text, outcome: AuditEvent.success,
-                details: [AuditDetail("name", file.name), AuditDetail("bytes", "\(file.size)")])
+                details: [AuditDetail("name", file.name), AuditDetail("bytes", "\(file.length)")])
             try audit.record(event, of: file.tenant, in: session)
         }
     }
-
-    /// The SHA-256 of all bytes of all parts in their order, read once.
-    func digestOfParts(_ upload: Upload) async throws -> [UInt8] {
-        let parts = try await feature.database.read(of: upload.tenant) {
-            try PartStore().parts(of: upload.id.text, upload.tenant, in: $0)
-        }
-        var hash = SHA256()
-        for part in parts {
-            guard let length = part.length, let key = BlobKey(DriveKeys.blobText(of: part.id, upload.tenant)) else {
-                throw try await lost(upload)
-            }
-            guard length > 0 else { continue }
-            var count: Int64 = 0
-            do {
-                for try await chunk in try await feature.blobs.read(key, range: 0..<length) {
-                    hash.update(data: chunk)
-                    count += Int64(chunk.count)
-                }
-            } catch let error as BlobError where error.code == .notFound || error.code == .damaged {
-                throw try await lost(upload)
-            }
-            guard count == length else { throw try await lost(upload) }
-        }
-        return Array(hash.finalize())
-    }
-}
-
-/// Tells the service of the drive that files wait to be joined.
-final class JoinBell: Sendable {
-    let rings: AsyncStream<Void>
-    private let continuation: AsyncStream<Void>.Continuation
-
-    init() {
-        (rings, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-    }
-
-    func ring() { continuation.yield() }
 }

@@ -1,5 +1,6 @@
 import AuditTrail
 import JobDoors
+import Logging
 import Synchronization
 import WaybillBlobs
 import WaybillDatabases
@@ -59,7 +60,8 @@ struct UploadService: Sendable {
             kind: UploadJob.kind, principal: principal, input: try JobCoding.encode(input),
             deadlineAt: now.advanced(by: limits.idle))
         let made = Made()
-        _ = try await feature.engine.enqueue(job) { [limits, store, quota, place = feature.staging.place] session, job in
+        let (seal, place) = (feature.passwordSeal, feature.staging.place)
+        _ = try await feature.engine.enqueue(job) { [limits, store, quota] session, job in
             try TenantGate.admit(job.tenant, since: context.arrivedAt, in: session)
             var request = request
             let parts = try Self.parts(request.parts, for: principal, in: session)
@@ -77,6 +79,10 @@ struct UploadService: Sendable {
                 pool: pool.id, bundle: request.bundle, fileExpiresAt: request.fileExpiresAt, place: place, wire: request.wire,
                 metadata: request.metadata, role: request.role, concat: request.concat, createdAt: job.createdAt,
                 updatedAt: job.createdAt, activeAt: job.createdAt)
+            if let password = request.password {
+                upload.isEncrypted = true
+                upload.sealedPassword = try seal.close(Array(password.utf8), for: Self.label(of: job.id, job.tenant))
+            }
             upload.charged = Usage.charge(request.size ?? 0, factor: pool.costFactor)
             if upload.role == .joined {
                 try Self.join(request.parts, parts, to: upload, in: session)
@@ -102,6 +108,10 @@ struct UploadService: Sendable {
             throw Problem(
                 .init(403, "TYPE_NOT_ACCEPTED", "The pool does not take such files"),
                 "the pool takes " + pool.acceptTypes.joined(separator: ", "))
+        }
+        guard request.password == nil || pool.allowsEncryption else {
+            throw Problem(
+                .init(403, "ENCRYPTION_NOT_ALLOWED", "The pool takes no encrypted files"), "the pool's files stay as they come")
         }
         if let max = pool.fileBytesMax, let size = request.size, size > max { throw UploadRefusal.tooLarge(max: max) }
         return pool
@@ -378,9 +388,18 @@ struct UploadService: Sendable {
         } catch let error as EngineError where error.code == .notFound {
             throw UploadRefusal.ended(upload.status)
         }
-        feature.sessions.forget(upload.id)
-        await feature.tidyUp(after: upload.tenant)
+        if let job = upload.finishing { await stop(job, of: upload.tenant) }
+        await settled(upload)
         return try await reread(upload)
+    }
+
+    /// The job that makes a file of an upload that is not wanted any more need not find that out by itself.
+    private func stop(_ job: JobID, of tenant: TenantID) async {
+        do {
+            _ = try await feature.engine.cancel(job, of: tenant)
+        } catch {
+            feature.floor.logger.debug("a job that finishes an upload could not be cancelled", metadata: ["error": "\(error)"])
+        }
     }
 }
 

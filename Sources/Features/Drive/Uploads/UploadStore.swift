@@ -29,12 +29,12 @@ struct UploadStore: Sendable {
     private static let columns = """
         tenant, id, account, name, size, content_type, hash, chunk_size, pool, bundle, file_expires_at, place, wire, metadata, \
         status, fence, stored, charged, failure, created_at, updated_at, active_at, stored_bytes, \
-        role, concat
+        role, concat, encrypted, password, finishing, blob_key
         """
 
     func insert(_ upload: Upload, in session: any SQLSession) throws {
         try session.execute(
-            "INSERT INTO drive_uploads (\(Self.columns)) VALUES (\(session.dialect.placeholders(25)))",
+            "INSERT INTO drive_uploads (\(Self.columns)) VALUES (\(session.dialect.placeholders(29)))",
             arguments: [
                 .text(upload.tenant.text), .text(upload.id.text), .text(upload.account), .text(upload.name),
                 upload.size.sqlValue, .text(upload.contentType), upload.hash.sqlValue, .integer(upload.chunkSize),
@@ -44,7 +44,8 @@ struct UploadStore: Sendable {
                 .text(upload.stored.text), .integer(upload.charged), upload.failure.sqlValue,
                 .integer(upload.createdAt.microseconds), .integer(upload.updatedAt.microseconds),
                 .integer(upload.activeAt.microseconds), .integer(upload.stored.count), .integer(Int64(upload.role.rawValue)),
-                upload.concat.sqlValue,
+                upload.concat.sqlValue, upload.isEncrypted.sqlValue, upload.sealedPassword.sqlValue,
+                (upload.finishing?.text).sqlValue, upload.blob.sqlValue,
             ])
     }
 
@@ -53,10 +54,12 @@ struct UploadStore: Sendable {
         try session.execute(
             """
             UPDATE drive_uploads SET size = $1, status = $2, fence = $3, stored = $4, charged = $5, failure = $6,
-                updated_at = $7, active_at = $8, stored_bytes = $9, role = $10
-            WHERE tenant = $11 AND id = $12
+                updated_at = $7, active_at = $8, stored_bytes = $9, role = $10, hash = $11, password = $12, finishing = $13,
+                blob_key = $14
+            WHERE tenant = $15 AND id = $16
             """, upload.size, upload.status.rawValue, upload.fence, upload.stored.text, upload.charged, upload.failure,
             upload.updatedAt.microseconds, upload.activeAt.microseconds, upload.stored.count, upload.role.rawValue,
+            upload.hash, upload.sealedPassword, upload.finishing?.text, upload.blob,
             upload.tenant.text, upload.id.text)
     }
 
@@ -144,21 +147,22 @@ struct UploadStore: Sendable {
             """
             SELECT \(Self.columns) FROM drive_uploads
             WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND wire <> 'resumable' AND size = stored_bytes
-                AND active_at < $1 AND place = $2 AND role IN (0, 1)
+                AND active_at < $1 AND place = $2 AND role IN (0, 1) AND finishing IS NULL
             ORDER BY active_at LIMIT $3
             """, since.microseconds, place, limit, make: Self.upload
         ).compactMap(\.self)
     }
 
-    /// Some joined files whose parts are all there. For the installation's own transactions.
-    func joinable(limit: Int, in session: any SQLSession) throws -> [Upload] {
+    /// Some joined files whose parts are all there.
+    /// - Parameter tenant: nil: of all, for the installation's own transactions.
+    func joinable(of tenant: TenantID?, limit: Int, in session: any SQLSession) throws -> [Upload] {
         try session.all(
             """
             SELECT \(Self.columns) FROM drive_uploads
             WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND size = stored_bytes AND role = 3
-                AND stored <> ''
-            ORDER BY active_at LIMIT $1
-            """, limit, make: Self.upload
+                AND stored <> '' AND finishing IS NULL AND ($1 = '' OR tenant = $1)
+            ORDER BY active_at LIMIT $2
+            """, tenant?.text ?? "", limit, make: Self.upload
         ).compactMap(\.self)
     }
 
@@ -193,8 +197,9 @@ struct UploadStore: Sendable {
             contentType: row.string(5), hash: row.optionalBytes(6), chunkSize: row.int64(7), pool: row.string(8),
             bundle: row.optionalString(9), fileExpiresAt: row.optionalInt64(10).map { Timestamp(microseconds: $0) },
             place: row.string(11), wire: wire, metadata: row.optionalString(13), role: role,
-            concat: row.optionalString(24), status: status, fence: row.int64(15),
-            stored: stored, charged: row.int64(17), failure: row.optionalString(18), createdAt: time(19), updatedAt: time(20),
-            activeAt: time(21))
+            concat: row.optionalString(24), isEncrypted: row.bool(25), sealedPassword: row.optionalBytes(26), status: status,
+            fence: row.int64(15), stored: stored, charged: row.int64(17), failure: row.optionalString(18),
+            finishing: row.optionalString(27).flatMap { JobID($0) }, blob: row.optionalString(28), createdAt: time(19),
+            updatedAt: time(20), activeAt: time(21))
     }
 }

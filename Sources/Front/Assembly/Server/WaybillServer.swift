@@ -70,12 +70,13 @@ public struct WaybillServer: Sendable {
         let backups = try BackupParts(settings, folder, floor)
         // The engine runs the job that erases, and is asked by it.
         let running = RunningEngine()
+        let uploads = RunningDrive()
         let rooms = Self.erasers(folder, floor)
         let scratch = backups.scratch(rooms.map(\.eraseSlice))
         let engine = JobEngine(
             database: folder.database, blobs: folder.blobs,
             handlers: JobHandlers(
-                handlers + auditHandlers + backups.handlers(datasets: datasets, scratch: scratch) + DriveFeature.handlers()
+                handlers + auditHandlers + backups.handlers(datasets: datasets, scratch: scratch) + DriveFeature.handlers(uploads)
                     + AdministrationFeature.handlers(erasers: Self.erasers(running, scratch) + rooms, blobs: folder.blobs)),
             configuration: EngineConfiguration(settings, host: Self.host, version: Self.version), name: Self.nodeName, time: time,
             logger: Logger(label: "waybill.engine"))
@@ -92,7 +93,7 @@ public struct WaybillServer: Sendable {
                 linkLifetime: settings.retention.linkTTL, publicURL: settings.server.publicURL ?? "",
                 maxAttempts: settings.engine.maxAttempts, jobDeadline: settings.audit.exportDeadline,
                 rowsPerFile: settings.audit.rowsPerFile))
-        let drive = DriveFeature(settings, folder, floor, engine)
+        let drive = DriveFeature(settings, folder, floor, engine, uploads)
         let notify = NotifyService(
             database: folder.database, engine: engine, styles: Self.noticeStyles, time: time,
             logger: Logger(label: "waybill.notify"))
@@ -221,7 +222,9 @@ public struct WaybillServer: Sendable {
         }
     }
 
-    private static let noticeStyles = NoticeStyles([
+    private static let noticeStyles = NoticeStyles(ends, silent: [DriveFeature.finishKind])
+
+    private static let ends: [JobKind: NoticeStyle] = [
         ContentFeature.exportKind: NoticeStyle(
             noun: "Content export", link: "/content/export/{jobId}/download",
             counters: [.init("exported", "items exported"), .init("failed", "failed", isToldAtZero: false)]),
@@ -241,7 +244,7 @@ public struct WaybillServer: Sendable {
         BackupFeature.drillKind: NoticeStyle(
             noun: "Restore drill", link: "/backup/drills/{jobId}", counters: [.init("rows", "rows compared")]),
         DriveFeature.uploadKind: NoticeStyle(noun: "Upload", link: "/api/files/{jobId}", counters: [.init("bytes", "bytes")]),
-    ])
+    ]
 
     private static var host: String { ProcessInfo.processInfo.hostName }
 
@@ -269,10 +272,12 @@ extension WebFloor {
 }
 
 extension DriveFeature {
-    fileprivate init(_ settings: Settings, _ folder: Installation, _ floor: WebFloor, _ engine: JobEngine) {
+    fileprivate init(
+        _ settings: Settings, _ folder: Installation, _ floor: WebFloor, _ engine: JobEngine, _ running: RunningDrive
+    ) {
         self.init(
             floor: floor, engine: engine, database: folder.database, blobs: folder.blobs, staging: folder.staging,
-            configuration: DriveFeature.Configuration(settings))
+            configuration: DriveFeature.Configuration(settings), running: running)
     }
 }
 

@@ -19,9 +19,7 @@ struct ChunkSending: Sendable {
             if task.status == "InProgress" { try await send(chunks, of: id) }
             meter.completing()
             do {
-                return try await upload.retrying {
-                    try await caller.json(caller.request("POST", FileUpload.path + ["complete", id]))
-                }
+                return try await upload.complete(id)
             } catch let error as WaybillClientError where error.problem?.code == "CHUNKS_MISSING" && rounds < Self.roundsMax {
                 rounds += 1
             }

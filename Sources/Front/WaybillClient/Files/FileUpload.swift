@@ -98,6 +98,22 @@ struct FileUpload: Sendable {
         return nil
     }
 
+    /// Has the server make a file of an upload, and waits while a job of it does that.
+    func complete(_ id: String) async throws -> WaybillFile {
+        while true {
+            let (status, bytes) = try await retrying {
+                let request = caller.request(
+                    "POST", Self.path + ["complete", id], headers: [(name: "Accept", value: "application/json")])
+                let response = try await caller.send(request)
+                return (response.status, try await response.body.collect(bytesMax: Caller.answerBytesMax))
+            }
+            guard status == 202 else { return try Caller.decode(WaybillFile.self, bytes) }
+            try await client.wait(Self.askedAgainAfter)
+        }
+    }
+
+    private static let askedAgainAfter = Duration.seconds(1)
+
     /// Does what can be done again until it succeeds, or too many tries in a row have failed.
     func retrying<Result>(_ body: () async throws -> Result) async throws -> Result {
         var failures = 0

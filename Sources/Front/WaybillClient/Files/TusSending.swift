@@ -33,7 +33,12 @@ struct TusSending: Sendable {
                 if offset > furthest { (failures, furthest) = (0, offset) }
                 try await append(id, from: offset)
                 meter.completing()
-                return try await upload.retrying { try await client.files.get(id) }
+                do {
+                    return try await upload.retrying { try await client.files.get(id) }
+                } catch let error as WaybillClientError where error.status == 404 {
+                    // A job makes a file of it.
+                    return try await upload.complete(id)
+                }
             } catch let error as WaybillClientError where Self.mayGoOn(error) {
                 failures += 1
                 guard failures <= client.pacing.failuresMax else { throw error }

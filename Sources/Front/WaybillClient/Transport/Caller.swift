@@ -8,7 +8,7 @@ struct Caller: Sendable {
     let transport: any Transport
 
     /// Answers longer than this are not read as JSON.
-    private static let answerBytesMax = 64 << 20
+    static let answerBytesMax = 64 << 20
 
     /// - Parameter path: segments, not yet encoded.
     func request(

@@ -17,6 +17,15 @@ public protocol BlobStaging: Sendable {
     /// - Throws: `BlobError`: `.notFound` if there is neither, `.damaged` if the file is shorter than it should be.
     func publish(_ name: BlobKey, length: Int64, as key: BlobKey) async throws
 
+    /// The same where it takes long.
+    /// - Parameter copied: hears of bytes once they were copied, if they are. What it throws ends it, with nothing published.
+    func publish(
+        _ name: BlobKey, length: Int64, as key: BlobKey, copied: (_ bytes: Int64) async throws -> Void
+    ) async throws
+
+    /// Whether bytes are copied when they are published.
+    var copiesBytes: Bool { get }
+
     /// Removes a file. It is no error if there is none.
     func drop(_ name: BlobKey) async throws
 
@@ -26,6 +35,13 @@ public protocol BlobStaging: Sendable {
 
 extension BlobStaging {
     public var place: String { "" }
+    public var copiesBytes: Bool { false }
+
+    public func publish(
+        _ name: BlobKey, length: Int64, as key: BlobKey, copied: (_ bytes: Int64) async throws -> Void
+    ) async throws {
+        try await publish(name, length: length, as: key)
+    }
 }
 
 /// An open file that is being filled. Several may have one file open; who writes where is theirs to agree on.

@@ -22,7 +22,15 @@ public struct SpooledStaging: BlobStaging {
         try await spool.list(after: after, limit: limit)
     }
 
+    public var copiesBytes: Bool { true }
+
     public func publish(_ name: BlobKey, length: Int64, as key: BlobKey) async throws {
+        try await publish(name, length: length, as: key) { _ in }
+    }
+
+    public func publish(
+        _ name: BlobKey, length: Int64, as key: BlobKey, copied: (_ bytes: Int64) async throws -> Void
+    ) async throws {
         guard let staged = try await spool.length(name) else {
             guard try await store.length(key) == length else { throw BlobError(.notFound, "there is no staged file \(name)") }
             return
@@ -30,7 +38,7 @@ public struct SpooledStaging: BlobStaging {
         guard staged >= length else { throw BlobError(.damaged, "the staged file \(name) is shorter than \(length)") }
         let file = try await spool.open(name)
         do {
-            try await copy(file, length: length, to: key)
+            try await copy(file, length: length, to: key, copied)
         } catch {
             await file.close()
             throw error
@@ -39,10 +47,15 @@ public struct SpooledStaging: BlobStaging {
         try await spool.drop(name)
     }
 
-    private func copy(_ file: any StagedBlob, length: Int64, to key: BlobKey) async throws {
+    private func copy(
+        _ file: any StagedBlob, length: Int64, to key: BlobKey, _ copied: (_ bytes: Int64) async throws -> Void
+    ) async throws {
         let writer = try await store.writer(key)
         do {
-            for try await chunk in try await file.read(0..<length) { try await writer.append(chunk) }
+            for try await chunk in try await file.read(0..<length) {
+                try await writer.append(chunk)
+                try await copied(Int64(chunk.count))
+            }
         } catch {
             await writer.abandon()
             throw error

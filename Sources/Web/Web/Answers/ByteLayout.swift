@@ -54,4 +54,36 @@ public struct ByteLayout: Sendable, Equatable {
         }
         return slices
     }
+
+    /// The bytes of a range, whatever pieces they are in.
+    public func read(_ range: Range<Int64>, from store: any BlobReading) -> BlobChunks {
+        let reading = LayoutReading(slices(range), store)
+        return BlobChunks { try await reading.next() }
+    }
+}
+
+/// Reads slices one after the other. It is pulled by one task at a time.
+private actor LayoutReading {
+    private var left: ArraySlice<ByteLayout.Slice>
+    private let store: any BlobReading
+    private var current: BlobChunks.AsyncIterator?
+
+    init(_ slices: [ByteLayout.Slice], _ store: any BlobReading) {
+        left = slices[...]
+        self.store = store
+    }
+
+    func next() async throws -> [UInt8]? {
+        while true {
+            if var iterator = current {
+                if let chunk = try await iterator.next() { return chunk }
+                current = nil
+            }
+            switch left.popFirst() {
+            case nil: return nil
+            case .bytes(let bytes): return Array(bytes)
+            case .blob(let key, let range): current = try await store.read(key, range: range).makeAsyncIterator()
+            }
+        }
+    }
 }

@@ -27,7 +27,7 @@ public struct Download: Sendable {
 
     /// 200, 206 or 304; HEAD needs no care.
     /// - Throws: a problem: 412, 416, and 500 `ARTIFACT_DAMAGED` if the first bytes can't be read.
-    public func response(_ request: Request, _ context: WebContext, from store: any BlobStore) async throws -> Response {
+    public func response(_ request: Request, _ context: WebContext, from store: any BlobReading) async throws -> Response {
         let quoted = "\"\(tag)\""
         if request.headers.contains(.ifMatch), !EntityTag.strongMatch(request.headers[values: .ifMatch], quoted) {
             throw Problem.preconditionFailed("the file is another one now")
@@ -82,7 +82,7 @@ private struct DownloadSource: Sendable {
     }
 
     let slices: [ByteLayout.Slice]
-    let store: any BlobStore
+    let store: any BlobReading
 
     private static var damaged: Problem { Problem(.artifactDamaged, "a stored part of the file is missing or damaged") }
 

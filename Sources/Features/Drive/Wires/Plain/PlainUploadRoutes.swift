@@ -26,7 +26,10 @@ struct PlainUploadRoutes: Sendable {
             .query("hash", .string(64...72), "its SHA-256 in hexadecimal digits, to be checked")
             .query("expiredAt", .dateTime, "when the file goes by itself")
             .body(media: "multipart/form-data").body(media: "*/*")
-            .answer(201, "the file", .ref("File"), headers: ["Location"]).problems(409, 413, 422)
+            .header(FilePassword.field.rawName, .string, "the file is encrypted with it: \(FilePassword.hint)")
+            .answer(201, "the file", .ref("File"), headers: ["Location"])
+            .answer(202, "a file is being made of it", .ref("UploadFinishing"), headers: ["Location", "Retry-After"])
+            .problems(409, 413, 422)
         catalog.change(.post, FileRoutes.path, doc) { request, context, ticket in
             do {
                 return try await self.store(request, context, ticket)
@@ -38,16 +41,19 @@ struct PlainUploadRoutes: Sendable {
 
     private func store(_ request: Request, _ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
         let isForm = request.headers[.contentType]?.lowercased().hasPrefix("multipart/form-data") == true
+        let password = try FilePassword.new(request.headers)
         guard isForm else {
             let size = request.headers[.contentLength].flatMap(UploadFields.number)
-            let asked = try asked(context, name: context.query["name"], type: request.headers[.contentType], size: size)
+            var asked = try asked(context, name: context.query["name"], type: request.headers[.contentType], size: size)
+            asked.password = password
             var iterator = request.body.makeAsyncIterator()
             return try await receive(asked, context, ticket) { try await iterator.next().map { Array(buffer: $0) } }
         }
         var form = try MultipartReader(request)
         while let part = try await form.nextPart() {
             guard part.name == "file" else { throw Problem.unknownFields([part.name]) }
-            let asked = try asked(context, name: context.query["name"] ?? part.filename, type: part.mediaType, size: nil)
+            var asked = try asked(context, name: context.query["name"] ?? part.filename, type: part.mediaType, size: nil)
+            asked.password = password
             var isOver = false
             return try await receive(asked, context, ticket) {
                 guard !isOver else { return nil }
@@ -82,10 +88,15 @@ struct PlainUploadRoutes: Sendable {
                 to: upload, at: 0, length: asked.size, writing: { _, _ in }, next: next)
             if let size = current.size, current.stored.prefix < size { throw UploadRefusal.wrongLength(expected: size) }
             if current.size == nil { current = try await uploads.declare(current.stored.prefix, of: current) }
-            let file = try await uploads.complete(current) { session, file in
+            let completion = try await uploads.complete(current) { session, upload, job in
+                try ticket.settle(session, try UploadFinishingView.answer(upload), auditing: AuditEntry(.jobStart, job))
+            } writing: { session, file in
                 try ticket.settle(session, try Self.answer(file), auditing: AuditEntry(.fileStore, file))
             }
-            return try Self.answer(file)
+            switch completion {
+            case .file(let file): return try Self.answer(file)
+            case .underWay(let upload): return try UploadFinishingView.answer(upload)
+            }
         } catch {
             // Nobody can go on with it.
             try await uploads.fail(upload, JobFailure(code: "BROKEN_OFF", message: "The request did not bring the whole file."))

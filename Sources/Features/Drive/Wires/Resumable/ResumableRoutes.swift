@@ -53,7 +53,9 @@ struct ResumableRoutes: Sendable {
             .header("Upload-Length", .integer(min: 0)).header("Content-Disposition", .string)
             .header("Repr-Digest", .string, "of the whole file: `sha-256`")
             .header("Content-Digest", .string, "of this body: `sha-256`, `sha-512`")
+            .header(FilePassword.field.rawName, .string, "the file is encrypted with it: \(FilePassword.hint)")
             .body(media: "*/*").untypedBody()
+            .answer(202, "all is there, and a file is being made of it", .ref("UploadFinishing"), headers: ["Location"])
             .answer(201, "begun, or the file", .ref("File"), headers: ["Location", "Upload-Complete", "Upload-Limit"])
             .problems(409, 410, 413, 422)
         catalog.change(.post, path, create) { request, context, ticket in
@@ -79,6 +81,7 @@ struct ResumableRoutes: Sendable {
             .header("Content-Digest", .string, "of this body: `sha-256`, `sha-512`")
             .body(media: "*/*").untypedBody()
             .answer(204, "taken", headers: ["Upload-Offset", "Upload-Complete"])
+            .answer(202, "all is there, and a file is being made of it", .ref("UploadFinishing"), headers: ["Location"])
             .answer(201, "the file; in old forms also: taken", .ref("File"), headers: ["Location", "Upload-Complete"])
             .problems(409, 410, 413, 422)
         catalog.change(.patch, "\(path)/{id}", append) { request, context, ticket in
@@ -184,9 +187,11 @@ struct ResumableRoutes: Sendable {
         let disposition = fields[values: .contentDisposition]
         let name = context.query["name"] ?? (disposition.count == 1 ? DispositionField(disposition[0])?.filename : nil)
         let digest = try DigestFields.digests(DigestFields.representation, in: fields, known: [.sha256]).first
-        return try UploadRequest(
+        var asked = try UploadRequest(
             context.query, name: name ?? "upload", type: fields[.contentType], size: size, hash: digest?.value,
             wire: .resumable, now: uploads.now)
+        asked.password = try FilePassword.new(fields)
+        return asked
     }
 
     private func location(of upload: Upload, at path: String) -> String {
@@ -215,7 +220,7 @@ struct ResumableRoutes: Sendable {
         answer.status = 204
         answer.headers[.cacheControl] = "no-store"
         // Here it is about the upload in each form.
-        interop.tell(isEnd: current.status == .completed, in: &answer.headers)
+        interop.tell(isEnd: current.status == .completed || current.finishing != nil, in: &answer.headers)
         if let size = current.size { answer.headers[ResumableFields.length] = "\(size)" }
         return answer
     }
@@ -239,6 +244,10 @@ struct ResumableRoutes: Sendable {
                 // What was answered last may have been lost on its way.
                 guard isLast, !request.mayHaveBody else { throw UploadRefusal.ended(.completed) }
                 return try final(try await uploads.file(of: upload), interop)
+            }
+            if upload.finishing != nil {
+                guard isLast, !request.mayHaveBody else { throw UploadRefusal.isFinishing }
+                return try finishing(upload, interop)
             }
             let open = try await declare(request, of: upload, at: offset, isLast: isLast)
             let current = try await take(request, context, open, at: offset, check, interop)
@@ -283,18 +292,31 @@ struct ResumableRoutes: Sendable {
 
     private func complete(_ upload: Upload, _ interop: Interop, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
         let whole = try await uploads.declare(upload.stored.prefix, of: upload)
-        let file = try await uploads.complete(whole) { session, file in
+        let completion = try await uploads.complete(whole) { session, upload, job in
+            try ticket.settle(session, try finishing(upload, interop), auditing: AuditEntry(.jobStart, job))
+        } writing: { session, file in
             try ticket.settle(session, try final(file, interop), auditing: AuditEntry(.fileStore, file))
         }
-        return try final(file, interop)
+        switch completion {
+        case .file(let file): return try final(file, interop)
+        case .underWay(let upload): return try finishing(upload, interop)
+        }
+    }
+
+    /// All has come, and the file's own place will answer.
+    private func finishing(_ upload: Upload, _ interop: Interop) throws -> StoredAnswer {
+        var answer = try UploadFinishingView.answer(upload)
+        answer.headers[ResumableFields.offset] = "\(upload.stored.prefix)"
+        interop.tell(isEnd: true, in: &answer.headers)
+        return answer
     }
 
     /// What the file's own place answers.
     private func final(_ file: DriveFile, _ interop: Interop) throws -> StoredAnswer {
         var fields: HTTPFields = [
-            .location: "\(FileRoutes.path)/\(file.id)", ResumableFields.offset: "\(file.size)",
-            DigestFields.representation: DigestFields.text(sha256: file.sha256),
+            .location: "\(FileRoutes.path)/\(file.id)", ResumableFields.offset: "\(file.length)",
         ]
+        if !file.isEncrypted { fields[DigestFields.representation] = DigestFields.text(sha256: file.sha256) }
         interop.tell(isEnd: true, in: &fields)
         return try StoredAnswer(status: 201, json: FileView(file), headers: fields)
     }

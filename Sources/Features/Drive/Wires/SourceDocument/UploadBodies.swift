@@ -23,7 +23,7 @@ struct UploadBody: JSONBody {
         "fileName": .string(1...1024), "fileSize": .integer(min: 1), "contentType": .string(1...255),
         "hash": Schema.string.described("SHA-256 in hexadecimal digits"), "poolId": Schema.uuid.optional,
         "bundleId": Schema.uuid.optional, "chunkSize": Schema.integer(min: 1024).described("5 MiB by default").optional,
-        "encryptPassword": Schema.string.described("is refused: files are not encrypted yet").optional,
+        "encryptPassword": FilePassword.schema.described("the file is encrypted with it").optional,
         "expiredAt": Schema.dateTime.described("when the file goes by itself").optional,
     ])
 
@@ -60,12 +60,12 @@ struct UploadBody: JSONBody {
         } else if let chunkSize, ChunkPlan(size: size, chunkSize: chunkSize).count > ChunkPlan.countMax {
             wrong.append(("chunkSize", "would make more than \(ChunkPlan.countMax) chunks of the file"))
         }
-        if encryptPassword != nil { wrong.append(("encryptPassword", "files can't be encrypted here yet")) }
+        if let reason = encryptPassword.flatMap({ FilePassword.rule.wrong($0) }) { wrong.append(("encryptPassword", reason)) }
         if let expiredAt, expiredAt.timestamp <= now { wrong.append(("expiredAt", "has passed")) }
         guard wrong.isEmpty else { throw Problem.invalid(wrong) }
         guard size <= limits.fileBytesMax else { throw UploadRefusal.tooLarge(max: limits.fileBytesMax) }
         return UploadRequest(
             name: name, size: size, contentType: type, hash: digest, chunkSize: chunkSize, pool: poolId?.lowercased(),
-            bundle: bundleId?.lowercased(), fileExpiresAt: expiredAt?.timestamp, wire: .chunks)
+            bundle: bundleId?.lowercased(), fileExpiresAt: expiredAt?.timestamp, wire: .chunks, password: encryptPassword)
     }
 }

@@ -23,6 +23,7 @@ struct UploadRoutes: Sendable {
     func mount(_ catalog: RouteCatalog) {
         catalog.component("Upload", UploadView.schema)
         catalog.component("File", FileView.schema)
+        catalog.component("UploadFinishing", UploadFinishingView.schema)
         catalog.component("UploadCreated", UploadCreatedView.schema)
         catalog.component("UploadDetails", UploadDetailsView.schema)
         for (path, suffix) in [("/api/files/upload", ""), ("/drive/files/upload", "ViaGateway")] {
@@ -75,8 +76,13 @@ struct UploadRoutes: Sendable {
     private func create(_ request: Request, _ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
         let principal = try context.require(.filesWrite)
         let (body, _) = try await request.json(UploadBody.self)
-        let asked = try body.request(feature.limits, now: feature.floor.time.now())
-        if let hash = asked.hash, let size = asked.size,
+        var asked = try body.request(feature.limits, now: feature.floor.time.now())
+        if let password = try FilePassword.new(request.headers) {
+            guard asked.password == nil else { throw Problem.invalid("encryptPassword", "is there twice") }
+            asked.password = password
+        }
+        // An encrypted file has bytes of its own.
+        if asked.password == nil, let hash = asked.hash, let size = asked.size,
             let file = try await uploads.existing(hash, size: size, for: principal)
         {
             return try StoredAnswer(status: 200, json: UploadCreatedView(existing: file))
@@ -123,16 +129,24 @@ struct UploadRoutes: Sendable {
         let complete = doc("completeUpload\(suffix)", "Makes a file of an upload").path("taskId", .uuid)
             .described(
                 "While chunks are missing it is a 409 that lists them, and can be tried again. Asked twice it gives the same "
-                    + "file. Bytes that are not those announced are a 422, and the upload has failed."
+                    + "file. Bytes that are not those announced are a 422, and the upload has failed. What takes long is done by "
+                    + "a job: then the answer is a 202 with the file's id, and to be asked for again."
             )
-            .answer(200, "the file", .ref("File")).problems(409, 410, 422)
+            .answer(200, "the file", .ref("File"))
+            .answer(202, "a file is being made of it", .ref("UploadFinishing"), headers: ["Location", "Retry-After"])
+            .problems(409, 410, 422)
         catalog.change(.post, "\(path)/complete/{taskId}", complete) { _, context, ticket in
             try await Self.answering {
-                let file = try await uploads.complete(try await self.upload(context)) { session, file in
+                let completion = try await uploads.complete(try await self.upload(context)) { session, upload, job in
+                    try ticket.settle(session, try UploadFinishingView.answer(upload), auditing: AuditEntry(.jobStart, job))
+                } writing: { session, file in
                     let answer = try StoredAnswer(status: 200, json: FileView(file))
                     try ticket.settle(session, answer, auditing: AuditEntry(.fileStore, file))
                 }
-                return try StoredAnswer(status: 200, json: FileView(file))
+                switch completion {
+                case .file(let file): return try StoredAnswer(status: 200, json: FileView(file))
+                case .underWay(let upload): return try UploadFinishingView.answer(upload)
+                }
             }
         }
 
@@ -294,7 +308,7 @@ extension AuditEntry {
     /// What was done with a file.
     init(_ action: AuditAction, _ file: DriveFile) {
         self.init(
-            action, file.id.text, details: [AuditDetail("name", file.name), AuditDetail("bytes", "\(file.size)")],
+            action, file.id.text, details: [AuditDetail("name", file.name), AuditDetail("bytes", "\(file.length)")],
             tenant: file.tenant)
     }
 }

@@ -1,4 +1,5 @@
 import Formats
+import HTTPTypes
 import JobDoors
 import WaybillEngine
 import Web
@@ -22,6 +23,8 @@ struct UploadView: Encodable, Sendable {
     var bundleId: String?
     var expiredAt: WireTime?
     var fileId: String?
+    var encrypted: Bool
+    var finishingJobId: String?
     var errorMessage: String?
     var lastActivity: WireTime
     var createdAt: WireTime
@@ -47,6 +50,8 @@ struct UploadView: Encodable, Sendable {
         bundleId = upload.bundle
         expiredAt = WireTime(upload.fileExpiresAt)
         fileId = upload.status == .completed ? upload.id.text : nil
+        encrypted = upload.isEncrypted
+        finishingJobId = upload.finishing?.text
         errorMessage = upload.failure
         lastActivity = WireTime(upload.activeAt)
         createdAt = WireTime(upload.createdAt)
@@ -58,7 +63,9 @@ struct UploadView: Encodable, Sendable {
         "chunksCount": .integer.optional, "chunksTotal": .integer.optional, "chunksUploaded": .integer(min: 0),
         "uploadedBytes": .integer(min: 0), "uploadedChunks": .array(of: .integer(min: 0)).optional, "progress": .percent,
         "status": .enumeration(Upload.Status.self), "hash": .string.optional, "poolId": .uuid, "bundleId": .uuid.optional,
-        "expiredAt": .dateTime.optional, "fileId": .uuid.optional, "errorMessage": .string.optional, "lastActivity": .dateTime,
+        "expiredAt": .dateTime.optional, "fileId": .uuid.optional, "encrypted": .boolean,
+        "finishingJobId": Schema.uuid.described("the job that makes a file of it").optional, "errorMessage": .string.optional,
+        "lastActivity": .dateTime,
         "createdAt": .dateTime, "updatedAt": .dateTime,
     ])
 }
@@ -88,6 +95,35 @@ struct UploadCreatedView: Encodable, Sendable {
         "fileExists": .boolean, "taskId": .uuid.optional, "chunkSize": .integer.optional, "chunksCount": .integer.optional,
         "file": Schema.ref("File").optional,
     ])
+}
+
+/// The answer to who completes an upload of which a job makes a file.
+struct UploadFinishingView: Encodable, Sendable {
+    /// The file will have it.
+    var id: String
+    var taskId: String
+    var jobId: String?
+    var status: Upload.Status
+
+    init(_ upload: Upload) {
+        id = upload.id.text
+        taskId = upload.id.text
+        jobId = upload.finishing?.text
+        status = upload.status
+    }
+
+    static let schema = Schema.object([
+        "id": Schema.uuid.described("the file will have it"), "taskId": .uuid,
+        "jobId": Schema.uuid.described("makes the file; `/jobs/{id}` tells how far it is").optional,
+        "status": .enumeration(Upload.Status.self),
+    ])
+
+    /// 202, to be asked for again.
+    static func answer(_ upload: Upload) throws -> StoredAnswer {
+        try StoredAnswer(
+            status: 202, json: UploadFinishingView(upload),
+            headers: [.location: "\(FileRoutes.path)/\(upload.id)", .retryAfter: "1"])
+    }
 }
 
 /// Everything about one upload.

@@ -41,6 +41,7 @@ struct TusRoutes: Sendable {
             .header("Upload-Metadata", .string, "`filename`, `filetype`, `poolId`, `bundleId`, `sha256`")
             .header("Upload-Concat", .string, "`partial`, or `final;` and the addresses of parts")
             .header("Upload-Checksum", .string).header("Trailer", .string, "`Upload-Checksum`, if it comes behind the bytes")
+            .header(FilePassword.field.rawName, .string, "the file is encrypted with it: \(FilePassword.hint)")
             .body(media: "*/*").answer(201, "begun", headers: ["Location", "Upload-Offset", "Upload-Expires"]).problems(
                 409, 412, 413)
         catalog.change(.post, Self.path, create) { request, context, ticket in
@@ -117,7 +118,7 @@ struct TusRoutes: Sendable {
         let check = try BytesCheck.tus(request.headers, context)
         let upload = try await uploads.create(asked, for: principal, context) { session, upload, job in
             let entry = AuditEntry(.jobStart, job)
-            if isEmpty, !uploads.endsAtOnce(upload) {
+            if isEmpty, !upload.isWhole {
                 try ticket.settle(session, created(upload), auditing: entry)
             } else {
                 try ticket.record(entry, in: session)
@@ -137,12 +138,15 @@ struct TusRoutes: Sendable {
         case .part, .sealedPart: return answer(try await uploads.seal(upload))
         case .file, .joined:
             var done = upload
-            if uploads.endsAtOnce(upload) { done.status = .completed }
-            let last = answer(done)
-            try await uploads.joinSoon(upload) { session, file in
+            done.status = .completed
+            let (begun, last) = (answer(upload), answer(done))
+            let completion = try await uploads.complete(upload) { session, _, job in
+                try ticket.settle(session, begun, auditing: AuditEntry(.jobStart, job))
+            } writing: { session, file in
                 try ticket.settle(session, last, auditing: AuditEntry(.fileStore, file))
             }
-            return last
+            if case .file = completion { return last }
+            return begun
         }
     }
 
@@ -163,6 +167,14 @@ struct TusRoutes: Sendable {
         let metadata = try fields.first.map { try TusMetadata($0) }
         let name = metadata?.text("filename", "name") ?? "upload"
         if let reason = UploadFields.wrong(name: name) { throw Problem.invalid("Upload-Metadata", "the file's name \(reason)") }
+        // It is told to whoever asks, and a password must not be.
+        guard metadata?.text("encryptPassword") == nil else {
+            throw Problem.invalid("Upload-Metadata", "a password goes in \(FilePassword.field.rawName)")
+        }
+        let password = try FilePassword.new(headers)
+        guard password == nil || concat == nil else {
+            throw Problem.invalid(FilePassword.field.rawName, "files that are joined from parts can't be encrypted")
+        }
         let type = metadata?.text("filetype", "type", "contentType") ?? ""
         let hash = metadata?.text("sha256")
         let digest = hash.flatMap(UploadFields.sha256)
@@ -171,7 +183,7 @@ struct TusRoutes: Sendable {
             name: name, size: size, contentType: UploadFields.isMediaType(type) ? type : "application/octet-stream", hash: digest,
             pool: metadata?.text("poolId")?.lowercased(), bundle: metadata?.text("bundleId")?.lowercased(), wire: .tus,
             metadata: metadata?.text, role: concat.map { $0 == .partial ? .part : .joined } ?? .file, parts: parts,
-            concat: headers[TusFields.concat])
+            concat: headers[TusFields.concat], password: password)
     }
 
     private func created(_ upload: Upload) -> StoredAnswer {
