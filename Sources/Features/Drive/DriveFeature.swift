@@ -23,6 +23,8 @@ public struct DriveFeature: Sendable {
         public var linkLifetime: Duration
         /// A file that is joined from parts and longer than this gets its hash behind the request that has asked for it.
         public var joinedAtOnceMax: Int64
+        /// A staged file without an upload is removed when it is older; it may be one that is only just being begun.
+        public var orphanAge: Duration
         /// Whether who uploads by the IETF's protocol is answered while his bytes are still coming (104).
         public var sendsInterim: Bool
         /// What absolute links begin with; empty if the server doesn't know its address.
@@ -31,8 +33,8 @@ public struct DriveFeature: Sendable {
         public init(
             fileBytesMax: Int64 = 1 << 40, chunkBytes: Int64 = 5 << 20, chunkBytesMin: Int64 = 1 << 10,
             chunkBytesMax: Int64 = 16 << 20, idle: Duration = .seconds(86_400), retention: Duration = .seconds(30 * 86_400),
-            linkLifetime: Duration = .seconds(3600), joinedAtOnceMax: Int64 = 64 << 20, sendsInterim: Bool = true,
-            publicURL: String = ""
+            linkLifetime: Duration = .seconds(3600), joinedAtOnceMax: Int64 = 64 << 20, orphanAge: Duration = .seconds(3600),
+            sendsInterim: Bool = true, publicURL: String = ""
         ) {
             self.fileBytesMax = fileBytesMax
             self.chunkBytes = chunkBytes
@@ -42,6 +44,7 @@ public struct DriveFeature: Sendable {
             self.retention = retention
             self.linkLifetime = linkLifetime
             self.joinedAtOnceMax = joinedAtOnceMax
+            self.orphanAge = orphanAge
             self.sendsInterim = sendsInterim
             self.publicURL = publicURL
         }
@@ -56,6 +59,8 @@ public struct DriveFeature: Sendable {
     let sessions = UploadSessions()
     let joins = JoinBell()
     let ids: JobIDSource
+    /// Since when this process has its place of staged files for itself.
+    let startedAt: Timestamp
     /// Reads the event log for those who listen; a service that must run where the routes are.
     public let feed: EventFeed
 
@@ -69,6 +74,7 @@ public struct DriveFeature: Sendable {
         self.blobs = blobs
         self.staging = staging
         self.configuration = configuration
+        startedAt = floor.time.now()
         ids = JobIDSource(FloorRandom(bytes: floor.random))
         feed = EventFeed(
             UploadPackets(engine: engine, database: database), engine: engine, time: floor.time, logger: floor.logger)

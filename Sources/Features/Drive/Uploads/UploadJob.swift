@@ -1,4 +1,5 @@
 import Formats
+import SeededBugs
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
@@ -29,10 +30,12 @@ struct UploadJob: ExternalJobHandler {
     static func end(_ upload: Upload, now: Timestamp, in session: any SQLSession) throws {
         try UploadStore().update(upload, in: session)
         guard upload.status != .completed else { return }
+        if SeededBug.keepsReservation { return }
         try QuotaStore().release(upload.charged, of: upload.account, upload.tenant, in: session)
         guard upload.role != .joined else {
             return try PartStore().release(upload.id.text, upload.tenant, now: now, in: session)
         }
+        if SeededBug.leavesStagedBytes { return }
         let garbage = GarbageStore()
         try garbage.note(upload.id.text, isStaged: true, of: upload.tenant, now: now, in: session)
         // Files that are joined from it keep its bytes.

@@ -1,5 +1,6 @@
 import AuditTrail
 import JobDoors
+import SeededBugs
 import Synchronization
 import WaybillBlobs
 import WaybillDatabases
@@ -192,6 +193,8 @@ struct UploadService: Sendable {
                     try UploadMachine.append(at: offset, length: length, to: $0, limits, now: $1)
                 }
             }
+            // Its bytes may be a blob already, if a crash came before the file: there is nothing that could be opened then.
+            guard !begun.isWhole else { return try await takeNothing(begun, verify, writing, next) }
             let file = try await open(begun)
             let sink = StagedSink(file: file, writer: writer, at: offset, hash: session.hash(before: offset))
             do {
@@ -203,6 +206,20 @@ struct UploadService: Sendable {
                 await file.close()
                 throw error
             }
+        }
+    }
+
+    /// What is left to do where all bytes are there: to see that no more come.
+    private func takeNothing(
+        _ begun: Upload, _ verify: (() async throws -> Void)?, _ writing: @escaping Writing, _ next: () async throws -> [UInt8]?
+    ) async throws -> Upload {
+        while let bytes = try await next() {
+            guard bytes.isEmpty else { throw UploadRefusal.tooLarge(max: begun.size ?? limits.fileBytesMax) }
+        }
+        try await verify?()
+        return try await change(begun) { current, _, session in
+            try writing(session, current)
+            return current
         }
     }
 
@@ -301,7 +318,7 @@ struct UploadService: Sendable {
         _ range: Range<Int64>, of upload: Upload, _ sink: StagedSink, _ session: UploadSession, _ writing: @escaping Writing
     ) async throws -> Upload {
         try await sink.writer.writing {
-            if !range.isEmpty { try await sink.file.flush() }
+            if !range.isEmpty, !SeededBug.acknowledgesBeforeSync { try await sink.file.flush() }
             let now = now
             let (next, job) = try await feature.database.write(of: upload.tenant) { [self] session in
                 guard let current = try store.find(upload.id, of: upload.tenant, in: session) else {
@@ -351,6 +368,9 @@ struct UploadService: Sendable {
         }
         return try await feature.staging.open(name)
     }
+
+    /// Of an upload that came in one request.
+    static let brokenOff = JobFailure(code: "BROKEN_OFF", message: "The request did not bring the whole file.")
 
     /// Ends an upload without success.
     func fail(_ upload: Upload, _ failure: JobFailure) async throws {

@@ -88,7 +88,7 @@ struct PlainUploadRoutes: Sendable {
             return try Self.answer(file)
         } catch {
             // Nobody can go on with it.
-            try await uploads.fail(upload, JobFailure(code: "BROKEN_OFF", message: "The request did not bring the whole file."))
+            try await uploads.fail(upload, UploadService.brokenOff)
             throw error
         }
     }
