@@ -15,7 +15,7 @@ BUGS = {
     "forgetsDead": "kills", "losesCancel": "kills", "ignoresLimit": "kills", "ignoresTurns": "fairness", "leavesOrphans": "kills",
     "skipsRehash": "kills", "progressFalls": "kills", "skipsEvent": "kills", "ignoresLastEventID": "kills",
     "dropsNotice": "kills", "losesBatch": "kills", "forgetsCut": "kills", "skipsIndexRow": "kills", "miscountsItems": "kills",
-    "acknowledgesBeforeSync": "order", "appendIgnoresFence": "uploads", "keepsReservation": "uploads", "leavesStagedBytes": "uploads",
+    "acknowledgesBeforeSync": "order", "appendIgnoresFence": "uploads", "keepsReservation": "uploads",
     "repeatsImport": "kills", "forgetsOwner": "kills", "forgetsTenant": "kills", "shiftsRange": "kills",
 }
 # Of several nodes and their stores: also by which disturbances of the kill loop.

@@ -50,7 +50,6 @@ public enum SeededBug {
     @inlinable public static var acknowledgesBeforeSync: Bool { isOn() }
     @inlinable public static var appendIgnoresFence: Bool { isOn() }
     @inlinable public static var keepsReservation: Bool { isOn() }
-    @inlinable public static var leavesStagedBytes: Bool { isOn() }
 
     // The web
     @inlinable public static var forgetsOwner: Bool { isOn() }

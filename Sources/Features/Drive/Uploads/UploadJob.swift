@@ -35,7 +35,6 @@ struct UploadJob: ExternalJobHandler {
         guard upload.role != .joined else {
             return try PartStore().release(upload.id.text, upload.tenant, now: now, in: session)
         }
-        if SeededBug.leavesStagedBytes { return }
         let garbage = GarbageStore()
         try garbage.note(upload.id.text, isStaged: true, of: upload.tenant, now: now, in: session)
         // Files that are joined from it keep its bytes.
