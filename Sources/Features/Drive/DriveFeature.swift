@@ -27,6 +27,8 @@ public struct DriveFeature: Sendable {
         public var orphanAge: Duration
         /// Whether who uploads by the IETF's protocol is answered while his bytes are still coming (104).
         public var sendsInterim: Bool
+        /// After so many appended bytes those that came are made durable, while more are coming.
+        public var appendStepBytes: Int64 = 32 << 20
         /// What absolute links begin with; empty if the server doesn't know its address.
         public var publicURL: String
 
@@ -57,6 +59,7 @@ public struct DriveFeature: Sendable {
     let staging: any BlobStaging
     let configuration: Configuration
     let sessions = UploadSessions()
+    let pieces = BytePieces()
     let joins = JoinBell()
     let ids: JobIDSource
     /// Since when this process has its place of staged files for itself.

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import HTTPTypes
+import NIOCore
 import Testing
 import WaybillBlobs
 import WaybillEngine
@@ -391,7 +392,7 @@ struct ResumableClient: Sendable {
                     isFirst = false
                     let told = try await client.offset(url)
                     #expect(told == 3)
-                    return [9, 9]
+                    return ByteBuffer(bytes: [9, 9])
                 }
             }
             #expect(try await client.patch(url, 3, [4], last: true).status == 201)
@@ -410,7 +411,7 @@ struct ResumableClient: Sendable {
             let upload = try await service.find(
                 client.id(url), for: Principal(tenant: door.tenant, user: "ann", roles: []))
             struct Broken: Error {}
-            var pieces: [[UInt8]] = [[1, 2], [3]]
+            var pieces = [ByteBuffer(bytes: [1, 2]), ByteBuffer(bytes: [3])]
             await #expect(throws: Broken.self) {
                 _ = try await service.append(to: upload, at: 0, length: 5, writing: { _, _ in }) {
                     guard !pieces.isEmpty else { throw Broken() }

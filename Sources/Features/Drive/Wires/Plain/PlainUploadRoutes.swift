@@ -2,6 +2,7 @@ import AuditTrail
 import HTTPTypes
 import Hummingbird
 import JobDoors
+import NIOCore
 import WaybillDatabases
 import WaybillEngine
 import Web
@@ -42,7 +43,7 @@ struct PlainUploadRoutes: Sendable {
             let size = request.headers[.contentLength].flatMap(UploadFields.number)
             let asked = try asked(context, name: context.query["name"], type: request.headers[.contentType], size: size)
             var iterator = request.body.makeAsyncIterator()
-            return try await receive(asked, context, ticket) { try await iterator.next().map { Array(buffer: $0) } }
+            return try await receive(asked, context, ticket) { try await iterator.next() }
         }
         var form = try MultipartReader(request)
         while let part = try await form.nextPart() {
@@ -51,7 +52,7 @@ struct PlainUploadRoutes: Sendable {
             var isOver = false
             return try await receive(asked, context, ticket) {
                 guard !isOver else { return nil }
-                if let bytes = try await form.nextBytes() { return bytes }
+                if let bytes = try await form.nextBuffer() { return bytes }
                 isOver = true
                 if let more = try await form.nextPart() { throw Problem.unknownFields([more.name]) }
                 return nil
@@ -71,7 +72,7 @@ struct PlainUploadRoutes: Sendable {
     }
 
     private func receive(
-        _ asked: UploadRequest, _ context: WebContext, _ ticket: IdempotencyTicket, _ next: () async throws -> [UInt8]?
+        _ asked: UploadRequest, _ context: WebContext, _ ticket: IdempotencyTicket, _ next: () async throws -> ByteBuffer?
     ) async throws -> StoredAnswer {
         let principal = try context.require(.filesWrite)
         let upload = try await uploads.create(asked, for: principal, context) { session, _, job in
