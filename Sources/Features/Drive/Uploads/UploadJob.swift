@@ -56,9 +56,13 @@ enum DriveKeys {
     static func staged(_ upload: Upload) throws -> BlobKey { try key(upload.id.text) }
 
     /// Of bytes that a restore brings.
-    static func restored(_ digest: [UInt8], _ space: Int64, _ tenant: TenantID) throws -> BlobKey {
-        try key(prefix(of: space, tenant) + HexText.of(digest))
+    /// - Parameter piece: of long ones, which are parts as those of a joined file are.
+    static func restored(_ digest: [UInt8], piece: Int?, _ space: Int64, _ tenant: TenantID) throws -> BlobKey {
+        try key(prefix(of: space, tenant) + HexText.of(digest) + (piece.map { "-\($0)" } ?? ""))
     }
+
+    /// What a blob of a tenant is called as a part.
+    static func part(of blob: String, _ tenant: TenantID) -> String { String(blob.dropFirst(blobText(of: "", tenant).count)) }
 
     static func prefix(of space: Int64, _ tenant: TenantID) -> String { "files/\(tenant)/\(space)/" }
 
