@@ -148,6 +148,7 @@ struct Ledger {
             WHERE ready <> (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND standing = 1)
                 OR running <> (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND state
                     = 'running')
+                OR (waits = 1) <> (ready > 0)
             """
         ) { "\($0.string(0))/\($0.string(1)) ready \($0.int(2)) running \($0.int(3))" }
         guard wrong.isEmpty else { throw Violation("lanes have drifted: \(wrong)") }

@@ -10,7 +10,7 @@ import WaybillDatabases
 /// engine as a service (or in a task of his own), and enqueues.
 public final class JobEngine: Service, Sendable {
     let node: EngineNode
-    let attempts = RunningAttempts()
+    let attempts: RunningAttempts
 
     /// - Parameters:
     ///   - name: of this node; unique among the running ones, and a new one at each start.
@@ -36,6 +36,8 @@ public final class JobEngine: Service, Sendable {
             handlers: handlers,
             configuration: configuration,
             time: time, ids: JobIDSource(generator), logger: logger, observer: observer)
+        let store = node.store
+        attempts = RunningAttempts(mayComplete: database.writesSideBySide ? { store.mayComplete($0) } : nil)
     }
 
     public var name: String { node.name }

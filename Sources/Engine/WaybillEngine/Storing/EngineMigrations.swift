@@ -35,7 +35,19 @@ public enum EngineMigrations {
                 "CREATE INDEX engine_lanes_turn ON engine_lanes ((ready > 0), virtual_time)",
             ] + (dialect.name == .postgres ? [timeOfOthers] : [])
         },
+        // A lane that stays ready keeps its place in the index, however many jobs it has.
+        SQLMigration(room: "engine", number: 7, title: "lanes that wait") { dialect in
+            [
+                "ALTER TABLE engine_lanes ADD COLUMN waits INTEGER NOT NULL DEFAULT 0",
+                "UPDATE engine_lanes SET waits = 1 WHERE ready > 0",
+                "DROP INDEX engine_lanes_turn",
+                "CREATE INDEX engine_lanes_turn ON engine_lanes (waits, virtual_time)",
+            ] + (dialect.name == .postgres ? [timeOfWaiting] : [])
+        },
     ]
+
+    private static let timeOfWaiting = timeOfOthers
+        .replacing("(ready > 0) = TRUE", with: "waits = 1").replacing("(ready > 0) = FALSE", with: "waits = 0")
 
     /// A tenant that has become ready begins at the time of the others, and learns nothing else of them.
     private static let timeOfOthers = """

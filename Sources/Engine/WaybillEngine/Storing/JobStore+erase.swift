@@ -30,7 +30,9 @@ extension JobStore {
             """
             UPDATE engine_lanes SET
                 ready = (SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 1),
-                running = (SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 5)
+                running = (SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 5),
+                waits = CASE WHEN EXISTS (
+                    SELECT 1 FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 1) THEN 1 ELSE 0 END
             WHERE tenant = $1
             """, tenant.text)
         return true

@@ -13,7 +13,7 @@ extension JobStore {
     func mayClaim(_ session: any SQLSession, now: Timestamp) throws -> Bool {
         try session.count(
             """
-            SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_lanes WHERE (ready > 0) = TRUE LIMIT 1) AS ready)
+            SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_lanes WHERE waits = 1 LIMIT 1) AS ready)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE standing = 2 AND due_at <= $1 LIMIT 1) AS later)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing
                     = 4 LIMIT 1)
