@@ -32,12 +32,11 @@ public final class JobEngine: Service, Sendable {
     ) {
         node = EngineNode(
             name: name, database: database, blobs: blobs,
-            store: JobStore(configuration, hooks: handlers.byKind.mapValues(\.ended), external: handlers.external),
+            store: JobStore(configuration, hooks: handlers.byKind.compactMapValues(\.ended), external: handlers.external),
             handlers: handlers,
             configuration: configuration,
             time: time, ids: JobIDSource(generator), logger: logger, observer: observer)
-        let store = node.store
-        attempts = RunningAttempts(mayComplete: database.writesSideBySide ? { store.mayComplete($0) } : nil)
+        attempts = RunningAttempts(completesBeside: database.writesSideBySide ? node.store : nil)
     }
 
     public var name: String { node.name }

@@ -29,13 +29,13 @@ final class RunningAttempts: Sendable {
     /// So many are completed beside the claims; fewer share their transaction.
     static let completedMin = 16
 
-    /// Whether an end may be written beside claims; nil if nothing can be.
-    private let mayComplete: (@Sendable (Ending) -> Bool)?
+    /// Says which ends may be written beside claims; nil if none can be.
+    private let store: JobStore?
 
     private let state = Mutex(State())
 
-    init(mayComplete: (@Sendable (Ending) -> Bool)? = nil) {
-        self.mayComplete = mayComplete
+    init(completesBeside store: JobStore?) {
+        self.store = store
     }
 
     var count: Int { state.withLock { $0.running.count } }
@@ -62,7 +62,7 @@ final class RunningAttempts: Sendable {
             state.running[attempt.record.id] = nil
             guard let outcome else { return true }
             let end = Ended(attempt, outcome)
-            if mayComplete?(end.ending) == true { state.completed.append(end) } else { state.ended.append(end) }
+            if store?.mayComplete(end.ending) == true { state.completed.append(end) } else { state.ended.append(end) }
             return true
         }
     }
@@ -90,6 +90,8 @@ final class RunningAttempts: Sendable {
             return state.completed
         }
     }
+
+    var hasEnded: Bool { state.withLock { !$0.ended.isEmpty || !$0.completed.isEmpty } }
 
     var hasManyCompleted: Bool { state.withLock { $0.completed.count >= Self.completedMin } }
 

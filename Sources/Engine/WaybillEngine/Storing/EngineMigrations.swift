@@ -46,7 +46,8 @@ public enum EngineMigrations {
         },
     ]
 
-    private static let timeOfWaiting = timeOfOthers
+    private static let timeOfWaiting =
+        timeOfOthers
         .replacing("(ready > 0) = TRUE", with: "waits = 1").replacing("(ready > 0) = FALSE", with: "waits = 0")
 
     /// A tenant that has become ready begins at the time of the others, and learns nothing else of them.

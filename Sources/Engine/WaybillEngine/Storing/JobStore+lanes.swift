@@ -113,7 +113,8 @@ extension JobStore {
         for (tenant, kind, ready, running) in counts {
             guard let tenant else { continue }
             let changed = try session.execute(
-                "UPDATE engine_lanes SET ready = $1, waits = \(Self.waits("$1")), running = $2 WHERE tenant = $3 AND kind = $4", ready,
+                "UPDATE engine_lanes SET ready = $1, waits = \(Self.waits("$1")), running = $2 WHERE tenant = $3 AND kind = $4",
+                ready,
                 running, tenant.text, kind.text)
             if changed == 0 { try moveLane(session, tenant, kind, ready: ready, running: running) }
         }
