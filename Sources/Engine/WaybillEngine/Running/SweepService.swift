@@ -89,7 +89,7 @@ struct SweepService: Sendable {
         let freed = try await node.database.write { [node] session in
             try node.store.changing(session, now: now) { changes in
                 try lost.compactMap { id, fence -> JobRecord? in
-                    guard let job = try node.store.find(session, id), job.fence == fence, job.state == .running else {
+                    guard let job = try node.store.take(session, id), job.fence == fence, job.state == .running else {
                         return nil
                     }
                     return try node.store.settle(session, Ending(job: job, outcome: .interrupted), now: now, &changes)

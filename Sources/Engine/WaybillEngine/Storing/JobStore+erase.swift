@@ -26,6 +26,10 @@ extension JobStore {
 
     /// Jobs that went without leaving their lanes are not counted any more.
     private func recountTenant(_ session: any SQLSession, _ tenant: TenantID) throws -> Bool {
+        // Who completes jobs just now has told the lanes already, or will find them counted as running.
+        _ = try session.all(
+            "SELECT kind FROM engine_lanes WHERE tenant = $1 ORDER BY kind \(session.dialect.forUpdate)", tenant.text
+        ) { $0.string(0) }
         try session.execute(
             """
             UPDATE engine_lanes SET

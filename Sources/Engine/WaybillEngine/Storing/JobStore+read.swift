@@ -24,6 +24,13 @@ extension JobStore {
         try session.first("SELECT \(JobColumns.list) FROM engine_jobs WHERE id = $1", id.text, make: JobColumns.record)
     }
 
+    /// A job that is about to be changed: nobody completes it meanwhile.
+    func take(_ session: any SQLSession, _ id: JobID) throws -> JobRecord? {
+        try session.first(
+            "SELECT \(JobColumns.list) FROM engine_jobs WHERE id = $1 \(session.dialect.forUpdate)", id.text,
+            make: JobColumns.record)
+    }
+
     /// The completed jobs of a tenant and kind, the newest first.
     func completed(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, limit: Int) throws -> [JobRecord] {
         try session.all(

@@ -25,9 +25,10 @@ extension JobStore {
         return endings.indices.map { jobs[$0] }
     }
 
-    /// Whether an end may be written beside other transactions: its conditions are part of the statement that changes the job.
+    /// Whether an end may be written beside other transactions: its conditions are part of the statement that changes the job,
+    /// and nobody who enqueues has to wait for it.
     func mayComplete(_ ending: Ending) -> Bool {
-        ending.isSimple && hooks[ending.job.kind] == nil
+        ending.isSimple && ending.job.uniqueKey == nil && hooks[ending.job.kind] == nil
     }
 
     /// Completes those jobs whose fence is their attempt's and whose end nobody has asked for.
@@ -166,7 +167,7 @@ extension JobStore {
         try session.first(
             """
             SELECT cancel_requested, pause_requested, progress, counters, checkpoint, barren_deaths, stalled FROM engine_jobs
-            WHERE id = $1 AND fence = $2 AND state = 'running'
+            WHERE id = $1 AND fence = $2 AND state = 'running' \(session.dialect.forUpdate)
             """, known.id.text, known.fence
         ) { row in
             var job = known

@@ -81,8 +81,9 @@ extension JobStore {
         try changing(session, now: now) { changes in
             for index in stalled.indices {
                 stalled[index].stalled = true
-                try session.execute("UPDATE engine_jobs SET stalled = 1 WHERE id = $1", stalled[index].id.text)
-                changes.tell(stalled[index], .stalled)
+                let changed = try session.execute(
+                    "UPDATE engine_jobs SET stalled = 1 WHERE id = $1 AND state = 'running'", stalled[index].id.text)
+                if changed == 1 { changes.tell(stalled[index], .stalled) }
             }
         }
         return stalled
@@ -133,7 +134,8 @@ extension JobStore {
     /// Deletes a job with all that hangs on it.
     func delete(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws {
         try artifacts.forget(session, of: id, now: now)
-        try session.execute("DELETE FROM engine_events WHERE job_id = $1", id.text)
+        // In this order: it may be being completed just now, which is told by an event.
         try session.execute("DELETE FROM engine_jobs WHERE id = $1", id.text)
+        try session.execute("DELETE FROM engine_events WHERE job_id = $1", id.text)
     }
 }
