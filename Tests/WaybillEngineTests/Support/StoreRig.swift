@@ -119,7 +119,8 @@ final class StoreRig: Sendable {
             try session.all(
                 """
                 SELECT tenant, kind, ready, running, waits,
-                    (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND standing = 1),
+                    (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND standing = 1
+                        AND state = 'pending'),
                     (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND state = 'running'),
                     CASE WHEN ready > 0 THEN 1 ELSE 0 END
                 FROM engine_lanes AS l

@@ -44,6 +44,13 @@ public enum EngineMigrations {
                 "CREATE INDEX engine_lanes_turn ON engine_lanes (waits, virtual_time)",
             ] + (dialect.name == .postgres ? [timeOfWaiting] : [])
         },
+        // A claim changes nothing that an index knows of, so that its row stays where it is: there has to be room for it.
+        SQLMigration(room: "engine", number: 8, title: "claims that change no index") { dialect in
+            [
+                "DROP INDEX engine_jobs_running",
+                "CREATE INDEX engine_jobs_running ON engine_jobs (id) WHERE standing = 5",
+            ] + (dialect.name == .postgres ? ["ALTER TABLE engine_jobs SET (fillfactor = 50)"] : [])
+        },
     ]
 
     private static let timeOfWaiting =
@@ -99,7 +106,7 @@ public enum EngineMigrations {
             """
         return [
             // standing: 0 paused, 1 ready, 2 waits for its time, 3 held by its limit key, 4 suspect, 5 running, 6 ended, 7 worked
-            // outside. Indices that are claimed by hold unfinished jobs only, so that ended ones cost a claim nothing.
+            // outside. (A job that was claimed a moment ago keeps the 1: see `JobStore+running`.) Indices that are claimed by hold unfinished jobs only, so that ended ones cost a claim nothing.
             """
             CREATE TABLE engine_jobs (\(columns), standing INTEGER NOT NULL, lease_until BIGINT,
                 checkpoint_fence BIGINT NOT NULL, progressed_at BIGINT NOT NULL, prune_at BIGINT)

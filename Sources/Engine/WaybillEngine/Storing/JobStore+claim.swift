@@ -131,8 +131,8 @@ extension JobStore {
         for (index, lane) in turn.lanes.enumerated() {
             first += try session.all(
                 """
-                SELECT priority, id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1 ORDER BY priority
-                    DESC, id LIMIT $3
+                SELECT priority, id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1 AND state = 'pending'
+                ORDER BY priority DESC, id LIMIT $3
                 """,
                 lane.tenant.text, lane.kind.text, turn.jobs
             ) { ($0.int(0), $0.string(1), index) }
@@ -176,8 +176,8 @@ extension JobStore {
         try session.scan(
             """
             WITH first AS (SELECT id FROM (SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
-                ORDER BY priority DESC, id LIMIT \(Self.roundedUp(count))) AS ready LIMIT $3)
-            UPDATE engine_jobs SET state = 'running', standing = 5, fence = fence + 1, node = $4,
+                AND state = 'pending' ORDER BY priority DESC, id LIMIT \(Self.roundedUp(count))) AS ready LIMIT $3)
+            UPDATE engine_jobs SET state = 'running', fence = fence + 1, node = $4,
                 lease_until = CAST($5 AS BIGINT) + \(leaseNow(session, "$6")), stalled = 0,
                 started_at = coalesce(started_at, $6), updated_at = $6, progressed_at = $6
             WHERE id \(session.dialect.eachOf("SELECT id FROM first"))
@@ -204,6 +204,7 @@ extension JobStore {
         try session.scan(
             """
             SELECT \(JobColumns.list), rowid FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
+                AND state = 'pending'
             ORDER BY priority DESC, id LIMIT $3
             """, arguments: [.text(lane.tenant.text), .text(lane.kind.text), .integer(Int64(count))]
         ) { row in
@@ -217,7 +218,7 @@ extension JobStore {
         for row in rows {
             try session.execute(
                 """
-                UPDATE engine_jobs SET state = 'running', standing = 5, fence = fence + 1, node = $1, lease_until = $2,
+                UPDATE engine_jobs SET state = 'running', fence = fence + 1, node = $1, lease_until = $2,
                     stalled = 0, started_at = coalesce(started_at, $3), updated_at = $3, progressed_at = $3
                 WHERE rowid = $4
                 """, node, leaseMicroseconds + now.microseconds, now.microseconds, row)

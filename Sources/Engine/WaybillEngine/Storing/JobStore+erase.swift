@@ -30,13 +30,13 @@ extension JobStore {
         _ = try session.all(
             "SELECT kind FROM engine_lanes WHERE tenant = $1 ORDER BY kind \(session.dialect.forUpdate)", tenant.text
         ) { $0.string(0) }
+        let ready = "engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 1 AND state = 'pending'"
         try session.execute(
             """
             UPDATE engine_lanes SET
-                ready = (SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 1),
-                running = (SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 5),
-                waits = CASE WHEN EXISTS (
-                    SELECT 1 FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 1) THEN 1 ELSE 0 END
+                ready = (SELECT count(*) FROM \(ready)), waits = CASE WHEN EXISTS (SELECT 1 FROM \(ready)) THEN 1 ELSE 0 END,
+                running = (SELECT count(*) FROM engine_jobs
+                    WHERE tenant = $1 AND kind = engine_lanes.kind AND standing IN (1, 5) AND state = 'running')
             WHERE tenant = $1
             """, tenant.text)
         return true

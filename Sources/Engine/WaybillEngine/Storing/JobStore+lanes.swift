@@ -102,9 +102,12 @@ extension JobStore {
         let counts = try session.all(
             """
             SELECT tenant, kind, sum(ready), sum(running) FROM (
-                SELECT tenant, kind, count(*) AS ready, 0 AS running FROM engine_jobs WHERE standing = 1 GROUP BY tenant, kind
+                SELECT tenant, kind, count(*) AS ready, 0 AS running FROM engine_jobs
+                WHERE standing = 1 AND state = 'pending' GROUP BY tenant, kind
                 UNION ALL
                 SELECT tenant, kind, 0, count(*) FROM engine_jobs WHERE standing = 5 GROUP BY tenant, kind
+                UNION ALL
+                SELECT tenant, kind, 0, count(*) FROM engine_jobs WHERE standing = 1 AND state = 'running' GROUP BY tenant, kind
                 UNION ALL
                 SELECT tenant, kind, 0, 0 FROM engine_lanes) AS counted
             GROUP BY tenant, kind
