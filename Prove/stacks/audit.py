@@ -128,7 +128,7 @@ def _jobs(rows):
     lanes = """
         SELECT tenant, kind, sum(ready) AS ready, sum(running) AS running, sum(r2) AS found_ready, sum(s2) AS found_running FROM (
             SELECT tenant, kind, ready, running, 0 AS r2, 0 AS s2 FROM engine_lanes UNION ALL
-            SELECT tenant, kind, 0, 0, CASE WHEN standing = 1 THEN 1 ELSE 0 END, CASE WHEN state = 'running' THEN 1 ELSE 0 END
+            SELECT tenant, kind, 0, 0, CASE WHEN standing = 1 AND state = 'pending' THEN 1 ELSE 0 END, CASE WHEN state = 'running' THEN 1 ELSE 0 END
             FROM engine_jobs) AS sums
         GROUP BY tenant, kind HAVING sum(ready) <> sum(r2) OR sum(running) <> sum(s2)"""
     for row in rows(lanes):

@@ -14,7 +14,7 @@ import Web
 ///
 /// All or nothing: until the switch nothing of the tenant has changed, and an attempt that dies is gone on with. After the switch
 /// the old rows are kept, so that it can be undone.
-struct RestoreJob: JobHandler {
+struct RestoreJob: JobEndHandler {
     static let kind: JobKind = "backup.restore"
     /// A tenant has one restore under way at a time.
     static let uniqueKey: String? = "restore"

@@ -5,7 +5,7 @@ import WaybillDatabases
 import WaybillEngine
 
 /// An upload is a job whose worker is the client.
-struct UploadJob: ExternalJobHandler {
+struct UploadJob: ExternalJobHandler, JobEndHandler {
     static let kind: JobKind = "file.upload"
 
     struct Input: Codable, Sendable {
