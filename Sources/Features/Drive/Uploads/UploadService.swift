@@ -187,7 +187,8 @@ struct UploadService: Sendable {
 
     /// What is left to do where all bytes are there: to see that no more come.
     private func takeNothing(
-        _ begun: Upload, _ verify: (() async throws -> Void)?, _ writing: @escaping Writing, _ next: () async throws -> ByteBuffer?
+        _ begun: Upload, _ verify: (() async throws -> Void)?, _ writing: @escaping Writing,
+        _ next: () async throws -> ByteBuffer?
     ) async throws -> Upload {
         while let bytes = try await next() {
             guard bytes.readableBytes == 0 else { throw UploadRefusal.tooLarge(max: begun.size ?? limits.fileBytesMax) }
