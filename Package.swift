@@ -129,7 +129,7 @@ let package = Package(
         room(
             "Drive", in: "Features",
             [
-                "AgeFiles", "JobDoors", "Web", "AuditTrail", "TenantData", "Datasets", "WaybillEngine", "WaybillDatabases",
+                "AgeFiles", "SeededBugs", "JobDoors", "Web", "AuditTrail", "TenantData", "Datasets", "WaybillEngine", "WaybillDatabases",
                 "WaybillBlobs",
                 "Formats",
                 hummingbird, crypto, logging, lifecycle,

@@ -21,8 +21,8 @@ from stacks import STACKS  # noqa: E402
 # In the order in which they run, by kind of installation: what is about one folder's files is of SQLite alone. Seeded bugs need
 # a build of their own, so a quick run has them only if they are asked for.
 PARTS = {
-    "sqlite": ("kills", "zombies", "syscalls", "order", "power", "teeth", "fairness", "grown"),
-    "postgres": ("kills", "zombies", "teeth", "fairness", "grown"),
+    "sqlite": ("kills", "uploads", "zombies", "syscalls", "order", "power", "teeth", "fairness", "grown"),
+    "postgres": ("kills", "uploads", "zombies", "teeth", "fairness", "grown"),
 }
 
 

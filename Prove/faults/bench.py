@@ -21,7 +21,7 @@ class Bench:
     def begin(self):
         """A server with some content."""
         self.stack.start()
-        self.client = Client(self.stack.addresses(), self.stack.token("acme", "ada", "editor"))
+        self.client = Client(self.stack.addresses(), self.stack.token("acme", "ada", "editor", "uploader"))
         self.client.TIMEOUT = 25
         for type in ("notes", "book"):
             self.sure("PUT", "/content/types/" + type, DEFINITION)

@@ -15,12 +15,14 @@ class OrderCheck:
 
     - A file is synced after its last write and before it gets its name.
     - A folder is synced after a file got its name there, before the next commit begins.
-    - No answer that says 2xx to a change leaves while the log has unsynced writes of its commit.
+    - No answer that says 2xx to a change leaves while the log has unsynced writes of its commit, or a file that is being filled has
+      unsynced bytes.
     """
 
-    def __init__(self, data, answers=True):
+    def __init__(self, data, answers=True, names=True):
+        """`answers`, `names`: whether these two belong to the commit before and behind them, as they do where nobody else commits."""
         self.data = str(data)
-        self.answers = answers
+        self.answers, self.names = answers, names
         self.dirty = set()         # files with bytes that are not synced
         self.unnamed = {}          # folders with a new name that is not synced
         self.log_is_dirty = False
@@ -61,9 +63,12 @@ class OrderCheck:
                     self.early = set(self.unnamed.values())
                 self.log_is_dirty = True
             self.dirty.add(path)
-        elif self.answers and "HTTP/1.1 2" in args and ("TCP" in path or "socket" in path):
+        elif "HTTP/1.1 2" in args and ("TCP" in path or "socket" in path):
+            unsynced = [path for path in self.dirty if "/staged/" in path]
+            if unsynced:
+                self.broken.append("an answer left before the bytes of %s were synced: %s" % (unsynced, args[:120]))
             self.counts["answers"] += 1
-            if self.log_is_dirty:
+            if self.answers and self.log_is_dirty:
                 self.broken.append("an answer left before the commit was synced: %s" % args[:120])
 
     def synced(self, path):
@@ -74,7 +79,7 @@ class OrderCheck:
             self.log_is_dirty = False
             # Of a file that got its name while this commit was on its way, another commit will tell.
             for folder, name in list(self.unnamed.items()):
-                if name in self.early:
+                if self.names and name in self.early:
                     self.broken.append("committed before the name of %s was synced" % name)
                     del self.unnamed[folder]
 

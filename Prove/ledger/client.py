@@ -38,6 +38,17 @@ class Answer:
         return "%d %s" % (self.status, self.body[:300])
 
 
+class FinalResponse(http.client.HTTPResponse):
+    """Passes over interim answers, of which the library knows 100 alone."""
+
+    def _read_status(self):
+        while True:
+            version, status, reason = super()._read_status()
+            if not 100 < status < 200 or status == 101:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
 class Client:
     """One user's calls. A connection is kept for the next call; each client is used by one thread."""
 
@@ -95,6 +106,7 @@ class Client:
 
     def _connect(self):
         connection = http.client.HTTPConnection(*self.addresses[self.place], timeout=self.TIMEOUT)
+        connection.response_class = FinalResponse
         try:
             connection.connect()
         except OSError as error:

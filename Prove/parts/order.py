@@ -5,6 +5,7 @@ import shutil
 from faults.bench import Bench
 from faults.flows import DeleteFlow, ExportFlow, ImportFlow, ItemFlow, StreamFlow
 from faults.order import CALLS, OrderCheck
+from faults.upload_flow import UploadFlow
 
 
 def run(proof):
@@ -14,7 +15,7 @@ def run(proof):
         return
     counts = {}
     # Alone, an answer belongs to the commit before it; beside a running job it does not.
-    for name, flows in (("order", (ItemFlow, StreamFlow)), ("order-jobs", (ImportFlow, ExportFlow, DeleteFlow))):
+    for name, flows in (("order", (ItemFlow, StreamFlow)), ("order-jobs", (ImportFlow, ExportFlow, DeleteFlow)), ("order-uploads", (UploadFlow,))):
         bench = Bench(proof, ledger, name)
         trace = bench.stack.folder / "trace"
         bench.stack.prefix = ["strace", "-f", "-y", "-s", "32", "-e", CALLS, "-o", str(trace)]
@@ -27,7 +28,7 @@ def run(proof):
                 flow.act()
                 flow.verify()
         bench.stack.stop()
-        check = OrderCheck(bench.stack.data, answers=name == "order")
+        check = OrderCheck(bench.stack.data, answers=name == "order", names=name != "order-uploads")
         with open(trace, errors="replace") as lines:
             for problem in check.read(lines):
                 ledger.violate("lost", problem)

@@ -4,7 +4,7 @@ import pathlib
 import shutil
 import subprocess
 
-from parts import kills, order, syscalls, zombies
+from parts import kills, order, syscalls, uploads, zombies
 from parts.zombies import engine_proof
 from proof import Proof
 
@@ -15,6 +15,7 @@ BUGS = {
     "forgetsDead": "kills", "losesCancel": "kills", "ignoresLimit": "kills", "ignoresTurns": "fairness", "leavesOrphans": "kills",
     "skipsRehash": "kills", "progressFalls": "kills", "skipsEvent": "kills", "ignoresLastEventID": "kills",
     "dropsNotice": "kills", "losesBatch": "kills", "forgetsCut": "kills", "skipsIndexRow": "kills", "miscountsItems": "kills",
+    "acknowledgesBeforeSync": "order", "appendIgnoresFence": "uploads", "keepsReservation": "uploads",
     "repeatsImport": "kills", "forgetsOwner": "kills", "forgetsTenant": "kills", "shiftsRange": "kills",
 }
 # Of several nodes and their stores: also by which disturbances of the kill loop.
@@ -97,7 +98,7 @@ def _fairness(seeded):
         "p99 of the wait is %(besideP99).1f ms beside others, %(aloneP99).1f ms alone" % result)
 
 
-PARTS = {"order": order.run, "zombies": zombies.run, "fairness": _fairness, "syscalls": syscalls.run, "kills": kills.run}
+PARTS = {"order": order.run, "zombies": zombies.run, "fairness": _fairness, "syscalls": syscalls.run, "uploads": uploads.run, "kills": kills.run}
 
 
 def build(proof):

@@ -8,13 +8,15 @@ import shutil
 import sqlite3
 import tempfile
 
+from stacks.drive import audit_drive
+
 
 def audit_folder(data):
     """Of a data folder with SQLite in it. A list of (kind, text)."""
     data = pathlib.Path(data)
     with open_copy(data) as rows:
         found = [("lost", text) for (text,) in rows("PRAGMA integrity_check") if text != "ok"]
-        return found or audit(rows, FolderBlobs(data / "blobs")) + left_in_tmp(data)
+        return found or audit(rows, FolderBlobs(data / "blobs"), folders=[data]) + left_in_tmp(data)
 
 
 @contextlib.contextmanager
@@ -49,12 +51,14 @@ def left_in_tmp(data):
     return [("orphans", "left in tmp: %s" % path.name) for path in (data / "tmp").iterdir()]
 
 
-def audit(rows, blobs, hex="hex(%s)"):
+def audit(rows, blobs, hex="hex(%s)", folders=()):
     """A list of (kind, text).
 
-    `rows` runs a query, `blobs` lists and reads, `hex` makes the database write bytes as hexadecimal digits.
+    `rows` runs a query, `blobs` lists and reads, `hex` makes the database write bytes as hexadecimal digits; `folders` are the
+    nodes' data.
     """
-    return _blobs(rows, blobs, hex) + _uploads(rows, blobs) + _content(rows) + _jobs(rows)
+    return (
+        _blobs(rows, blobs, hex) + _uploads(rows, blobs) + audit_drive(rows, blobs, hex, folders) + _content(rows) + _jobs(rows))
 
 
 def _blobs(rows, blobs, hex):
@@ -124,7 +128,7 @@ def _jobs(rows):
     lanes = """
         SELECT tenant, kind, sum(ready) AS ready, sum(running) AS running, sum(r2) AS found_ready, sum(s2) AS found_running FROM (
             SELECT tenant, kind, ready, running, 0 AS r2, 0 AS s2 FROM engine_lanes UNION ALL
-            SELECT tenant, kind, 0, 0, CASE WHEN standing = 1 THEN 1 ELSE 0 END, CASE WHEN state = 'running' THEN 1 ELSE 0 END
+            SELECT tenant, kind, 0, 0, CASE WHEN standing = 1 AND state = 'pending' THEN 1 ELSE 0 END, CASE WHEN state = 'running' THEN 1 ELSE 0 END
             FROM engine_jobs) AS sums
         GROUP BY tenant, kind HAVING sum(ready) <> sum(r2) OR sum(running) <> sum(s2)"""
     for row in rows(lanes):

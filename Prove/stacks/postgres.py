@@ -94,7 +94,7 @@ class PostgresStack(Stack):
 
     def audit(self):
         bucket = Bucket(self.seaweed, self.place)
-        found = audit(self.rows, bucket, hex="encode(%s, 'hex')")
+        found = audit(self.rows, bucket, hex="encode(%s, 'hex')", folders=[node.data for node in self._members])
         return found + [problem for node in self._members for problem in left_in_tmp(node.data)]
 
     def versions(self):
@@ -116,7 +116,7 @@ class PostgresStack(Stack):
             return
         self.postgres.dump(self.place, self.folder / "database.sql")
         bucket = Bucket(self.seaweed, self.place)
-        for key in bucket.keys("jobs") | bucket.keys("uploads"):
+        for key in bucket.keys("jobs") | bucket.keys("uploads") | bucket.keys("files"):
             path = self.folder / "blobs" / key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(bucket.read(key) or b"")

@@ -57,9 +57,12 @@ import Web
             #expect(try await caller.send(.get, "/backup/jobs", other).json?.array?.count == 1)
             try await fixture.work()
             _ = try await schedule(caller, token)
-            let ids = try await caller.send(.get, "/backup/jobs", token).json?.array?.compactMap { $0["createdAt"]?.string }
-            #expect(ids?.count == 2)
-            #expect(ids == ids?.sorted())
+            fixture.tester.time.advance(by: .seconds(1))
+            try await fixture.work()
+            _ = try await schedule(caller, token)
+            let times = try await caller.send(.get, "/backup/jobs", token).json?.array?.compactMap { $0["createdAt"]?.string }
+            #expect(times?.count == 3)
+            #expect(times == times?.sorted() && Set(times ?? []).count > 1)
         }
     }
 
@@ -74,6 +77,60 @@ import Web
             }
             #expect(statuses.count { $0 == 202 } == 1)
             #expect(statuses.count { $0 == 409 } == 7)
+        }
+    }
+
+    @Test("its time of change is null while it waits, moves when it runs, and moves again when it has ended")
+    func times() async throws {
+        let fixture = try await BackupFixture(commitsOften: true)
+        let token = try await fixture.token()
+        try await fixture.serve { caller in
+            let id = try await schedule(caller, token)
+            let job = try #require(JobID(id))
+            func changed() async throws -> String? {
+                try await caller.send(.get, "/backup/jobs/\(id)", token).json?["lastUpdatedAt"]?.string
+            }
+            #expect(try await changed() == nil)
+            fixture.tester.time.advance(by: .seconds(5))
+            try await fixture.dieAfterFirstCommit(of: job)
+            let begun = try #require(try await changed())
+            fixture.tester.time.advance(by: .seconds(5))
+            try await fixture.work()
+            let ended = try #require(try await changed())
+            #expect(begun < ended, "\(begun), \(ended)")
+        }
+    }
+
+    @Test("nothing of a backup that has not completed can be loaded down, and what failed is made anew as a whole")
+    func unfinished() async throws {
+        let fixture = try await BackupFixture(archiveBytes: 1000)
+        let fields = [ContentField(name: "t", kind: .text)]
+        try await fixture.put("a", fields, [#"{"id":"a"}"#])
+        try await fixture.put("n", fields, [#"{"id":"a","t":"\#(String(repeating: "x", count: 1000))"}"#])
+        let token = try await fixture.token()
+        try await fixture.serve { caller in
+            func statuses(_ id: String) async throws -> [Int] {
+                var all: [Int] = []
+                for path in ["archives/items-a.csv", "archives/manifest.json", "download"] {
+                    all.append(try await caller.send(.get, "/backup/jobs/\(id)/\(path)", token).status)
+                }
+                return all
+            }
+            let id = try await schedule(caller, token)
+            #expect(try await statuses(id) == [409, 409, 409])
+            try await fixture.dieAfterFirstCommit(of: try #require(JobID(id)))
+            #expect(try await statuses(id) == [409, 409, 409])
+            // It fails in a later entity than the one that is written by then.
+            _ = try await fixture.tester.finish(try #require(JobID(id)))
+            let failed = try await caller.send(.get, "/backup/jobs/\(id)", token).json
+            #expect(failed?["status"]?.string == "failed" && failed?["error"]?["code"]?.string == "ROW_TOO_LARGE")
+            #expect(try await statuses(id).allSatisfy { $0 >= 400 })
+            try await fixture.put("n", fields, [#"{"id":"a","t":"short"}"#])
+            let next = try await schedule(caller, token)
+            try await fixture.work()
+            #expect(try await statuses(next) == [200, 200, 200])
+            let made = try await caller.send(.get, "/backup/jobs/\(next)", token).json?["manifest"]?["entities"]?.array
+            #expect(made?.compactMap { $0["name"]?.string }.contains("items-n") == true)
         }
     }
 

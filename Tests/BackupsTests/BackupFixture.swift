@@ -34,7 +34,10 @@ struct BackupFixture: Sendable {
     /// - Parameters:
     ///   - archiveBytes: how long a file may be.
     ///   - commitsOften: writes a checkpoint wherever one may be.
-    init(archiveBytes: Int64 = 100 << 20, commitsOften: Bool = false) async throws {
+    ///   - restoredPieceBytes: how long what a restore puts to one place may be.
+    init(
+        archiveBytes: Int64 = 100 << 20, commitsOften: Bool = false, restoredPieceBytes: Int64 = 256 << 20
+    ) async throws {
         self.archiveBytes = archiveBytes
         let database = try await TestDatabase.open()
         let time = ManualTime()
@@ -44,8 +47,9 @@ struct BackupFixture: Sendable {
         // What is done here would else be in each further backup.
         let audit = AuditStore(isEnabled: false)
         let floor = WebFloor(database: database, audit: audit, key: key, time: time, random: SystemRandom.bytes, logger: logger)
-        let configuration = BackupFeature.Configuration(
+        var configuration = BackupFeature.Configuration(
             archiveBytes: archiveBytes, maxAttempts: 3, jobDeadline: .seconds(3600), version: "test")
+        configuration.restoredPieceBytes = restoredPieceBytes
         let scratch = DrillScratch(
             database: database, registry: Entities.registry,
             erasers: [
@@ -70,7 +74,7 @@ struct BackupFixture: Sendable {
         self.database = database
         self.floor = floor
         self.scratch = scratch
-        catalog = { [tester, blobs] in
+        catalog = { [tester, blobs, configuration] in
             let catalog = RouteCatalog(floor)
             BackupFeature(
                 floor: floor, engine: tester.engine, database: database, blobs: blobs, registry: Entities.registry,

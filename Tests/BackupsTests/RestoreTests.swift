@@ -290,6 +290,37 @@ extension Caller {
         #expect(files["items-n.csv"] == "id,language,readers,t\r\na,,,x\r\n")
     }
 
+    @Test("a tenant that has something is not restored to unless it is to be replaced, also if it has it only by then")
+    func notEmpty() async throws {
+        let fixture = try await filled(archiveBytes: 60_000)
+        let made = try await fixture.backup()
+        let body = #"{"from": "\#(made.job.id)"}"#
+        let (token, other) = (try await fixture.token(), try await fixture.token("globex", roles: ["admin", "system"]))
+        try await fixture.serve { caller in
+            let refused = try await caller.send(.post, "/backup/restores", token, body: body)
+            #expect(refused.status == 409 && refused.json?["code"]?.string == "TENANT_NOT_EMPTY", "\(refused.text)")
+            #expect(try await caller.send(.get, "/backup/restores", token).text == "[]")
+            for isStarted in [false, true] {
+                let id = try #require(try await caller.send(.post, "/backup/restores", other, body: body).json?["id"]?.string)
+                let started = try await caller.send(.post, "/backup/restores/\(id)/start", other)
+                let job = try #require(started.json?["jobId"]?.string.flatMap { JobID($0) }, "\(started.text)")
+                // Before it begins, or in the middle.
+                if isStarted { try await fixture.dieAfterFirstCommit(of: job) }
+                try await fixture.put("own", [ContentField(name: "t", kind: .text)], [#"{"id":"a"}"#], tenant: "globex")
+                let result = try await fixture.tester.finish(job)
+                #expect(result.job.failure?.code == "TENANT_NOT_EMPTY", "\(String(describing: result.job.failure))")
+                #expect(try await caller.restore(id, other)?["status"]?.string == "failed")
+                let files = try await fixture.backup(tenant: "globex").files()
+                #expect(files.keys.filter { $0.hasPrefix("items-") } == ["items-own.csv"], "nothing of it has come")
+                let tenant = try #require(TenantID("globex"))
+                try await fixture.database.write(of: tenant) { session in
+                    let store = ContentStore()
+                    _ = try store.deleteType("own", by: try store.writing(for: tenant, in: session), in: session)
+                }
+            }
+        }
+    }
+
     @Test("a backup of this installation is restored without uploading it")
     func from() async throws {
         let fixture = try await filled(archiveBytes: 60_000)

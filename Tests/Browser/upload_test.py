@@ -163,6 +163,31 @@ def _(page, folder):
     check_file(page, path)
 
 
+@check("an empty file arrives as well, once, also when the answer to it is lost")
+def _(page, folder):
+    path = make_file(folder, 7, 0)
+    open_page(page, path)
+    lost = []
+
+    def lose(route):
+        if route.request.method == "POST" and not lost:
+            lost.append(route.fetch().status)
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/api/files?**", lose)
+    page.evaluate("window.begin({})")
+    check_file(page, path)
+    page.unroute("**/api/files?**")
+    assert lost == [201], lost
+    open_page(page, path)
+    page.evaluate("window.begin({})")
+    check_file(page, path)
+    found = [file for file in json.loads(ask("/api/files?limit=200")) if file["name"] == path.name]
+    assert len(found) == 1, found
+
+
 @check("chunks whose connection breaks are sent again")
 def _(page, folder):
     path = make_file(folder, 4)

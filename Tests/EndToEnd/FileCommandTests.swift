@@ -27,7 +27,7 @@ import Testing
 
     @Test(
         "an upload that is killed goes on where it was with the next start of the command, and comes back as it went",
-        arguments: ["chunks", "tus"])
+        arguments: ["chunks", "tus", "ietf"])
     func resume(wire: String) async throws {
         try await withServer(filesAreOnDisk: true) { server in
             let ada = try await server.newUser("uploader")

@@ -1,4 +1,6 @@
 import Foundation
+import PostgresFixture
+import TestServers
 import TestSockets
 import Testing
 
@@ -68,6 +70,48 @@ import Testing
         }
     }
 
+    @Test("a listener at one node hears of an upload through another, and goes on there when his dies: none lost, none twice")
+    func twoNodes() async throws {
+        let environment = S3Server.credentials.merging([
+            "WAYBILL_DATABASE_URL": try await PostgresFixture.makeDatabase(),
+            "WAYBILL_BLOBS_URL": try await ServerStores.bucket(), "WAYBILL_SIGNING_KEY": SharedDatabaseTests.key,
+        ]) { $1 }
+        try await withServer(CrashTests.settings, environment: environment) { here in
+            try await withServer(CrashTests.settings, environment: environment, isIdle: true) { there in
+                let ada = try await here.newUser("uploader")
+                let adaThere = User(server: there, tenant: ada.tenant, name: ada.name, token: ada.token)
+                let upload = try await begin(8, seed: 2, adaThere)
+                var socket = try await open(ada)
+                #expect(try await packets(&socket, 1).first?["type"]?.string == "ready")
+                for index in 0..<3 { try await put(index, of: upload, adaThere) }
+                let first = try await packets(&socket, 3)
+                #expect(first.compactMap { $0["data"]?["chunksUploaded"]?.integer } == [1, 2, 3])
+                let seen = try #require(first.last?["seq"]?.integer)
+
+                await here.kill()
+                #expect(try await socket.rest() == nil, "it breaks off")
+                // Of what happens while nobody listens nothing is missing either.
+                for index in 3..<5 { try await put(index, of: upload, adaThere) }
+                var next = try await open(adaThere, "/ws?since=\(seen)")
+                for index in 5..<7 { try await put(index, of: upload, adaThere) }
+                let more = try await packets(&next, 5).filter { $0["type"]?.string == "upload.progress" }
+                #expect(more.compactMap { $0["data"]?["chunksUploaded"]?.integer } == [4, 5, 6, 7])
+
+                // Back at the first node, from the same number on, it is the same story with what comes now.
+                try await here.start()
+                var back = try await open(ada, "/ws?since=\(seen)")
+                try await put(7, of: upload, adaThere)
+                let whole = try await packets(&back, 6).filter { $0["type"]?.string == "upload.progress" }
+                #expect(whole.compactMap { $0["data"]?["chunksUploaded"]?.integer } == [4, 5, 6, 7, 8])
+                #expect(whole.dropLast().compactMap { $0["seq"]?.integer } == more.compactMap { $0["seq"]?.integer })
+                let last = try await packets(&next, 1)
+                #expect(last.first?["seq"]?.integer == whole.last?["seq"]?.integer)
+                try await next.breakOff()
+                try await back.breakOff()
+            }
+        }
+    }
+
     /// An upload that is begun and taken back.
     private func failed(_ number: Int, _ name: String, _ ada: User) async throws {
         let made = try await ada.post(
@@ -117,6 +161,24 @@ import Testing
             }
             try await quick.breakOff()
             try await slow.breakOff()
+        }
+    }
+
+    @Test("every case of the WebSocket protocol that needs no echo ends as it must", .timeLimit(.minutes(5)))
+    func cases() async throws {
+        let root = "/" + URL(fileURLWithPath: #filePath).pathComponents.dropFirst().dropLast(3).joined(separator: "/")
+        let (made, told) = try await ServerProcess.run([], program: root + "/Scripts/websocket-client")
+        guard made == 0, let python = told.split(separator: "\n").last else {
+            throw E2EError("Scripts/websocket-client: \(told)")
+        }
+        try await withServer(["streams.perJob": "100"], isIdle: true) { server in
+            let ada = try await server.newUser("uploader")
+            let (status, output) = try await ServerProcess.run(
+                [root + "/Tests/Clients/websocket_cases.py"],
+                environment: ["WS_PORT": "\(server.port)", "WS_TOKEN": ada.token ?? "", "PYTHONDONTWRITEBYTECODE": "1"],
+                program: String(python))
+            #expect(status == 0 && output.contains(", 0 failed"), "\(output)")
+            #expect(try await ada.get("/api/quota").status == 200)
         }
     }
 

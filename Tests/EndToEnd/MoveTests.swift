@@ -39,6 +39,50 @@ import Testing
         return numbers.sorted()
     }
 
+    /// What is under way, or kept, when an installation is moved.
+    private struct Work {
+        static let header = [(name: "Idempotency-Key", value: "order-1")]
+        /// An export that is killed in its midst, and what it must become.
+        var slow: String
+        var whole: [UInt8]
+        /// One that was ordered with a key, and has ended.
+        var ordered: RawResponse
+        var orderedID: String
+        var file: [UInt8]
+    }
+
+    /// Works until an export has a checkpoint; whoever runs it is to be killed then.
+    private func work(_ ada: User) async throws -> Work {
+        try await SlowContent.store(ada)
+        try await ada.makeArticles(30)
+        let whole = try await ada.exportedFile(SlowContent.request).body
+        let ordered = try await ada.post(User.exports, Self.plain, headers: Work.header)
+        let orderedID = try #require(try ordered.json()["jobId"]?.string)
+        _ = try await ada.wait(orderedID)
+        let file = try await ada.download(orderedID).body
+        let id = try await ada.slowExport()
+        _ = try await poll("a checkpoint") { () -> Bool? in (try await ada.job(id)["progress"]?.number ?? 0) > 0 ? true : nil }
+        return Work(slow: id, whole: whole, ordered: ordered, orderedID: orderedID, file: file)
+    }
+
+    /// All of it is there after the move, and goes on.
+    private func check(_ work: Work, _ ada: User) async throws {
+        let job = try await ada.wait(work.slow)
+        #expect(job["state"]?.string == "completed" && job["deaths"]?.integer == 1 && job["attempts"]?.integer == 0)
+        let isEqual = try await ada.download(work.slow).body == work.whole
+        #expect(isEqual)
+        let again = try await ada.post(User.exports, Self.plain, headers: Work.header)
+        #expect(again.status == 202 && again["Idempotent-Replayed"] == "true" && again.body == work.ordered.body)
+        #expect(try await ada.download(work.orderedID).body == work.file)
+        #expect(try await ada.exportedFile(Self.plain).body == work.file)
+        let numbers = try await numbers(ada)
+        #expect(numbers == Array(1...numbers.count), "the numbers of events have gaps: \(numbers)")
+        let names = try await ada.get("/jobs/\(work.slow)/events?limit=1000").json()["events"]?.array?.compactMap {
+            $0["type"]?.string
+        }
+        #expect(names?.filter { $0 == "job.died" }.count == 1 && names?.last == "job.completed")
+    }
+
     @Test(
         "an export that was killed goes on after the move with the same bytes; keys, links, numbers and files are those of before"
     )
@@ -46,18 +90,7 @@ import Testing
         let stores = try await stores()
         try await withServer(Self.settings, environment: ["WAYBILL_DATABASE_URL": "", "WAYBILL_BLOBS_URL": ""]) { old in
             let ada = try await old.user("ada", of: "acme", "admin")
-            try await SlowContent.store(ada)
-            try await ada.makeArticles(30)
-            let whole = try await ada.exportedFile(SlowContent.request).body
-            let header = [(name: "Idempotency-Key", value: "order-1")]
-            let ordered = try await ada.post(User.exports, Self.plain, headers: header)
-            let orderedID = try #require(try ordered.json()["jobId"]?.string)
-            _ = try await ada.wait(orderedID)
-            let file = try await ada.download(orderedID).body
-            let id = try await ada.slowExport()
-            _ = try await poll("a checkpoint") { () -> Bool? in
-                (try await ada.job(id)["progress"]?.number ?? 0) > 0 ? true : nil
-            }
+            let work = try await work(ada)
             await old.kill()
 
             let (status, output) = try await move(old.data, stores)
@@ -74,20 +107,47 @@ import Testing
             try await withServer(Self.settings, environment: environment(stores, key: old.data), isIdle: true) { new in
                 var ada = ada
                 ada.server = new
-                let job = try await ada.wait(id)
-                #expect(job["state"]?.string == "completed" && job["deaths"]?.integer == 1 && job["attempts"]?.integer == 0)
-                let isEqual = try await ada.download(id).body == whole
-                #expect(isEqual)
-                let again = try await ada.post(User.exports, Self.plain, headers: header)
-                #expect(again.status == 202 && again["Idempotent-Replayed"] == "true" && again.body == ordered.body)
-                #expect(try await ada.download(orderedID).body == file)
-                #expect(try await ada.exportedFile(Self.plain).body == file)
-                let numbers = try await numbers(ada)
-                #expect(numbers == Array(1...numbers.count), "the numbers of events have gaps: \(numbers)")
-                let names = try await ada.get("/jobs/\(id)/events?limit=1000").json()["events"]?.array?.compactMap {
-                    $0["type"]?.string
+                try await check(work, ada)
+            }
+        }
+    }
+
+    @Test("the same the other way round: from PostgreSQL and a bucket home to a folder")
+    func home() async throws {
+        let stores = try await stores()
+        let environment = [
+            "WAYBILL_DATABASE_URL": "", "WAYBILL_BLOBS_URL": "",
+            "WAYBILL_SIGNING_KEY": try #require(stores.environment["WAYBILL_SIGNING_KEY"]),
+        ]
+        try await withServer(Self.settings, environment: stores.environment) { old in
+            let ada = try await old.user("ada", of: "acme", "admin")
+            let work = try await work(ada)
+            try await withServer(Self.settings, environment: environment, isIdle: true) { new in
+                // The place where it is to go is empty.
+                await new.terminate()
+                try FileManager.default.removeItem(atPath: new.data)
+                let line = [
+                    "move", "--from", stores.databaseURL, "--from-blobs", stores.bucketURL, "--to", "sqlite:\(new.data)",
+                    "--to-blobs", "data",
+                ]
+                // A node that lives is in the way, and so is one that was heard of only just now.
+                let early = try await ServerProcess.run(line, environment: S3Server.credentials)
+                #expect(early.status == 1, "\(early.output)")
+                await old.kill()
+                let output = try await poll("the end of the dead node's lease") { () -> String? in
+                    let (status, output) = try await ServerProcess.run(line, environment: S3Server.credentials)
+                    return status == 0 ? output : nil
                 }
-                #expect(names?.filter { $0 == "job.died" }.count == 1 && names?.last == "job.completed")
+                #expect(output.contains("1 running jobs were fenced"), "the export was too quick for this test: \(output)")
+                #expect(output.contains("every table has the same count and hash"))
+                let late = try await ServerProcess.run(
+                    ["serve", "--data", stores.folder + "/late", "--listen", "127.0.0.1:0"], environment: stores.environment)
+                #expect(late.status == 1 && late.output.contains("was moved to"), "\(late.output)")
+
+                try await new.start()
+                var ada = ada
+                ada.server = new
+                try await check(work, ada)
             }
         }
     }

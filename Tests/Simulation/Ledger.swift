@@ -145,16 +145,20 @@ struct Ledger {
         let wrong = try session.all(
             """
             SELECT tenant, kind, ready, running FROM engine_lanes AS l
-            WHERE ready <> (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND standing = 1)
+            WHERE ready <> (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND standing = 1
+                AND state = 'pending')
                 OR running <> (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND state
                     = 'running')
+                OR (waits = 1) <> (ready > 0)
             """
         ) { "\($0.string(0))/\($0.string(1)) ready \($0.int(2)) running \($0.int(3))" }
         guard wrong.isEmpty else { throw Violation("lanes have drifted: \(wrong)") }
         let misplaced = try session.count(
             """
-            SELECT count(*) FROM engine_jobs WHERE (standing = 5) <> (state = 'running') OR (standing = 0) <> (state = 'paused')
-                OR (standing IN (1, 2, 3, 4)) <> (state = 'pending') OR (standing = 6) <> (ended_at IS NOT NULL)
+            SELECT count(*) FROM engine_jobs WHERE (state = 'running' AND standing NOT IN (1, 5))
+                OR (standing = 5 AND state <> 'running') OR (standing = 0) <> (state = 'paused')
+                OR (standing IN (1, 2, 3, 4) AND state NOT IN ('pending', 'running')) OR (state = 'pending' AND standing > 4)
+                OR (standing = 6) <> (ended_at IS NOT NULL)
                 OR (prune_at IS NULL) <> (ended_at IS NULL)
             """)
         guard misplaced == 0 else { throw Violation("\(misplaced) jobs stand where they should not") }

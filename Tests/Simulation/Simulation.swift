@@ -196,7 +196,10 @@ final class Simulation {
     }
 
     private func heartbeat(_ node: SimulatedNode) throws {
-        _ = try transaction("\(node) beats") { try self.store.heartbeat($0, node: node.name, now: self.now) }
+        _ = try transaction("\(node) beats") { session in
+            _ = try self.store.stepAside(session, node.attempts.map(\.job.id), on: node.name)
+            try self.store.heartbeat(session, node: node.name, now: self.now)
+        }
     }
 
     private func work(_ attempt: SimulatedAttempt, on node: SimulatedNode) throws {

@@ -4,7 +4,7 @@ import Synchronization
 
 @testable import WaybillClient
 
-/// A drive in memory, which takes uploads in chunks and by tus, and can be told to fail.
+/// A drive in memory, which takes uploads in chunks, by tus and by the IETF's protocol, and can be told to fail.
 final class FakeDrive: Transport {
     struct State {
         var name = ""
@@ -132,8 +132,35 @@ final class FakeDrive: Transport {
             state.bytes += bytes
             state.isDone = Int64(state.bytes.count) == state.size
             return answer(204, "", ["upload-offset": "\(state.bytes.count)"])
+        case (_, _, "resumable", _): return resumable(request, bytes, isCut: isCut, &state)
         case ("GET", "files", "u1", _): return state.isDone ? complete(&state) : answer(404, "{}")
         default: return answer(404, "{}")
+        }
+    }
+
+    private static func resumable(
+        _ request: WireRequest, _ bytes: [UInt8], isCut: Bool, _ state: inout State
+    ) -> WireResponse {
+        switch request.method {
+        case "POST":
+            let query = URLComponents(string: request.url)?.queryItems ?? []
+            func value(_ name: String) -> String { query.first { $0.name == name }?.value ?? "" }
+            let digest = Data(base64Encoded: String((request.header("Repr-Digest") ?? "").dropFirst(9).dropLast()))
+            guard request.header("Upload-Complete") == "?0", let digest, digest.count == 32 else { return answer(400, "{}") }
+            (state.name, state.pool, state.isBegun) = (value("name"), value("poolId"), true)
+            state.hash = digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            state.size = Int64(request.header("Upload-Length") ?? "") ?? -1
+            return answer(201, "", ["location": "/api/files/resumable/u1"])
+        case "HEAD":
+            return answer(204, "", ["upload-offset": "\(state.bytes.count)", "upload-complete": state.isDone ? "?1" : "?0"])
+        default:
+            guard request.header("Content-Type") == "application/partial-upload", request.header("Upload-Complete") == "?1"
+            else { return answer(415, "{}") }
+            guard request.header("Upload-Offset") == "\(state.bytes.count)" else {
+                return answer(409, #"{"code":"OFFSET_MISMATCH"}"#)
+            }
+            state.bytes += bytes
+            return isCut ? answer(400, "{}") : complete(&state)
         }
     }
 

@@ -16,9 +16,9 @@ import Testing
         try await body(path)
     }
 
-    private static let both = FileUploadProtocol.allCases
+    private static let all = FileUploadProtocol.allCases
 
-    @Test("a file arrives as it is, by each protocol", arguments: both, [1, 999, 1000, 1001, 12_345])
+    @Test("a file arrives as it is, by each protocol", arguments: all, [1, 999, 1000, 1001, 12_345])
     func whole(wire: FileUploadProtocol, count: Int) async throws {
         try await withFile(count) { path in
             let drive = FakeDrive()
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test("an empty file is sent as well", arguments: both)
+    @Test("an empty file is sent as well", arguments: all)
     func empty(wire: FileUploadProtocol) async throws {
         try await withFile(0) { path in
             let drive = FakeDrive()
@@ -100,21 +100,23 @@ import Testing
         }
     }
 
-    @Test("tus goes on from the offset that the server tells, also with what was begun in chunks")
-    func tusResume() async throws {
+    @Test(
+        "tus and the IETF's protocol go on from the offset that the server tells",
+        arguments: [(FileUploadProtocol.tus, "tus"), (.ietf, "resumable")])
+    func offsets(wire: FileUploadProtocol, place: String) async throws {
         try await withFile(9_500) { path in
             let drive = FakeDrive { line, count in
-                line == "PATCH files/tus/u1" ? [1: .cut(3000), 2: .unreachable, 3: .cut(10)][count] : nil
+                line == "PATCH files/\(place)/u1" ? [1: .cut(3000), 2: .unreachable, 3: .cut(10), 4: .lostAnswer][count] : nil
             }
-            let sent = try await drive.client().files.upload(path, FileUploadOptions(wire: .tus))
+            let sent = try await drive.client(failuresMax: 4).files.upload(path, FileUploadOptions(wire: wire))
             #expect(drive.content() == Self.bytes(9_500))
             #expect(sent.file.size == 9_500)
-            #expect(drive.log.count { $0 == "PATCH files/tus/u1" } == 4)
-            #expect(drive.log.count { $0 == "POST files/tus" } == 1)
+            #expect(drive.log.count { $0 == "PATCH files/\(place)/u1" } == 5)
+            #expect(drive.log.count { $0 == "POST files/\(place)" } == 1)
         }
     }
 
-    @Test("too many failures in a row end it, and no more tries are made", arguments: both)
+    @Test("too many failures in a row end it, and no more tries are made", arguments: all)
     func givesUp(wire: FileUploadProtocol) async throws {
         try await withFile(500) { path in
             let drive = FakeDrive { line, _ in line.contains("chunk") || line.hasPrefix("PATCH") ? .unreachable : nil }
@@ -126,7 +128,7 @@ import Testing
         }
     }
 
-    @Test("a file that is there is not sent", arguments: both)
+    @Test("a file that is there is not sent", arguments: all)
     func there(wire: FileUploadProtocol) async throws {
         try await withFile(5_000) { path in
             let drive = FakeDrive()

@@ -55,12 +55,15 @@ import Testing
         #expect(outbox.reason == .lagged, "the first reason counts")
     }
 
-    @Test("pongs and the end go before packets, and of several pings the last one is answered")
+    @Test("pongs and the end go before packets, each ping is answered, and of very many the last ones are")
     func control() throws {
         let outbox = LiveOutbox(packetsMax: 10)
         outbox.offer(try packets(1...1), turn: outbox.begin())
-        for byte in UInt8(1)...9 { outbox.pong([byte]) }
-        #expect(outbox.take(withPackets: true) == .bytes([0x8A, 1, 9]))
+        for byte in UInt8(1)...3 { outbox.pong([byte]) }
+        #expect(outbox.take(withPackets: true) == .bytes([0x8A, 1, 1, 0x8A, 1, 2, 0x8A, 1, 3]))
+        for number in 0..<300 { outbox.pong([UInt8(number & 0xFF)]) }
+        let last: [UInt8] = (300 - LiveOutbox.pongsMax..<300).flatMap { [0x8A, 1, UInt8($0 & 0xFF)] }
+        #expect(outbox.take(withPackets: true) == .bytes(last))
         #expect(outbox.ping() == 0 && outbox.ping() == 1)
         #expect(outbox.take(withPackets: false) == .bytes([0x89, 0]))
         #expect(outbox.take(withPackets: false) == .nothing)

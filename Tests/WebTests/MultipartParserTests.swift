@@ -1,3 +1,4 @@
+import NIOCore
 import Testing
 
 @testable import Web
@@ -17,12 +18,12 @@ import Testing
         while true {
             switch try parser.next() {
             case .part(let part): found.append((part, []))
-            case .bytes(let more): found[found.count - 1].1 += more
+            case .bytes(let more): found[found.count - 1].1 += more.readableBytesView
             case .partEnd: continue
             case .end: return found.map { ($0, String(decoding: $1, as: UTF8.self)) }
             case nil:
                 guard !bytes.isEmpty else { throw MultipartParser.Fault(reason: "breaks off") }
-                parser.append(bytes.prefix(step))
+                parser.append(ByteBuffer(bytes: bytes.prefix(step)))
                 bytes = bytes.dropFirst(step)
             }
         }
@@ -66,6 +67,29 @@ import Testing
         }
         #expect(throws: MultipartParser.Fault.self) { try parse(String(repeating: part, count: 9) + "--XX--", step: 100) }
         #expect(throws: Never.self) { try parse(String(repeating: part, count: 8) + "--XX--", step: 100) }
+    }
+
+    @Test("a body full of beginnings of a boundary comes out as it went in", arguments: [1, 5, 6, 7, 1000])
+    func beginnings(step: Int) throws {
+        let body = String(repeating: "\r\r\n\r\n-\r\n--\r\n--X", count: 50) + "\r"
+        let parts = try parse("--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n\(body)\r\n--XX--", step: step)
+        #expect(parts.map(\.body) == [body])
+    }
+
+    @Test("bytes that no boundary can begin in are passed on at once, and only those are kept that one may begin in")
+    func passingOn() throws {
+        var parser = MultipartParser(boundary: "XX", headBytesMax: 512, partsMax: 8)
+        parser.append(ByteBuffer(string: "--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n"))
+        guard case .part = try parser.next() else { throw MultipartParser.Fault(reason: "no part") }
+        #expect(try parser.next() == nil)
+        parser.append(ByteBuffer(string: "abc\r\n--Xdef"))
+        #expect(try parser.next() == .bytes(ByteBuffer(string: "abc\r\n--Xdef")))
+        #expect(try parser.next() == nil)
+        parser.append(ByteBuffer(string: "ghi\r\n--X"))
+        #expect(try parser.next() == .bytes(ByteBuffer(string: "ghi")))
+        #expect(try parser.next() == nil)
+        parser.append(ByteBuffer(string: "Y"))
+        #expect(try parser.next() == .bytes(ByteBuffer(string: "\r\n--XY")))
     }
 
     @Test("boundaries are 1 to 70 characters of the alphabet")

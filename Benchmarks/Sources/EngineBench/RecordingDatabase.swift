@@ -26,7 +26,7 @@ final class RecordingDatabase: SQLDatabase {
         try await base.write { [self] session in
             let recording = RecordingSession(session)
             let result = try body(recording)
-            let (settles, claims) = (recording.has("'completed'"), recording.has("'running', standing = 5"))
+            let (settles, claims) = (recording.has("'completed'"), recording.has("state = 'running', fence"))
             if settles, claims { kept.withLock { $0 = $0 ?? recording.statements } }
             return result
         }

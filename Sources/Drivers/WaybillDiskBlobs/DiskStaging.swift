@@ -136,6 +136,13 @@ private struct DiskStagedBlob: StagedBlob {
         }
     }
 
+    func write(_ piece: BytePiece, at offset: Int64) async throws {
+        guard offset >= 0 else { throw BlobError(.other, "no place \(offset) in \(file.path)") }
+        try await service.run { [file] in
+            try piece.withUnsafeBytes { try FileCalls.write($0, to: file.descriptor, at: offset, file.path) }
+        }
+    }
+
     func flush() async throws { try await line.sync(file) }
 
     func read(_ range: Range<Int64>) async throws -> BlobChunks {

@@ -31,12 +31,15 @@ final class ConnectionSlot: @unchecked Sendable {
     /// The connection, opened now if there is none. On the queue; may block until the deadline, and for one attempt after it.
     /// - Throws: `PostgresFailure` of the kind `.lost`, or `.refused` where trying again would not help.
     func connected(until deadline: DispatchTime) throws -> PostgresConnection {
-        if let connection, !connection.isBroken { return connection }
+        if let connection, !connection.isBroken, outage?.trusts(openedAt: connection.openedAt) ?? true { return connection }
         drop()
         while true {
             guard !isClosed else { throw PostgresFailure(.refused, SQLError(.unavailable, "the database is closing")) }
+            guard outage?.rests != true else {
+                throw PostgresFailure(.refused, SQLError(.unavailable, "nothing comes from the database any more"))
+            }
             do {
-                let opened = try PostgresConnection(options, queue: queue)
+                let opened = try PostgresConnection(options, queue: queue) { [outage] in outage?.noteSilence() }
                 connection = opened
                 backoff.reset()
                 outage?.noteSuccess()

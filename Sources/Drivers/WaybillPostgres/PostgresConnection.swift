@@ -15,6 +15,7 @@ import Darwin
 final class PostgresConnection: @unchecked Sendable {
     let handle: OpaquePointer
     let queue: DispatchQueue
+    let watch: LinkWatch
     /// When it was opened, by a clock that never goes back.
     let openedAt: DispatchTime
     private(set) lazy var session = PostgresSession(
@@ -30,9 +31,13 @@ final class PostgresConnection: @unchecked Sendable {
     private let canceller: Canceller
 
     /// Connects. Blocks until the server has answered or the time-out of the options has passed.
-    /// - Parameter isExact: hands decimal numbers out as texts.
+    /// - Parameters:
+    ///   - isExact: hands decimal numbers out as texts.
+    ///   - silent: hears that the link was cut because nothing came over it any more.
     /// - Throws: `PostgresFailure` of the kind `.lost`.
-    init(_ options: ConnectionOptions, queue: DispatchQueue, isExact: Bool = false) throws {
+    init(
+        _ options: ConnectionOptions, queue: DispatchQueue, isExact: Bool = false, silent: @escaping @Sendable () -> Void = {}
+    ) throws {
         self.queue = queue
         self.isExact = isExact
         role = options.role
@@ -43,9 +48,11 @@ final class PostgresConnection: @unchecked Sendable {
             throw PostgresFailure(.lost, SQLError(.unavailable, "no memory for a connection"))
         }
         self.handle = handle
+        watch = LinkWatch(handle, silent: silent)
         canceller = Canceller(handle)
         guard PQstatus(handle) == CONNECTION_OK else {
             let failure = PostgresFailure(lost: handle)
+            watch.end()
             PQfinish(handle)
             canceller.close()
             throw failure
@@ -79,6 +86,7 @@ final class PostgresConnection: @unchecked Sendable {
         isClosed = true
         session.forget()
         canceller.close()
+        watch.end()
         PQfinish(handle)
     }
 
@@ -92,7 +100,7 @@ final class PostgresConnection: @unchecked Sendable {
     /// - Throws: `PostgresFailure`.
     @discardableResult
     func run(_ sql: String) throws -> (text: String?, command: String) {
-        guard let result = PQexec(handle, sql) else { throw PostgresFailure(lost: handle) }
+        guard let result = watch.waiting({ PQexec(handle, sql) }) else { throw PostgresFailure(lost: handle) }
         defer { PQclear(result) }
         let status = PQresultStatus(result)
         guard status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK else { throw PostgresFailure(result, connection: handle) }

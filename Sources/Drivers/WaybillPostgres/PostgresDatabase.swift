@@ -10,6 +10,7 @@ import WaybillDatabases
 /// connection that is lost is opened again; a commit whose answer was lost is looked up before its body is run again.
 public final class PostgresDatabase: SQLDatabase {
     public let dialect = SQLDialect.postgres
+    public let writesSideBySide = true
     let options: ConnectionOptions
     let pool: ConnectionPool
     /// Words between the nodes.

@@ -23,7 +23,7 @@ public final class PostgresSession: SQLSession {
     private let buffer = ArgumentBuffer()
     /// The statement whose rows are being read.
     private var reading: ResultReader?
-    private lazy var pipe = StatementPipe(connection.handle)
+    private lazy var pipe = StatementPipe(connection)
 
     /// Why the transaction can't be committed, once a statement has failed. The driver looks here first: a body may have thrown
     /// something else after it, or nothing.

@@ -73,7 +73,7 @@ final class ResultReader {
     /// - Returns: a result with rows; nil once the statement has ended.
     private func receive() -> OpaquePointer? {
         guard !isDrained else { return nil }
-        while let result = PQgetResult(connection.handle) {
+        while let result = connection.watch.result(connection.handle) {
             switch PQresultStatus(result) {
             case PGRES_SINGLE_TUPLE: return result
             case PGRES_TUPLES_OK:

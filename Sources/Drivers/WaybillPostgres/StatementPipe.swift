@@ -8,11 +8,13 @@ final class StatementPipe {
     static let statementsMax = 128
 
     private let handle: OpaquePointer
+    private let watch: LinkWatch
     /// What is done with the result of each, in order.
     private var pending: [((OpaquePointer) -> Void)?] = []
 
-    init(_ handle: OpaquePointer) {
-        self.handle = handle
+    init(_ connection: PostgresConnection) {
+        handle = connection.handle
+        watch = connection.watch
     }
 
     var isEmpty: Bool { pending.isEmpty }
@@ -45,7 +47,7 @@ final class StatementPipe {
             if waited, index == pending.count - 1 { last = result } else { PQclear(result) }
         }
         pending.removeAll(keepingCapacity: true)
-        while let result = PQgetResult(handle) {
+        while let result = watch.result(handle) {
             let isSync = PQresultStatus(result) == PGRES_PIPELINE_SYNC
             PQclear(result)
             if isSync || PQstatus(handle) != CONNECTION_OK { break }
@@ -64,7 +66,7 @@ final class StatementPipe {
     /// - Returns: the result of the next statement; nil if it failed, or was not run because one before it has failed.
     private func receive(_ failure: inout PostgresFailure?) -> OpaquePointer? {
         var good: OpaquePointer?
-        while let result = PQgetResult(handle) {
+        while let result = watch.result(handle) {
             switch PQresultStatus(result) {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY, PGRES_SINGLE_TUPLE:
                 // libpq reads the first statement of a pipeline row by row if the one before the pipeline was read so. It is

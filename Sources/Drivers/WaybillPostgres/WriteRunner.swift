@@ -175,8 +175,8 @@ struct WriteRunner: Sendable {
         if SeededBug.repeatsCommit { return false }
         guard transaction.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         var backoff = Backoff(least: 0.01, most: 0.2, seed: DispatchTime.now().uptimeNanoseconds)
-        // The server may only just be coming back: this is worth more time than a first connection.
-        let end = max(deadline, .now() + waitSeconds)
+        // The server may only just be coming back: this is worth more time than a first connection, but who waits hears in time.
+        let end = max(deadline, min(.now() + waitSeconds, deadline + 1))
         while DispatchTime.now() < end {
             do {
                 let connection = try slot.connected(until: end)

@@ -28,14 +28,15 @@ public protocol TenantBytes: TenantEntities {
     ) throws -> [WantedBytes]
 
     /// Where bytes are to be put that the tenant does not have. Asked again, it says the same.
-    func key(for bytes: WantedBytes, _ target: RestoreTarget, place: String) throws -> BlobKey
+    /// - Parameter piece: which of several pieces that they are put to, from 0; nil: they are put to one.
+    func key(for bytes: WantedBytes, piece: Int?, _ target: RestoreTarget, place: String) throws -> BlobKey
 
     /// Gives the rows of a place their bytes: those that are there, or that were put where `key` says. Of each digest it is
     /// called once, in rising order.
-    /// - Parameter key: where they were put; nil if the tenant has them.
+    /// - Parameter pieces: where they were put; nil if the tenant has them.
     /// - Returns: false, with nothing written, if the tenant does not have them any more.
     func bind(
-        _ bytes: WantedBytes, at key: BlobKey?, _ target: RestoreTarget, place: String, in session: any SQLSession
+        _ bytes: WantedBytes, at pieces: [KeptBytes.Piece]?, _ target: RestoreTarget, place: String, in session: any SQLSession
     ) throws -> Bool
 
     /// Leaves out the rows of a place whose bytes nobody has: the backup was made without any.

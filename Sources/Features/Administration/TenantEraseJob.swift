@@ -7,7 +7,7 @@ import Web
 ///
 /// The tenant's gate is closed all the while, so nothing new comes. The rooms are gone through twice: the second time finds what
 /// a transaction has written that had begun before the gate was closed.
-struct TenantEraseJob: JobHandler {
+struct TenantEraseJob: JobEndHandler {
     static let kind: JobKind = "tenant.erase"
     /// Whose jobs the erasures are: the erased tenant can't own the job that erases it.
     static let owner = "system"

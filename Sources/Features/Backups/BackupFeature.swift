@@ -23,6 +23,8 @@ public struct BackupFeature: Sendable {
         public var tombstones: Duration
         /// How long the files of a backup stay.
         public var retention: Duration
+        /// A restore puts longer bytes to pieces of that length.
+        public var restoredPieceBytes: Int64 = 256 << 20
 
         public init(
             archiveBytes: Int64, maxAttempts: Int, jobDeadline: Duration, version: String,

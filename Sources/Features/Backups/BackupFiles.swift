@@ -3,6 +3,7 @@ import Formats
 import JobDoors
 import TenantData
 import WaybillBlobs
+import WaybillDatabases
 import WaybillEngine
 
 /// The files of a backup of this installation, where they lie.
@@ -22,13 +23,7 @@ struct BackupFiles: Sendable {
                 }
                 continue
             }
-            let isEncrypted = artifact.name.hasSuffix(BackupEncryption.blobSuffix)
-            guard let facts, let sha256 = isEncrypted ? artifact.sha256 : facts.sha256 else { continue }
-            documents.append(
-                RestoreDocument(
-                    name: artifact.name, pieces: segments.map { .init(key: $0.key.text, length: $0.length) },
-                    isDeflated: facts.isDeflated, length: isEncrypted ? artifact.length : facts.rawLength,
-                    sha256: HexText.of(sha256)))
+            if let document = try RestoreDocument(artifact, segments) { documents.append(document) }
         }
         self.manifest = String(decoding: manifest, as: UTF8.self)
     }
@@ -49,5 +44,44 @@ extension RestoreContents {
                 return document
             }
         }
+    }
+
+    /// What there is of a restore. Of a backup of this installation it has the manifests alone: the files are found where they
+    /// lie, so that they need no rows of their own, however many they are.
+    static func load(_ restore: RestoreSession, from database: any SQLDatabase) async throws -> RestoreContents {
+        var contents = try await database.read(of: restore.tenant) { try RestoreContents(of: restore, in: $0) }
+        // One that an older version has opened has them as its own.
+        guard restore.from != nil, contents.documents.isEmpty else { return contents }
+        let jobs = contents.manifests.compactMapValues { manifest in
+            (try? JobCoding.decode(MadeBy.self, manifest)).flatMap { JobID($0.jobId) }
+        }
+        // They may be another tenant's, for whom it was opened by an operator or a drill.
+        contents.documents = try await database.read { session in
+            try jobs.sorted { $0.key < $1.key }.flatMap { number, job in
+                try FinishedJobs.artifacts(of: job, in: session).filter { $0.artifact.state == .ready }.compactMap { made in
+                    var document = try RestoreDocument(made.artifact, made.segments)
+                    document?.name = BackupChain.label(made.artifact.name, of: number)
+                    return document
+                }
+            }
+        }
+        return contents
+    }
+
+    private struct MadeBy: Decodable {
+        var jobId: String
+    }
+}
+
+extension RestoreDocument {
+    /// A file of a backup of this installation, where it lies; nil if it is none, as the manifest.
+    init?(_ artifact: Artifact, _ segments: [Segment]) throws {
+        let isEncrypted = artifact.name.hasSuffix(BackupEncryption.blobSuffix)
+        guard let facts = try PartFacts(of: artifact), facts.role != .manifest,
+            let sha256 = isEncrypted ? artifact.sha256 : facts.sha256
+        else { return nil }
+        self.init(
+            name: artifact.name, pieces: segments.map { .init(key: $0.key.text, length: $0.length) },
+            isDeflated: facts.isDeflated, length: isEncrypted ? artifact.length : facts.rawLength, sha256: HexText.of(sha256))
     }
 }

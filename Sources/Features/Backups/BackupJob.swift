@@ -10,7 +10,7 @@ import WaybillEngine
 import Web
 
 /// Makes a tenant's backup: its rows at one cut, a file for each kind of them, and a signed manifest.
-struct BackupJob: JobHandler {
+struct BackupJob: JobEndHandler {
     static let kind: JobKind = "backup.create"
     /// A tenant has one backup under way at a time, whoever or whatever started it.
     static let uniqueKey: String? = "backup"

@@ -12,6 +12,14 @@ struct RestoreBytes: Sendable {
         var group = 0
         /// In hexadecimal digits.
         var after: String?
+        /// Long bytes that come next, as far as they are in their place.
+        var begun: Begun?
+
+        struct Begun: Codable, Sendable, Hashable {
+            /// In hexadecimal digits.
+            var sha256: String
+            var pieces: Int
+        }
     }
 
     /// So many are bound to their rows in one transaction, which must stay short.
@@ -21,11 +29,13 @@ struct RestoreBytes: Sendable {
     let target: RestoreTarget
     let database: any SQLDatabase
     let job: any RestoreContext
+    /// Longer ones are put to pieces of that length, so that what is interrupted goes on behind the last one.
+    let pieceBytes: Int64
 
     /// Bytes with the place that they were put to.
     private struct Brought: Sendable {
         var bytes: WantedBytes
-        var key: BlobKey?
+        var pieces: [KeptBytes.Piece]?
         /// Nobody has them.
         var isMissing = false
     }
@@ -49,8 +59,11 @@ struct RestoreBytes: Sendable {
             }
             var brought: [Brought] = []
             for bytes in page {
-                brought.append(try await bring(bytes, blobs, keeper, place, done))
-                if job.shouldCommit { break }
+                let isLong = !bytes.isThere && bytes.length > pieceBytes
+                // How far long ones have come is said behind the last ones that are bound.
+                if isLong, !brought.isEmpty { break }
+                brought.append(try await bring(bytes, blobs, keeper, place, &done))
+                if isLong || job.shouldCommit { break }
             }
             done = try await bind(brought, keeper, place, position, done)
             position = done.bytes ?? position
@@ -59,7 +72,7 @@ struct RestoreBytes: Sendable {
 
     private func bring(
         _ bytes: WantedBytes, _ blobs: [String: BackupManifest.File], _ keeper: any TenantBytes, _ place: String,
-        _ done: RestoreJob.Checkpoint
+        _ done: inout RestoreJob.Checkpoint
     ) async throws -> Brought {
         guard !bytes.isThere else { return Brought(bytes: bytes) }
         let digest = HexText.of(bytes.sha256)
@@ -72,19 +85,41 @@ struct RestoreBytes: Sendable {
         guard file.bytes == bytes.length else {
             throw ArchiveError(file: file.name, "it has \(file.bytes) bytes, and a row that needs it says \(bytes.length)")
         }
-        let key = try keeper.key(for: bytes, target, place: place)
-        let writer = try await files.blobs.writer(key)
+        let pieces = try pieces(of: bytes, keeper, place)
+        let begun = done.bytes?.begun.flatMap { $0.sha256 == digest ? $0.pieces : nil } ?? 0
+        let places = PiecesInPlace(pieces, wholeCount: begun, in: files.blobs)
         do {
             try await read(file) { piece in
-                try await writer.append(piece)
-                if job.shouldCommit { try await job.commit(done, progress: progress(done)) }
+                let before = places.wholeCount
+                try await places.append(piece)
+                if places.wholeCount > before {
+                    var position = done.bytes ?? Position()
+                    position.begun = .init(sha256: digest, pieces: places.wholeCount)
+                    done.bytes = position
+                } else if !job.shouldCommit {
+                    return
+                }
+                try await job.commit(done, progress: progress(done))
             }
-            _ = try await writer.finish()
+            try await places.finish()
         } catch {
-            await writer.abandon()
+            await places.abandon()
             throw error
         }
-        return Brought(bytes: bytes, key: key)
+        return Brought(bytes: bytes, pieces: pieces)
+    }
+
+    private func pieces(
+        of bytes: WantedBytes, _ keeper: any TenantBytes, _ place: String
+    ) throws -> [KeptBytes.Piece] {
+        guard bytes.length > pieceBytes else {
+            return [.init(key: try keeper.key(for: bytes, piece: nil, target, place: place), length: bytes.length)]
+        }
+        return try stride(from: 0, to: bytes.length, by: Int64.Stride(pieceBytes)).enumerated().map { number, start in
+            .init(
+                key: try keeper.key(for: bytes, piece: number, target, place: place),
+                length: min(pieceBytes, bytes.length - start))
+        }
     }
 
     /// Reads a file through and holds it against the manifest.
@@ -112,7 +147,7 @@ struct RestoreBytes: Sendable {
                     next.leftOut = (next.leftOut ?? [:]).merging([entity: rows], uniquingKeysWith: +)
                 } else {
                     // If they are gone meanwhile they are asked for again, and brought.
-                    guard try keeper.bind(entry.bytes, at: entry.key, target, place: place, in: session) else { break }
+                    guard try keeper.bind(entry.bytes, at: entry.pieces, target, place: place, in: session) else { break }
                 }
                 next.bytes = Position(group: position.group, after: HexText.of(entry.bytes.sha256))
             }

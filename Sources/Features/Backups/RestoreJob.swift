@@ -14,7 +14,7 @@ import Web
 ///
 /// All or nothing: until the switch nothing of the tenant has changed, and an attempt that dies is gone on with. After the switch
 /// the old rows are kept, so that it can be undone.
-struct RestoreJob: JobHandler {
+struct RestoreJob: JobEndHandler {
     static let kind: JobKind = "backup.restore"
     /// A tenant has one restore under way at a time.
     static let uniqueKey: String? = "restore"
@@ -88,14 +88,11 @@ struct RestoreJob: JobHandler {
     ) async throws -> Output {
         try await checkRights(of: job)
         let tenant = job.principal.tenant
-        let found = try await database.read(of: tenant) { session in
-            try RestoreStore().find(input.restore, of: tenant, in: session).map {
-                ($0, try RestoreContents(of: $0, in: session))
-            }
-        }
-        guard let (restore, contents) = found, restore.manifest != nil else {
+        let found = try await database.read(of: tenant) { try RestoreStore().find(input.restore, of: tenant, in: $0) }
+        guard let restore = found, restore.manifest != nil else {
             throw JobFailure(code: "UNKNOWN_RESTORE", message: "The restore does not exist any more.")
         }
+        let contents = try await RestoreContents.load(restore, from: database)
         let chain = try contents.chain()
         let keyring = try await keyring(for: chain, in: job)
         let files = RestoreFiles(chain, contents, registry: registry, blobs: blobs, keyring: keyring)
@@ -122,7 +119,7 @@ struct RestoreJob: JobHandler {
         var start: Checkpoint
         if let checkpoint { start = checkpoint } else { start = try await prepare(restore, target, rows, files, in: job) }
         try await write(files, target, &start, in: job)
-        try await RestoreBytes(files: files, target: target, database: database, job: job).run(&start)
+        try await bytes(files, target, job).run(&start)
         output.note(leftOut: start.leftOut)
         try await check(files, in: job)
         try await switchOver(restore, target, rows, files, start, in: job)
@@ -140,6 +137,11 @@ struct RestoreJob: JobHandler {
         guard chain.isEncrypted else { return AgeKeyring() }
         let (id, tenant, store) = (job.id, job.principal.tenant, BackupSecretStore(seal: keys.seal))
         return try await database.read(of: tenant) { try store.find(id, tenant: tenant, in: $0) }.keyring
+    }
+
+    private func bytes(_ files: RestoreFiles, _ target: RestoreTarget, _ job: some RestoreContext) -> RestoreBytes {
+        RestoreBytes(
+            files: files, target: target, database: database, job: job, pieceBytes: configuration.restoredPieceBytes)
     }
 
     private func groups(of files: RestoreFiles) -> [any TenantEntities] {
@@ -231,7 +233,7 @@ struct RestoreJob: JobHandler {
             all[entity.name] = try await rehearse(entity, files, box.value, present: present, target, in: job)
         }
         try await check(files, in: job)
-        try await RestoreBytes(files: files, target: target, database: database, job: job).check()
+        try await bytes(files, target, job).check()
         return all
     }
 

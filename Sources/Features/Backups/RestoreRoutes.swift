@@ -121,7 +121,7 @@ struct RestoreRoutes: Sendable {
     }
 
     private func contents(of restore: RestoreSession) async throws -> RestoreContents {
-        try await feature.database.read(of: restore.tenant) { try RestoreContents(of: restore, in: $0) }
+        try await RestoreContents.load(restore, from: feature.database)
     }
 
     func writing<T: Sendable>(
@@ -193,7 +193,6 @@ struct RestoreRoutes: Sendable {
                     "it has \(full.name); a restore with the mode replace takes its place")
             }
             try RestoreStore().insert(made, in: session)
-            for document in contents.documents { try RestoreStore().put(document, of: made, at: now, in: session) }
             for (number, manifest) in contents.manifests where number > 0 {
                 try RestoreManifestStore().put(manifest, number: number, of: made, in: session)
             }

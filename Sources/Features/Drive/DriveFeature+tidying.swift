@@ -7,8 +7,6 @@ import Web
 
 extension DriveFeature {
     private static let slice = 100
-    /// A staged file without an upload may be one that is only just being begun.
-    private static let orphanAge = Duration.seconds(3600)
     /// How long whoever has brought the last byte has for making a file of it.
     private static let completionTime = Duration.seconds(30)
 
@@ -82,9 +80,21 @@ extension DriveFeature {
         }
     }
 
+    /// Ends what was to be uploaded in one request when this process was not there yet: that request is over, and nobody can go
+    /// on with it.
+    func failBrokenOff() async throws {
+        let left = try await database.read { [place = staging.place, startedAt] in
+            try UploadStore().unfinished(.plain, at: place, before: startedAt, limit: Self.slice, in: $0)
+        }
+        // By a clock that is not this node's, a request that runs may have begun before.
+        for upload in left where !sessions.isUsed(upload.id) {
+            try await UploadService(self).fail(upload, UploadService.brokenOff)
+        }
+    }
+
     /// Ends uploads whose job has ended or gone and did not tell, as when the hook of its end failed.
     func mendEnds(now: Timestamp) async throws {
-        let since = now.advanced(by: .zero - configuration.idle - Self.orphanAge)
+        let since = now.advanced(by: .zero - configuration.idle - .seconds(3600))
         let silent = try await database.read { try UploadStore().silent(since: since, limit: Self.slice, in: $0) }
         for upload in silent {
             let job = try await engine.find(upload.id, of: upload.tenant)
@@ -103,7 +113,7 @@ extension DriveFeature {
 
     /// Removes staged files of this node that belong to no upload, as a crash may leave them.
     func removeStrays(now: Timestamp) async throws {
-        let old = now.advanced(by: .zero - Self.orphanAge).microseconds
+        let old = now.advanced(by: .zero - configuration.orphanAge).microseconds
         var after: BlobKey?
         while true {
             let page = try await staging.list(after: after, limit: 500)

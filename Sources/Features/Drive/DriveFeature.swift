@@ -23,16 +23,20 @@ public struct DriveFeature: Sendable {
         public var linkLifetime: Duration
         /// What more bytes have to be read, encrypted or sent for at the end of an upload a job does.
         public var finishedAtOnceMax: Int64
+        /// A staged file without an upload is removed when it is older; it may be one that is only just being begun.
+        public var orphanAge: Duration
         /// Whether who uploads by the IETF's protocol is answered while his bytes are still coming (104).
         public var sendsInterim: Bool
+        /// After so many appended bytes those that came are made durable, while more are coming.
+        public var appendStepBytes: Int64 = 32 << 20
         /// What absolute links begin with; empty if the server doesn't know its address.
         public var publicURL: String
 
         public init(
             fileBytesMax: Int64 = 1 << 40, chunkBytes: Int64 = 5 << 20, chunkBytesMin: Int64 = 1 << 10,
             chunkBytesMax: Int64 = 16 << 20, idle: Duration = .seconds(86_400), retention: Duration = .seconds(30 * 86_400),
-            linkLifetime: Duration = .seconds(3600), finishedAtOnceMax: Int64 = 64 << 20, sendsInterim: Bool = true,
-            publicURL: String = ""
+            linkLifetime: Duration = .seconds(3600), finishedAtOnceMax: Int64 = 64 << 20, orphanAge: Duration = .seconds(3600),
+            sendsInterim: Bool = true, publicURL: String = ""
         ) {
             self.fileBytesMax = fileBytesMax
             self.chunkBytes = chunkBytes
@@ -42,6 +46,7 @@ public struct DriveFeature: Sendable {
             self.retention = retention
             self.linkLifetime = linkLifetime
             self.finishedAtOnceMax = finishedAtOnceMax
+            self.orphanAge = orphanAge
             self.sendsInterim = sendsInterim
             self.publicURL = publicURL
         }
@@ -56,7 +61,10 @@ public struct DriveFeature: Sendable {
     let sessions = UploadSessions()
     let passwords = PasswordWork()
     let passwordSeal: SecretSeal
+    let pieces = BytePieces()
     let ids: JobIDSource
+    /// Since when this process has its place of staged files for itself.
+    let startedAt: Timestamp
     /// Reads the event log for those who listen; a service that must run where the routes are.
     public let feed: EventFeed
 
@@ -71,6 +79,7 @@ public struct DriveFeature: Sendable {
         self.staging = staging
         self.configuration = configuration
         passwordSeal = floor.seal(for: .init("file passwords"))
+        startedAt = floor.time.now()
         ids = JobIDSource(FloorRandom(bytes: floor.random))
         feed = EventFeed(
             UploadPackets(engine: engine, database: database), engine: engine, time: floor.time, logger: floor.logger)

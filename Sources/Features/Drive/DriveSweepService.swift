@@ -6,8 +6,8 @@ import Web
 /// Tidies the drive: bytes that nobody needs, files whose time has passed, uploads that ended long ago.
 public struct DriveSweepService: Service {
     private static let pause = Duration.seconds(10)
-    /// Strays are looked for each so many rounds.
-    private static let roundsForStrays = 360
+    /// The longest time after which strays are looked for again.
+    private static let strayPauseMax = Duration.seconds(3600)
 
     private let feature: DriveFeature
     private let logger: Logger
@@ -25,7 +25,7 @@ public struct DriveSweepService: Service {
 
     private func sweepEachPause() async {
         let time = feature.floor.time
-        var round = 0
+        var strays = time.now()
         while !Task.isCancelled {
             do {
                 try await time.sleep(until: time.now().advanced(by: Self.pause))
@@ -33,8 +33,9 @@ public struct DriveSweepService: Service {
                 return
             }
             do {
-                try await feature.sweep(now: time.now(), withStrays: round % Self.roundsForStrays == 0)
-                round += 1
+                let now = time.now()
+                try await feature.sweep(now: now, withStrays: now >= strays)
+                if now >= strays { strays = now.advanced(by: min(Self.strayPauseMax, feature.configuration.orphanAge)) }
             } catch is CancellationError {
                 return
             } catch {
@@ -54,6 +55,7 @@ extension DriveFeature {
         try await collectGarbage(of: nil)
         try await forgetEnded(now: now)
         guard withStrays else { return }
+        try await failBrokenOff()
         try await mendEnds(now: now)
         try await releaseCuts()
         try await removeStrays(now: now)

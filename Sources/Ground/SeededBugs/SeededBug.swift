@@ -46,6 +46,11 @@ public enum SeededBug {
     @inlinable public static var miscountsItems: Bool { isOn() }
     @inlinable public static var repeatsImport: Bool { isOn() }
 
+    // Uploads
+    @inlinable public static var acknowledgesBeforeSync: Bool { isOn() }
+    @inlinable public static var appendIgnoresFence: Bool { isOn() }
+    @inlinable public static var keepsReservation: Bool { isOn() }
+
     // The web
     @inlinable public static var forgetsOwner: Bool { isOn() }
     @inlinable public static var forgetsTenant: Bool { isOn() }

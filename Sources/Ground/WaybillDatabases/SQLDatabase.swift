@@ -8,6 +8,8 @@ public protocol SQLDatabase: Sendable {
     /// Where a task's writes need no change of threads; nil if there is no such place. All writes wait while a task runs there:
     /// it is for a loop that writes and does little else.
     var writingExecutor: (any TaskExecutor)? { get }
+    /// Whether `concurrent` writes go on while a serial one does.
+    var writesSideBySide: Bool { get }
     /// What keeps the rows of tenants apart.
     var tenantIsolation: SQLTenantIsolation { get }
 
@@ -71,6 +73,7 @@ public enum SQLWriteOrder: Sendable, Hashable {
 extension SQLDatabase {
     public var signals: (any SQLSignals)? { nil }
     public var writingExecutor: (any TaskExecutor)? { nil }
+    public var writesSideBySide: Bool { false }
     public var tenantIsolation: SQLTenantIsolation { .byStatements }
 
     @discardableResult

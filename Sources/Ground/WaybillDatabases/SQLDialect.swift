@@ -5,6 +5,8 @@ public struct SQLDialect: Sendable, Equatable {
     }
 
     public var name: Name
+    /// Ends a `SELECT` that takes rows for itself: they are what they were read as until the transaction ends.
+    public var forUpdate: String
     /// Ends a `SELECT` that takes rows for itself: waits for nobody and skips what others hold.
     public var forUpdateSkipLocked: String
     /// The type of a column that holds bytes.
@@ -15,13 +17,17 @@ public struct SQLDialect: Sendable, Equatable {
     public var clustered: String
 
     public static let sqlite = SQLDialect(
-        name: .sqlite, forUpdateSkipLocked: "", blob: "BLOB", text: "TEXT", clustered: "WITHOUT ROWID")
+        name: .sqlite, forUpdate: "", forUpdateSkipLocked: "", blob: "BLOB", text: "TEXT", clustered: "WITHOUT ROWID")
 
     public static let postgres = SQLDialect(
-        name: .postgres, forUpdateSkipLocked: "FOR UPDATE SKIP LOCKED", blob: "BYTEA", text: "TEXT COLLATE \"C\"", clustered: "")
+        name: .postgres, forUpdate: "FOR UPDATE", forUpdateSkipLocked: "FOR UPDATE SKIP LOCKED", blob: "BYTEA",
+        text: "TEXT COLLATE \"C\"", clustered: "")
 
-    public init(name: Name, forUpdateSkipLocked: String, blob: String, text: String, clustered: String) {
+    public init(
+        name: Name, forUpdate: String, forUpdateSkipLocked: String, blob: String, text: String, clustered: String
+    ) {
         self.name = name
+        self.forUpdate = forUpdate
         self.forUpdateSkipLocked = forUpdateSkipLocked
         self.blob = blob
         self.text = text

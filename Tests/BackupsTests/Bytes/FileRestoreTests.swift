@@ -217,6 +217,31 @@ import Web
         try await other.checkDrive()
     }
 
+    @Test("a backup of here is restored from where it lies: no file of it has a row of its own, and one that goes is told")
+    func whereItLies() async throws {
+        let fixture = try await filled()
+        let backup = try await fixture.backup()
+        let (kept, token) = (try await fixture.backup(), try await fixture.token("globex", roles: ["admin", "system"]))
+        try await fixture.serve { caller in
+            func open(_ job: JobID) async throws -> String {
+                let opened = try await caller.send(.post, "/backup/restores", token, body: #"{"from": "\#(job)"}"#)
+                #expect(opened.json?["documents"]?.array?.count == backup.artifacts.count - 1, "\(opened.text)")
+                return try #require(opened.json?["id"]?.string)
+            }
+            let (gone, id) = (try await open(backup.job.id), try await open(kept.job.id))
+            #expect(try await fixture.count("backup_documents") == 0)
+            #expect(try await caller.restore(id, token)?["documents"]?.array?.count == kept.artifacts.count - 1)
+            _ = try await fixture.tester.engine.revokeArtifacts(of: backup.job)
+            #expect(try await caller.restore(gone, token)?["missing"]?.array?.count == backup.artifacts.count - 1)
+            let refused = try await caller.send(.post, "/backup/restores/\(gone)/start", token)
+            #expect(refused.status == 409 && refused.text.contains("drive-files.csv"), "\(refused.text)")
+            let started = try await caller.send(.post, "/backup/restores/\(id)/start", token)
+            let result = try await fixture.tester.finish(try #require(started.json?["jobId"]?.string.flatMap { JobID($0) }))
+            #expect(result.job.state == .completed, "\(String(describing: result.job.failure))")
+        }
+        #expect(try await fixture.driveFiles("globex") == fixture.driveFiles())
+    }
+
     @Test("rows that name bytes which the backup does not have are refused with their line, and nothing is written")
     func missingBytes() async throws {
         let source = try await filled()

@@ -1,3 +1,4 @@
+import NIOCore
 import Testing
 import WaybillBlobs
 import WaybillEngine
@@ -44,17 +45,17 @@ import Web
                     _ = try await service.append(to: upload, at: 0, length: nil, writing: { _, _ in }) {
                         step += 1
                         switch step {
-                        case 1: return [UInt8](repeating: 1, count: 1_500_000)
+                        case 1: return ByteBuffer(repeating: 1, count: 1_500_000)
                         case 2:
                             await held.wait()
-                            return [UInt8](repeating: 2, count: 1_500_000)
+                            return ByteBuffer(repeating: 2, count: 1_500_000)
                         default: return nil
                         }
                     }
                 }
             }
             await held.untilReached()
-            var pieces = [file.bytes]
+            var pieces = [ByteBuffer(bytes: file.bytes)]
             let stored = try await service.append(
                 to: upload, at: 0, length: 3_000_000, writing: { _, _ in }, next: { pieces.popLast() })
             #expect(stored.isWhole)
@@ -84,10 +85,10 @@ import Web
                     _ = try await service.storeChunk(0, of: upload, writing: { _, _ in }) {
                         step += 1
                         switch step {
-                        case 1: return [UInt8](repeating: 1, count: 500)
+                        case 1: return ByteBuffer(repeating: 1, count: 500)
                         case 2:
                             await held.wait()
-                            return [UInt8](repeating: 2, count: 500)
+                            return ByteBuffer(repeating: 2, count: 500)
                         default: return nil
                         }
                     }
@@ -95,7 +96,7 @@ import Web
             }
             await held.untilReached()
             for index in [1, 0] {
-                var pieces = [file.chunk(index)]
+                var pieces = [ByteBuffer(bytes: file.chunk(index))]
                 _ = try await service.storeChunk(
                     Int64(index), of: upload, writing: { _, _ in }, next: { pieces.popLast() })
             }
@@ -118,7 +119,7 @@ import Web
             _ = try await service.append(to: upload, at: 0, length: 3000, writing: { _, _ in }) {
                 if sent { throw Broken() }
                 sent = true
-                return file.chunk(0)
+                return ByteBuffer(bytes: file.chunk(0))
             }
         }
         let next = try await door.restarted()
@@ -138,7 +139,7 @@ import Web
             door.time.advance(to: door.time.now().advanced(by: .seconds(40_000)))
             try await door.tester.engine.sweepNext()
             defer { step += 1 }
-            return file.chunk(step)
+            return ByteBuffer(bytes: file.chunk(step))
         }
         #expect(door.staging.flushes >= 3)
         try await door.serve { asking async throws in

@@ -1,7 +1,9 @@
 import Crypto
 import Foundation
 import HTTPTypes
+import NIOCore
 import Testing
+import WaybillBlobs
 import WaybillEngine
 import WaybillEngineTesting
 import Web
@@ -77,6 +79,22 @@ struct ResumableClient: Sendable {
 
     private static func digest(_ bytes: [UInt8]) -> String {
         "sha-256=:\(Data(SHA256.hash(data: bytes)).base64EncodedString()):"
+    }
+
+    @Test("a crash between the bytes' becoming a blob and the file costs nothing: the end is asked for again")
+    func crashAtTheEnd() async throws {
+        let file = TestFile(2500)
+        try await serve { client, door in
+            let url = try await client.create(file.bytes, [ResumableFields.length: "2500"])
+            let name = try #require(BlobKey(client.id(url)))
+            try await door.staging.publish(name, length: 2500, as: try #require(BlobKey("files/acme/\(client.id(url))")))
+            let surplus = try await client.patch(url, 2500, [1], last: false)
+            #expect(surplus.status == 413, "\(surplus.text)")
+            #expect(try await client.offset(url) == 2500)
+            let last = try await client.patch(url, 2500, nil, last: true)
+            #expect(last.status == 201, "\(last.text)")
+            #expect(try await client.asking.content(client.id(url)) == file.bytes)
+        }
     }
 
     @Test("in each form an upload is begun, goes on where it is, and its end is answered with the file", arguments: Interop.forms)
@@ -374,7 +392,7 @@ struct ResumableClient: Sendable {
                     isFirst = false
                     let told = try await client.offset(url)
                     #expect(told == 3)
-                    return [9, 9]
+                    return ByteBuffer(bytes: [9, 9])
                 }
             }
             #expect(try await client.patch(url, 3, [4], last: true).status == 201)
@@ -393,7 +411,7 @@ struct ResumableClient: Sendable {
             let upload = try await service.find(
                 client.id(url), for: Principal(tenant: door.tenant, user: "ann", roles: []))
             struct Broken: Error {}
-            var pieces: [[UInt8]] = [[1, 2], [3]]
+            var pieces = [ByteBuffer(bytes: [1, 2]), ByteBuffer(bytes: [3])]
             await #expect(throws: Broken.self) {
                 _ = try await service.append(to: upload, at: 0, length: 5, writing: { _, _ in }) {
                     guard !pieces.isEmpty else { throw Broken() }

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTypes
+import NIOCore
 import Testing
 import WaybillEngine
 import WaybillEngineTesting
@@ -254,7 +255,7 @@ import Web
             // As a process that dies with the last byte of a part.
             let service = UploadService(door.feature)
             let part = try await service.find(client.id(parts[1]), for: Principal(tenant: door.tenant, user: "ann", roles: []))
-            var pieces = [Array(file.bytes[1500...])]
+            var pieces = [ByteBuffer(bytes: file.bytes[1500...])]
             _ = try await service.append(to: part, at: 500, length: 500, writing: { _, _ in }, next: { pieces.popLast() })
             return (parts, joined)
         }

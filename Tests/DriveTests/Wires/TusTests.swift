@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import HTTPTypes
+import NIOCore
 import Testing
 import WaybillEngine
 import WaybillEngineTesting
@@ -278,7 +279,7 @@ import Web
             // As a process that dies before it completes.
             let upload = try await UploadService(door.feature).find(
                 id, for: Principal(tenant: door.tenant, user: "ann", roles: []))
-            var pieces = [file.bytes]
+            var pieces = [ByteBuffer(bytes: file.bytes)]
             _ = try await UploadService(door.feature).append(
                 to: upload, at: 0, length: 1500, writing: { _, _ in }, next: { pieces.popLast() })
             #expect(try await client.offset(url) == 1500)

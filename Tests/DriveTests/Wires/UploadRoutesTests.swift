@@ -352,6 +352,29 @@ import Web
         #expect(try await door.stored() == (0, 0))
     }
 
+    @Test("what was to come in one request and was cut off by a crash is ended by the sweep after it, and nothing else is")
+    func plainCrash() async throws {
+        let file = TestFile(2000)
+        let door = try await DriveDoor()
+        let task = try await door.serve { asking async throws in
+            let task = try await asking.create(file)
+            try await asking.put(file.chunk(0), 0, of: task)
+            return task
+        }
+        try await door.database.write { try $0.execute("UPDATE drive_uploads SET wire = 'plain'") }
+        try await door.feature.sweep(now: door.time.now(), withStrays: true)
+        door.time.advance(to: door.time.now().advanced(by: .seconds(1)))
+        let next = try await door.restarted()
+        try await next.serve { asking async throws in
+            let kept = try await asking.create(file)
+            #expect(try await asking.get("\(Self.path)/progress/\(task)")["status"] == "InProgress")
+            try await next.feature.sweep(now: next.time.now(), withStrays: true)
+            #expect(try await asking.get("\(Self.path)/progress/\(task)")["status"] == "Failed")
+            #expect(try await asking.get("\(Self.path)/progress/\(kept)")["status"] == "InProgress")
+        }
+        try await next.checkQuota()
+    }
+
     // MARK: Ends
 
     @Test("cancelled, its bytes and its room are back, and nothing more is taken")

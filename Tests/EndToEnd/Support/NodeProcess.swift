@@ -38,7 +38,8 @@ struct SharedStores: Sendable {
     }
 }
 
-/// A run of the program that is not a server of the fixture: one that does not listen, or one that is to be refused.
+/// A run of the program that is not a server of the fixture: one that does not listen, or one that is to be refused. It ends with
+/// the one who holds it, so that a test that throws leaves none behind.
 final class NodeProcess: Sendable {
     let process: ServerProcess
 
@@ -55,6 +56,10 @@ final class NodeProcess: Sendable {
             process.signal(SIGKILL)
             throw error
         }
+    }
+
+    deinit {
+        if !process.hasEnded { process.signal(SIGKILL) }
     }
 
     var port: Int? {

@@ -8,7 +8,7 @@ import WaybillEngineTesting
 
 /// Jobs whose worker is a client.
 @Suite struct ExternalJobTests {
-    private final class Carrying: ExternalJobHandler {
+    private final class Carrying: ExternalJobHandler, JobEndHandler {
         struct Input: Codable, Sendable { var what: String }
         static let kind: JobKind = "carry"
         let ends = Mutex<[JobState]>([])

@@ -29,7 +29,10 @@ import WaybillDatabases
         _ = try await rig.claimOne(node: "one")
         for _ in 0..<5 {
             rig.wait(.seconds(29))
-            try await rig.write { try $0.heartbeat($1, node: "one", now: $2) }
+            try await rig.write { store, session, now in
+                _ = try store.stepAside(session, [job.id], on: "one")
+                try store.heartbeat(session, node: "one", now: now)
+            }
             #expect(try await takeFromDead(rig, node: "two").isEmpty)
         }
         rig.wait(.seconds(30))

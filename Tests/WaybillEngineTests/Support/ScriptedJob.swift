@@ -3,7 +3,7 @@ import WaybillDatabases
 import WaybillEngine
 
 /// A kind whose work the test writes as a closure.
-struct ScriptedJob: JobHandler {
+struct ScriptedJob: JobEndHandler {
     static let kind: JobKind = "work"
 
     struct Checkpoint: Codable, Sendable, Hashable {

@@ -118,12 +118,14 @@ final class StoreRig: Sendable {
         let wrong = try await database.read { session in
             try session.all(
                 """
-                SELECT tenant, kind, ready, running,
-                    (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND standing = 1),
-                    (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND state = 'running')
+                SELECT tenant, kind, ready, running, waits,
+                    (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND standing = 1
+                        AND state = 'pending'),
+                    (SELECT count(*) FROM engine_jobs AS j WHERE j.tenant = l.tenant AND j.kind = l.kind AND state = 'running'),
+                    CASE WHEN ready > 0 THEN 1 ELSE 0 END
                 FROM engine_lanes AS l
                 """
-            ) { (lane: "\($0.string(0))/\($0.string(1))", said: [$0.int(2), $0.int(3)], counted: [$0.int(4), $0.int(5)]) }
+            ) { (lane: "\($0.string(0))/\($0.string(1))", said: (2...4).map($0.int), counted: (5...7).map($0.int)) }
         }.filter { $0.said != $0.counted }
         #expect(wrong.isEmpty, "\(wrong)", sourceLocation: location)
     }

@@ -117,11 +117,11 @@ export class Upload extends EventTarget {
   // What is done, in its order.
 
   async #run() {
-    if (!(this.#file.size > 0)) throw new UploadError("An empty file has no chunks that could be sent.");
     if (this.#state === "new") this.#become("hashing");
     this.#hash = this.#remembered() ?? (await this.#digest());
     this.#remember();
     if (this.#state === "hashing") this.#become("sending");
+    if (this.#file.size === 0) return this.#end(await this.#sendEmpty());
     const existing = await this.#begin();
     if (existing) return this.#end(existing);
     for (let round = 0; ; round += 1) {
@@ -199,6 +199,22 @@ export class Upload extends EventTarget {
     return created.fileExists ? created.file : undefined;
   }
 
+  /** An empty file has no chunks: it goes in one request, unless the server has it under the same name already. */
+  async #sendEmpty() {
+    const { poolId, bundleId, contentType } = this.#options;
+    const name = this.#options.name ?? this.#file.name;
+    const query = new URLSearchParams({ name: Array.from(name).slice(0, 60).join(""), limit: "200" });
+    const files = await this.#retrying(() => this.#call("GET", `/api/files?${query}`));
+    const there = files.find((file) => file.name === name && file.size === 0 && (!poolId || file.poolId === poolId));
+    if (there) return there;
+    const fields = Object.entries({ name, hash: this.#hash, poolId, bundleId }).filter(([, value]) => value);
+    // The same for each try, so that a lost answer makes no second file.
+    const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return this.#retrying(() =>
+      this.#send("POST", `/api/files?${new URLSearchParams(fields)}`, this.#file,
+        contentType || this.#file.type || "application/octet-stream", undefined, key));
+  }
+
   async #sendMissing() {
     const task = await this.#retrying(() => this.#call("GET", `/api/files/upload/resume/${this.#taskId}`));
     if (task.status === "Completed") return;
@@ -250,7 +266,7 @@ export class Upload extends EventTarget {
   }
 
   /** One request. Rejects with an UploadError unless the answer is a success. */
-  async #send(method, path, body, contentType, onSent) {
+  async #send(method, path, body, contentType, onSent, idempotencyKey) {
     const { token, url } = this.#options;
     const bearer = typeof token === "function" ? await token() : token;
     return new Promise((fulfil, reject) => {
@@ -259,6 +275,7 @@ export class Upload extends EventTarget {
       request.open(method, url + path);
       if (bearer) request.setRequestHeader("authorization", `Bearer ${bearer}`);
       if (contentType) request.setRequestHeader("content-type", contentType);
+      if (idempotencyKey) request.setRequestHeader("idempotency-key", idempotencyKey);
       if (onSent) request.upload.onprogress = (event) => onSent(event.loaded);
       request.onloadend = () => {
         this.#requests.delete(request);

@@ -31,6 +31,7 @@ final class Attempt: Sendable {
         var isInDoubt = false
         var task: Task<Void, Never>?
         var isTaskCancelled = false
+        var isAside = false
     }
 
     let record: JobRecord
@@ -52,6 +53,11 @@ final class Attempt: Sendable {
 
     /// Whether it knows of any, of this attempt or one before.
     var hasArtifacts: Bool { state.withLock { !$0.named.isEmpty || $0.hasAdopted } }
+
+    /// Whether its job has stepped out of the way of those who claim.
+    var isAside: Bool { state.withLock { $0.isAside } }
+
+    func steppedAside() { state.withLock { $0.isAside = true } }
 
     // MARK: Stopping
 

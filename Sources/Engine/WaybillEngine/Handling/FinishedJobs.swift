@@ -23,6 +23,13 @@ public enum FinishedJobs {
     public static func artifacts(
         of job: JobRecord, in session: any SQLSession
     ) throws -> [(artifact: Artifact, segments: [Segment])] {
-        try ArtifactStore().listWithSegments(session, of: job.id)
+        try artifacts(of: job.id, in: session)
+    }
+
+    /// The same of a job whose tenant may be another one: for the installation's own transactions.
+    public static func artifacts(
+        of job: JobID, in session: any SQLSession
+    ) throws -> [(artifact: Artifact, segments: [Segment])] {
+        try ArtifactStore().listWithSegments(session, of: job)
     }
 }

@@ -18,16 +18,18 @@ public protocol JobHandler: Sendable {
     /// Does the work, from the beginning or from a checkpoint.
     /// - Throws: `JobFailure` to end the attempt with a reason for the user; what `commit` throws must be let through.
     func run(_ input: Input, from checkpoint: Checkpoint?, in job: JobContext<Checkpoint>) async throws -> Output
-
-    /// Called in the transaction in which a job of this kind reaches a final state, whoever ended it. Does nothing by default.
-    func ended(_ job: JobRecord, in session: any SQLSession) throws
 }
 
 extension JobHandler {
     public static var uniqueKey: String? { nil }
     public static var isExternal: Bool { false }
+}
 
-    public func ended(_ job: JobRecord, in session: any SQLSession) throws {}
+/// A handler that has something to write when a job of its kind ends. Such ends are written in the serial order; those of other
+/// kinds may be written beside other transactions.
+public protocol JobEndHandler: JobHandler {
+    /// Called in the transaction in which a job of this kind reaches a final state, whoever ended it.
+    func ended(_ job: JobRecord, in session: any SQLSession) throws
 }
 
 /// The input, checkpoint or output of a kind that has none.
@@ -59,7 +61,8 @@ struct AnyJobHandler: Sendable {
     let uniqueKey: String?
     let isExternal: Bool
     let run: @Sendable (JobRecord, Attempt) async throws -> String
-    let ended: JobEndHook
+    /// nil if the kind writes nothing of its own.
+    let ended: JobEndHook?
 
     init<Handler: JobHandler>(_ handler: Handler) {
         run = { record, attempt in
@@ -76,6 +79,10 @@ struct AnyJobHandler: Sendable {
         }
         uniqueKey = Handler.uniqueKey
         isExternal = Handler.isExternal
-        ended = { record, session in try handler.ended(record, in: session) }
+        ended = (handler as? any JobEndHandler).map(Self.hook)
+    }
+
+    private static func hook(of handler: any JobEndHandler) -> JobEndHook {
+        { record, session in try handler.ended(record, in: session) }
     }
 }

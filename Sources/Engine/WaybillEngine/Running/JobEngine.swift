@@ -10,7 +10,7 @@ import WaybillDatabases
 /// engine as a service (or in a task of his own), and enqueues.
 public final class JobEngine: Service, Sendable {
     let node: EngineNode
-    let attempts = RunningAttempts()
+    let attempts: RunningAttempts
 
     /// - Parameters:
     ///   - name: of this node; unique among the running ones, and a new one at each start.
@@ -32,10 +32,11 @@ public final class JobEngine: Service, Sendable {
     ) {
         node = EngineNode(
             name: name, database: database, blobs: blobs,
-            store: JobStore(configuration, hooks: handlers.byKind.mapValues(\.ended), external: handlers.external),
+            store: JobStore(configuration, hooks: handlers.byKind.compactMapValues(\.ended), external: handlers.external),
             handlers: handlers,
             configuration: configuration,
             time: time, ids: JobIDSource(generator), logger: logger, observer: observer)
+        attempts = RunningAttempts(completesBeside: database.writesSideBySide ? node.store : nil)
     }
 
     public var name: String { node.name }

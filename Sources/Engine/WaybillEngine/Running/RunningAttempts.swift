@@ -15,18 +15,38 @@ final class RunningAttempts: Sendable {
     private struct State {
         var running: [JobID: Attempt] = [:]
         var ended: [Ended] = []
-        /// Taken to be settled.
+        /// Ended, and may be completed beside whatever else is written.
+        var completed: [Ended] = []
+        /// Taken to be settled: by the loop that claims, and by the one that completes.
         var settling: [Ended] = []
+        var completing: [Ended] = []
+
+        var isIdle: Bool {
+            running.isEmpty && ended.isEmpty && completed.isEmpty && settling.isEmpty && completing.isEmpty
+        }
     }
+
+    /// So many are completed beside the claims; fewer share their transaction.
+    static let completedMin = 16
+
+    /// Says which ends may be written beside claims; nil if none can be.
+    private let store: JobStore?
 
     private let state = Mutex(State())
 
+    init(completesBeside store: JobStore?) {
+        self.store = store
+    }
+
     var count: Int { state.withLock { $0.running.count } }
 
-    /// Whether nothing runs and nothing waits to be settled.
-    var isIdle: Bool { state.withLock { $0.running.isEmpty && $0.ended.isEmpty } }
+    /// How many have ended and are not settled yet.
+    var unsettledCount: Int {
+        state.withLock { $0.ended.count + $0.completed.count + $0.settling.count + $0.completing.count }
+    }
 
-    var hasEnded: Bool { state.withLock { !$0.ended.isEmpty } }
+    /// Whether nothing runs and nothing waits to be settled.
+    var isIdle: Bool { state.withLock { $0.isIdle } }
 
     func started(_ attempt: Attempt) {
         state.withLock { $0.running[attempt.record.id] = attempt }
@@ -40,22 +60,52 @@ final class RunningAttempts: Sendable {
             // A later attempt of the same job may be running here already.
             guard state.running[attempt.record.id] === attempt else { return false }
             state.running[attempt.record.id] = nil
-            if let outcome { state.ended.append(Ended(attempt, outcome)) }
+            guard let outcome else { return true }
+            let end = Ended(attempt, outcome)
+            if store?.mayComplete(end.ending) == true { state.completed.append(end) } else { state.ended.append(end) }
             return true
         }
     }
 
-    func takeEnded() -> [Ended] {
+    /// Takes what is to be settled in the serial order.
+    /// - Parameter all: also completed ones that are many.
+    func takeEnded(all: Bool = false) -> [Ended] {
         state.withLock { state in
+            if all || state.completed.count < Self.completedMin {
+                state.ended += state.completed
+                state.completed.removeAll(keepingCapacity: true)
+            }
             defer { state.ended.removeAll(keepingCapacity: true) }
             state.settling = state.ended
             return state.ended
         }
     }
 
-    /// All that were taken are settled, or given back.
+    /// Takes those that may be completed beside claims, if they are many.
+    func takeCompleted() -> [Ended] {
+        state.withLock { state in
+            guard state.completed.count >= Self.completedMin else { return [] }
+            defer { state.completed.removeAll(keepingCapacity: true) }
+            state.completing = state.completed
+            return state.completed
+        }
+    }
+
+    var hasEnded: Bool { state.withLock { !$0.ended.isEmpty || !$0.completed.isEmpty } }
+
+    var hasManyCompleted: Bool { state.withLock { $0.completed.count >= Self.completedMin } }
+
+    /// All that were taken by `takeEnded` are settled, or given back.
     func settled() {
         state.withLock { $0.settling = [] }
+    }
+
+    /// Those that were taken by `takeCompleted` are settled, but for some that are to be settled in the serial order.
+    func completed(but left: [Ended]) {
+        state.withLock { state in
+            state.completing = []
+            state.ended += left
+        }
     }
 
     /// Ended attempts whose settlement could not be written: it is tried again.
@@ -72,7 +122,10 @@ final class RunningAttempts: Sendable {
     /// Whether a job is in this node's hands in any way.
     func holds(_ job: JobID) -> Bool {
         state.withLock { state in
-            state.running[job] != nil || (state.settling + state.ended).contains { $0.attempt.record.id == job }
+            state.running[job] != nil
+                || [state.ended, state.completed, state.settling, state.completing].contains { ended in
+                    ended.contains { $0.attempt.record.id == job }
+                }
         }
     }
 

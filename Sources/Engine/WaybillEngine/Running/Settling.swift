@@ -29,6 +29,22 @@ struct Settling: Sendable {
         return result
     }
 
+    /// Completes jobs beside whatever else is written.
+    /// - Returns: the jobs as they are now, and the attempts whose end is to be settled in the serial order: their fence is not the
+    ///   job's, or somebody has asked them to stop.
+    /// - Throws: what the database threw; then nothing was written.
+    func complete(_ ended: [RunningAttempts.Ended]) async throws -> (completed: [JobRecord], left: [RunningAttempts.Ended]) {
+        let (node, now) = (node, node.time.now())
+        let jobs = try await node.database.write(.concurrent) { session in
+            try node.store.changing(session, now: now) { changes in
+                try node.store.complete(session, ended.map(\.ending), now: now, &changes)
+            }
+        }
+        let completed = jobs.compactMap { $0 }
+        node.hub.changed(completed)
+        return (completed, zip(ended, jobs).filter { $1 == nil }.map(\.0))
+    }
+
     /// Writes each end in a transaction of its own, so that one that can't be written stops nobody else.
     /// - Returns: the jobs as they are now, and whether the database took them all.
     @discardableResult

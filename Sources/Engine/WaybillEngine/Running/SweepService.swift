@@ -57,12 +57,17 @@ struct SweepService: Sendable {
         if node.configuration.isAlone {
             pulse.beat(began)
         } else {
-            let holdsLeases = attempts.count > 0
+            let held = attempts.all
+            let holdsLeases = !held.isEmpty
+            let fresh = held.filter { !$0.isAside }
             do {
-                try await node.database.write(.urgent) { [node] session in
+                let aside = try await node.database.write(.urgent) { [node] session in
+                    let aside = try node.store.stepAside(session, fresh.map(\.record.id), on: node.name)
                     if holdsLeases { try node.store.heartbeat(session, node: node.name, now: began) }
                     try node.store.nodes.beat(session, node.name, node.configuration, now: began)
+                    return aside
                 }
+                for attempt in fresh where aside.contains(attempt.record.id) { attempt.steppedAside() }
                 pulse.beat(began)
             } catch {
                 if !holdsLeases {
@@ -78,7 +83,7 @@ struct SweepService: Sendable {
 
     /// Compares what runs here with what the store says runs here.
     private func reconcile() async throws {
-        let running = attempts.all
+        let running = attempts.all.filter(\.isAside)
         let mine = try await node.database.read { [node] session in try node.store.running(session, on: node.name) }
         for attempt in running where mine[attempt.record.id]?.fence != attempt.record.fence { attempt.request(.leaseLost) }
         // A claim whose answer was lost is in nobody's hands. Seen twice, it is no claim that is only just being answered.
@@ -89,7 +94,7 @@ struct SweepService: Sendable {
         let freed = try await node.database.write { [node] session in
             try node.store.changing(session, now: now) { changes in
                 try lost.compactMap { id, fence -> JobRecord? in
-                    guard let job = try node.store.find(session, id), job.fence == fence, job.state == .running else {
+                    guard let job = try node.store.take(session, id), job.fence == fence, job.state == .running else {
                         return nil
                     }
                     return try node.store.settle(session, Ending(job: job, outcome: .interrupted), now: now, &changes)
@@ -108,11 +113,12 @@ struct SweepService: Sendable {
         // What other nodes have told may have been lost on the way.
         if !node.configuration.isAlone { node.hub.wakeAll() }
         if attempts.hasEnded { node.wake.wake() }
+        try await stepAside(now: now)
         let isRunning = attempts.count > 0
         let (due, mine) = try await node.database.read { [node] session in
             (
                 try node.store.due(session, now: now, stall: .seconds(node.configuration.stallSeconds), except: node.name),
-                isRunning ? try node.store.running(session, on: node.name) : [:]
+                isRunning ? try node.store.aside(session, on: node.name) : [:]
             )
         }
         StopRequests(node: node, attempts: attempts).hand(mine)
@@ -122,6 +128,16 @@ struct SweepService: Sendable {
         for job in changed where job.state.isFinal { attempts.attempt(of: job.id)?.request(.leaseLost) }
         node.hub.changed(changed)
         if !changed.isEmpty { node.wake.wake() }
+    }
+
+    /// Jobs that have run for a moment get out of the way of those who claim.
+    private func stepAside(now: Timestamp) async throws {
+        let fresh = attempts.all.filter { !$0.isAside && now.since($0.record.updatedAt) >= JobStore.asideAfter }
+        guard !fresh.isEmpty else { return }
+        let aside = try await node.database.write(.concurrent) { [node] session in
+            try node.store.stepAside(session, fresh.map(\.record.id), on: node.name)
+        }
+        for attempt in fresh where aside.contains(attempt.record.id) { attempt.steppedAside() }
     }
 
     /// Takes the place of handlers that go on although their work is not wanted. What they write is refused.

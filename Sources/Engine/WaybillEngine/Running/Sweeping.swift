@@ -35,7 +35,7 @@ struct Sweeping: Sendable {
                 var ending = ending
                 ending.runsHook = runsHook
                 // Its lease may have been renewed since the look.
-                guard let job = try node.store.find(session, ending.job.id), job.fence == ending.job.fence else { return nil }
+                guard let job = try node.store.take(session, ending.job.id), job.fence == ending.job.fence else { return nil }
                 guard try alone || node.store.isDead(session, job.id, now: now) else { return nil }
                 return try node.store.settle(session, ending, now: now, &changes)
             }

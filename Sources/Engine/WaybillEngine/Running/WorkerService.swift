@@ -46,11 +46,22 @@ struct WorkerService: Sendable {
     }
 
     private func work() async {
+        let completing = Completing(node: node, attempts: attempts)
+        await withDiscardingTaskGroup { tasks in
+            if node.database.writesSideBySide { tasks.addTask { await completing.run() } }
+            await settleAndClaim(beside: completing)
+            completing.finish()
+        }
+        // What it could not complete.
+        if !attempts.isIdle { await leave() }
+    }
+
+    private func settleAndClaim(beside completing: Completing) async {
         node.wake.wake()
         for await _ in node.wake.stream {
+            if attempts.hasManyCompleted { completing.wake() }
             await cycle()
-            if shutdown.phase != .working, attempts.isIdle { return }
-            if shutdown.phase == .leaving { return await leave() }
+            if shutdown.phase != .working, attempts.isIdle || shutdown.phase == .leaving { return }
         }
     }
 
@@ -58,7 +69,9 @@ struct WorkerService: Sendable {
     private func cycle() async {
         let ended = attempts.takeEnded()
         let claims = shutdown.phase == .working && node.configuration.role.claims
-        let free = claims ? node.configuration.workers - attempts.count : 0
+        let workers = node.configuration.workers
+        // Not further ahead of the ends than what runs at once.
+        let free = claims ? min(workers - attempts.count, 2 * workers - attempts.count - attempts.unsettledCount) : 0
         guard !ended.isEmpty || free > 0 else { return }
         let settling = Settling(node: node, attempts: attempts)
         do {
@@ -128,7 +141,7 @@ struct WorkerService: Sendable {
                 metadata: ["job": "\(attempt.record.id)", "kind": "\(attempt.record.kind)"])
             attempts.ended(attempt, attempt.stop == .cancelled ? .cancelled : .interrupted)
         }
-        await Settling(node: node, attempts: attempts).settleEach(attempts.takeEnded())
+        await Settling(node: node, attempts: attempts).settleEach(attempts.takeEnded(all: true))
         attempts.settled()
     }
 }

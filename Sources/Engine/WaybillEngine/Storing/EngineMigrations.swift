@@ -35,7 +35,27 @@ public enum EngineMigrations {
                 "CREATE INDEX engine_lanes_turn ON engine_lanes ((ready > 0), virtual_time)",
             ] + (dialect.name == .postgres ? [timeOfOthers] : [])
         },
+        // A lane that stays ready keeps its place in the index, however many jobs it has.
+        SQLMigration(room: "engine", number: 7, title: "lanes that wait") { dialect in
+            [
+                "ALTER TABLE engine_lanes ADD COLUMN waits INTEGER NOT NULL DEFAULT 0",
+                "UPDATE engine_lanes SET waits = 1 WHERE ready > 0",
+                "DROP INDEX engine_lanes_turn",
+                "CREATE INDEX engine_lanes_turn ON engine_lanes (waits, virtual_time)",
+            ] + (dialect.name == .postgres ? [timeOfWaiting] : [])
+        },
+        // A claim changes nothing that an index knows of, so that its row stays where it is: there has to be room for it.
+        SQLMigration(room: "engine", number: 8, title: "claims that change no index") { dialect in
+            [
+                "DROP INDEX engine_jobs_running",
+                "CREATE INDEX engine_jobs_running ON engine_jobs (id) WHERE standing = 5",
+            ] + (dialect.name == .postgres ? ["ALTER TABLE engine_jobs SET (fillfactor = 50)"] : [])
+        },
     ]
+
+    private static let timeOfWaiting =
+        timeOfOthers
+        .replacing("(ready > 0) = TRUE", with: "waits = 1").replacing("(ready > 0) = FALSE", with: "waits = 0")
 
     /// A tenant that has become ready begins at the time of the others, and learns nothing else of them.
     private static let timeOfOthers = """
@@ -86,7 +106,7 @@ public enum EngineMigrations {
             """
         return [
             // standing: 0 paused, 1 ready, 2 waits for its time, 3 held by its limit key, 4 suspect, 5 running, 6 ended, 7 worked
-            // outside. Indices that are claimed by hold unfinished jobs only, so that ended ones cost a claim nothing.
+            // outside. (A job that was claimed a moment ago keeps the 1: see `JobStore+running`.) Indices that are claimed by hold unfinished jobs only, so that ended ones cost a claim nothing.
             """
             CREATE TABLE engine_jobs (\(columns), standing INTEGER NOT NULL, lease_until BIGINT,
                 checkpoint_fence BIGINT NOT NULL, progressed_at BIGINT NOT NULL, prune_at BIGINT)

@@ -75,7 +75,7 @@ extension JobStore {
         try artifacts.forget(session, of: job, now: now)
     }
 
-    /// Renews the leases of a node. A lease that has run out is not renewed: another node may be about to take the job.
+    /// Renews the leases of a node, of those of its jobs that have stepped aside. A lease that has run out is not renewed: another node may be about to take the job.
     func heartbeat(_ session: any SQLSession, node: String, now: Timestamp) throws {
         // As by the clock of a node that is an hour ahead.
         let ahead: Int64 = SeededBug.beatsByOwnClock ? 3_600_000_000 : 0
@@ -86,19 +86,5 @@ extension JobStore {
                 AND lease_until >= \(leaseNow(session, "$2")) ORDER BY id \(session.dialect.forUpdateSkipLocked))
             UPDATE engine_jobs SET lease_until = \(leaseNow(session, "$2")) + $3 WHERE id IN (SELECT id FROM held)
             """, node, now.microseconds, leaseMicroseconds + ahead)
-    }
-
-    /// The jobs that the store says this node runs.
-    /// - Returns: by job, its fence and what is asked; a job that is not in it is no longer the node's.
-    func running(_ session: any SQLSession, on node: String) throws -> [JobID: (fence: Int64, stop: StopRequest)] {
-        var jobs: [JobID: (fence: Int64, stop: StopRequest)] = [:]
-        try session.scan(
-            "SELECT id, fence, cancel_requested, pause_requested FROM engine_jobs WHERE node = $1 AND standing = 5",
-            arguments: [.text(node)]
-        ) { row in
-            jobs[JobID(trusted: row.string(0))] = (row.int64(1), StopRequest(cancel: row.bool(2), pause: row.bool(3)))
-            return .next
-        }
-        return jobs
     }
 }

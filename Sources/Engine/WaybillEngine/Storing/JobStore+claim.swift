@@ -33,15 +33,18 @@ extension JobStore {
             var present = try policy ?? claimPolicy(session, kinds: kinds)
             let open = ready.filter { present.capacity(of: $0).jobs > 0 }
             for lane in ready where !open.contains(lane) { blocked.insert(lane.key) }
+            var passed: [(lane: Lane, jobs: Int)] = []
             for turn in TurnPlan.turns(open, count: left) {
                 for (lane, jobs) in try shares(session, of: turn) {
                     let allowed = min(jobs, present.capacity(of: lane).jobs)
-                    let taken = allowed > 0 ? try claim(session, from: lane, count: allowed, node: node, now: now, &changes) : []
+                    let taken = allowed > 0 ? try take(session, from: lane, count: allowed, node: node, now: now) : []
                     if taken.count < jobs { blocked.insert(lane.key) }
+                    if allowed > 0 { passed.append((lane, taken.count)) }
                     present.claimed(taken.count, from: lane)
                     claimed += taken
                 }
             }
+            try pass(session, passed, alone: outlook.isOfOneTenant, &changes)
             policy = present
         }
         for job in claimed { changes.tell(job, .started) }
@@ -54,6 +57,11 @@ extension JobStore {
         var hasDue = false
         var hasSuspects = false
         var ready: [Lane] = []
+        /// Not all lanes that wait are in it.
+        var isCut = false
+
+        /// Nobody else waits for what is claimed.
+        var isOfOneTenant: Bool { !isCut && Set(ready.map(\.tenant)).count == 1 }
     }
 
     private func outlook(
@@ -70,7 +78,7 @@ extension JobStore {
                 EXISTS (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing = 4)
             FROM (SELECT 1 AS one) AS look LEFT JOIN (
                 SELECT tenant, kind, ready, running, virtual_time FROM engine_lanes
-                WHERE (ready > 0) = TRUE AND kind IN (\(session.dialect.placeholders(names.count, from: 2)))
+                WHERE waits = 1 AND kind IN (\(session.dialect.placeholders(names.count, from: 2)))
                 ORDER BY \(SeededBug.ignoresTurns ? "" : "virtual_time, ")tenant, kind LIMIT \(bound)) AS lane ON one = 1
             """, arguments: [.integer(now.microseconds)] + names
         ) { row in
@@ -80,6 +88,7 @@ extension JobStore {
             outlook.ready.append(lane)
             return .next
         }
+        outlook.isCut = outlook.ready.count >= bound
         return outlook
     }
 
@@ -122,8 +131,8 @@ extension JobStore {
         for (index, lane) in turn.lanes.enumerated() {
             first += try session.all(
                 """
-                SELECT priority, id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1 ORDER BY priority
-                    DESC, id LIMIT $3
+                SELECT priority, id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1 AND state = 'pending'
+                ORDER BY priority DESC, id LIMIT $3
                 """,
                 lane.tenant.text, lane.kind.text, turn.jobs
             ) { ($0.int(0), $0.string(1), index) }
@@ -134,23 +143,27 @@ extension JobStore {
         return zip(turn.lanes, jobs).filter { $1 > 0 }.map { (lane: $0, jobs: $1) }
     }
 
-    private func claim(
-        _ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp, _ changes: inout JobChanges
+    private func take(
+        _ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp
     ) throws -> [JobRecord] {
         // Ready jobs are taken in the serial order only, so that no row of theirs has to be locked or skipped.
-        let jobs =
-            switch session.dialect.name {
-            case .postgres: try takeTogether(session, from: lane, count: count, node: node, now: now)
-            case .sqlite: try takeEach(session, from: lane, count: count, node: node, now: now)
-            }
-        if jobs.isEmpty {
-            // The count had drifted; it is mended here so that the lane is not looked at again and again.
-            try session.execute(
-                "UPDATE engine_lanes SET ready = 0 WHERE tenant = $1 AND kind = $2", lane.tenant.text, lane.kind.text)
-            return []
+        switch session.dialect.name {
+        case .postgres: try takeTogether(session, from: lane, count: count, node: node, now: now)
+        case .sqlite: try takeEach(session, from: lane, count: count, node: node, now: now)
         }
-        try passTurn(session, lane.tenant, lane.kind, jobs: jobs.count, ended: -changes.takeRunning(lane.key))
-        return jobs
+    }
+
+    /// Writes to the lanes what was taken from them, in the order in which `writeLanes` takes them.
+    private func pass(
+        _ session: any SQLSession, _ passed: [(lane: Lane, jobs: Int)], alone: Bool, _ changes: inout JobChanges
+    ) throws {
+        for (lane, jobs) in passed.sorted(by: { ($0.lane.tenant, $0.lane.kind) < ($1.lane.tenant, $1.lane.kind) }) {
+            if jobs == 0 {
+                try emptyLane(session, lane)
+            } else {
+                try passTurn(session, lane, jobs: jobs, ended: -changes.takeRunning(lane.key), alone: alone)
+            }
+        }
     }
 
     /// Takes the first ready jobs of a lane in one statement: a server is asked once.
@@ -163,8 +176,8 @@ extension JobStore {
         try session.scan(
             """
             WITH first AS (SELECT id FROM (SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
-                ORDER BY priority DESC, id LIMIT \(Self.roundedUp(count))) AS ready LIMIT $3)
-            UPDATE engine_jobs SET state = 'running', standing = 5, fence = fence + 1, node = $4,
+                AND state = 'pending' ORDER BY priority DESC, id LIMIT \(Self.roundedUp(count))) AS ready LIMIT $3)
+            UPDATE engine_jobs SET state = 'running', fence = fence + 1, node = $4,
                 lease_until = CAST($5 AS BIGINT) + \(leaseNow(session, "$6")), stalled = 0,
                 started_at = coalesce(started_at, $6), updated_at = $6, progressed_at = $6
             WHERE id \(session.dialect.eachOf("SELECT id FROM first"))
@@ -191,6 +204,7 @@ extension JobStore {
         try session.scan(
             """
             SELECT \(JobColumns.list), rowid FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
+                AND state = 'pending'
             ORDER BY priority DESC, id LIMIT $3
             """, arguments: [.text(lane.tenant.text), .text(lane.kind.text), .integer(Int64(count))]
         ) { row in
@@ -204,7 +218,7 @@ extension JobStore {
         for row in rows {
             try session.execute(
                 """
-                UPDATE engine_jobs SET state = 'running', standing = 5, fence = fence + 1, node = $1, lease_until = $2,
+                UPDATE engine_jobs SET state = 'running', fence = fence + 1, node = $1, lease_until = $2,
                     stalled = 0, started_at = coalesce(started_at, $3), updated_at = $3, progressed_at = $3
                 WHERE rowid = $4
                 """, node, leaseMicroseconds + now.microseconds, now.microseconds, row)

@@ -82,7 +82,7 @@ extension JobStore {
     /// Starts a job that ended without success over: from the beginning, with all its attempts.
     /// - Throws: `EngineError` with code `.notFound`, `.notEnded`, `.alreadyEnded` (it completed) or `.duplicate`.
     func retry(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws -> JobRecord {
-        guard let ended = try find(session, id) else { throw EngineError(.notFound, job: id, "no such job") }
+        guard let ended = try take(session, id) else { throw EngineError(.notFound, job: id, "no such job") }
         guard ended.state.isFinal else { throw EngineError(.notEnded, job: id, "the job has not ended") }
         guard ended.state != .completed else { throw EngineError(.alreadyEnded, job: id, "the job has completed") }
         guard !isExternal(ended) else { throw Self.workedOutside(id) }
@@ -136,7 +136,7 @@ extension JobStore {
     func expire(
         _ session: any SQLSession, _ id: JobID, now: Timestamp, _ changes: inout JobChanges, runsHook: Bool = true
     ) throws -> JobRecord? {
-        guard var job = try find(session, id), !job.state.isFinal, let deadline = job.deadlineAt, deadline <= now else {
+        guard var job = try take(session, id), !job.state.isFinal, let deadline = job.deadlineAt, deadline <= now else {
             return nil
         }
         try leave(session, job, &changes)
@@ -171,7 +171,7 @@ extension JobStore {
     }
 
     private func unfinished(_ session: any SQLSession, _ id: JobID) throws -> JobRecord {
-        guard let job = try find(session, id) else { throw EngineError(.notFound, job: id, "no such job") }
+        guard let job = try take(session, id) else { throw EngineError(.notFound, job: id, "no such job") }
         guard !job.state.isFinal else { throw EngineError(.alreadyEnded, job: id, "the job has ended") }
         return job
     }

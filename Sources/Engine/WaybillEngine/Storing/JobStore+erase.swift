@@ -26,11 +26,17 @@ extension JobStore {
 
     /// Jobs that went without leaving their lanes are not counted any more.
     private func recountTenant(_ session: any SQLSession, _ tenant: TenantID) throws -> Bool {
+        // Who completes jobs just now has told the lanes already, or will find them counted as running.
+        _ = try session.all(
+            "SELECT kind FROM engine_lanes WHERE tenant = $1 ORDER BY kind \(session.dialect.forUpdate)", tenant.text
+        ) { $0.string(0) }
+        let ready = "engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 1 AND state = 'pending'"
         try session.execute(
             """
             UPDATE engine_lanes SET
-                ready = (SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 1),
-                running = (SELECT count(*) FROM engine_jobs WHERE tenant = $1 AND kind = engine_lanes.kind AND standing = 5)
+                ready = (SELECT count(*) FROM \(ready)), waits = CASE WHEN EXISTS (SELECT 1 FROM \(ready)) THEN 1 ELSE 0 END,
+                running = (SELECT count(*) FROM engine_jobs
+                    WHERE tenant = $1 AND kind = engine_lanes.kind AND standing IN (1, 5) AND state = 'running')
             WHERE tenant = $1
             """, tenant.text)
         return true

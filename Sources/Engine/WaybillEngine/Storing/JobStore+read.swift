@@ -24,6 +24,13 @@ extension JobStore {
         try session.first("SELECT \(JobColumns.list) FROM engine_jobs WHERE id = $1", id.text, make: JobColumns.record)
     }
 
+    /// A job that is about to be changed: nobody completes it meanwhile.
+    func take(_ session: any SQLSession, _ id: JobID) throws -> JobRecord? {
+        try session.first(
+            "SELECT \(JobColumns.list) FROM engine_jobs WHERE id = $1 \(session.dialect.forUpdate)", id.text,
+            make: JobColumns.record)
+    }
+
     /// The completed jobs of a tenant and kind, the newest first.
     func completed(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, limit: Int) throws -> [JobRecord] {
         try session.all(
@@ -69,7 +76,7 @@ extension JobStore {
     func waitReason(
         _ session: any SQLSession, _ job: JobRecord, kinds: Set<JobKind>, policy: ClaimPolicy, busyWorkers: Int?, now: Timestamp
     ) throws -> WaitReason? {
-        guard let standing = try standing(session, of: job.id) else { return nil }
+        guard job.state == .pending, let standing = try standing(session, of: job.id) else { return nil }
         guard kinds.contains(job.kind) else { return .noWorker }
         switch standing {
         case .none, .running, .ended, .outside: return nil
@@ -86,7 +93,7 @@ extension JobStore {
         let ahead = try session.count(
             """
             SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
-                AND (priority > $3 OR (priority = $3 AND id < $4)) LIMIT 10000) AS earlier
+                AND state = 'pending' AND (priority > $3 OR (priority = $3 AND id < $4)) LIMIT 10000) AS earlier
             """, job.tenant.text, job.kind.text, job.priority, job.id.text)
         if ahead > 0 { return .queued(ahead: ahead) }
         return busyWorkers.map { .workersBusy($0) } ?? .starting

@@ -25,6 +25,21 @@ extension JobStore {
         return endings.indices.map { jobs[$0] }
     }
 
+    /// Whether an end may be written beside other transactions: its conditions are part of the statement that changes the job,
+    /// and nobody who enqueues has to wait for it.
+    func mayComplete(_ ending: Ending) -> Bool {
+        ending.isSimple && ending.job.uniqueKey == nil && hooks[ending.job.kind] == nil
+    }
+
+    /// Completes those jobs whose fence is their attempt's and whose end nobody has asked for.
+    /// - Returns: for each the job as it is now, or nil if nothing of it was written.
+    func complete(
+        _ session: any SQLSession, _ endings: [Ending], now: Timestamp, _ changes: inout JobChanges
+    ) throws -> [JobRecord?] {
+        let jobs = try completeTogether(session, endings, SettlePlan(endings).together, now: now, &changes)
+        return endings.indices.map { jobs[$0] }
+    }
+
     /// Ends an attempt.
     /// - Returns: the job as it is now; nil if the attempt's fence is not the job's any more, and then nothing was written.
     func settle(_ session: any SQLSession, _ ending: Ending, now: Timestamp, _ changes: inout JobChanges) throws -> JobRecord? {
@@ -152,7 +167,7 @@ extension JobStore {
         try session.first(
             """
             SELECT cancel_requested, pause_requested, progress, counters, checkpoint, barren_deaths, stalled FROM engine_jobs
-            WHERE id = $1 AND fence = $2 AND state = 'running'
+            WHERE id = $1 AND fence = $2 AND state = 'running' \(session.dialect.forUpdate)
             """, known.id.text, known.fence
         ) { row in
             var job = known

@@ -13,6 +13,7 @@ extension JobStore {
         case heldByKey = 3
         /// Its process died while it ran without a checkpoint; such jobs run one at a time.
         case suspect = 4
+        /// Runs, and has stepped aside: see `stepAside`.
         case running = 5
         case ended = 6
         /// Runs outside: see `ExternalJobHandler`.
@@ -50,7 +51,7 @@ extension JobStore {
         let lesser = try session.first(
             """
             SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND limit_key = $3 AND ended_at IS NULL
-                AND standing = 1 AND priority < $4
+                AND standing = 1 AND state = 'pending' AND priority < $4
             ORDER BY priority, id DESC LIMIT 1
             """, place.tenant.text, place.kind.text, key, place.priority
         ) { $0.string(0) }
@@ -140,7 +141,7 @@ extension JobStore {
             let suspects = try session.all(
                 """
                 SELECT id, tenant, kind, limit_key, standing FROM engine_jobs
-                WHERE barren_deaths > 0 AND ended_at IS NULL AND standing IN (1, 3)
+                WHERE barren_deaths > 0 AND ended_at IS NULL AND standing IN (1, 3) AND state = 'pending'
                 """, make: Self.stood)
             for job in suspects { try stand(session, job, at: .suspect, &changes) }
             try restandKeyed(session, &changes)
@@ -151,9 +152,9 @@ extension JobStore {
     private func restandKeyed(_ session: any SQLSession, _ changes: inout JobChanges) throws {
         let keyed = try session.all(
             """
-            SELECT id, tenant, kind, limit_key, standing FROM engine_jobs
-            WHERE limit_key IS NOT NULL AND ended_at IS NULL AND standing IN (1, 3, 5) ORDER BY standing = 5 DESC, priority
-                DESC, id
+            SELECT id, tenant, kind, limit_key, CASE WHEN state = 'running' THEN 5 ELSE standing END AS place FROM engine_jobs
+            WHERE limit_key IS NOT NULL AND ended_at IS NULL AND standing IN (1, 3, 5)
+            ORDER BY state = 'running' DESC, priority DESC, id
             """, make: Self.stood)
         var used: [[String]: Int] = [:]
         for job in keyed {
@@ -177,7 +178,8 @@ extension JobStore {
         guard standing != job.standing, let tenant = TenantID(job.tenant) else { return }
         // Another node may have moved it since the look.
         let moved = try session.execute(
-            "UPDATE engine_jobs SET standing = $1 WHERE id = $2 AND standing = $3", standing.rawValue, job.id,
+            "UPDATE engine_jobs SET standing = $1 WHERE id = $2 AND standing = $3 AND state = 'pending'", standing.rawValue,
+            job.id,
             job.standing.rawValue)
         guard moved == 1 else { return }
         let ready = (standing == .ready ? 1 : 0) - (job.standing == .ready ? 1 : 0)

@@ -13,7 +13,7 @@ extension JobStore {
     func mayClaim(_ session: any SQLSession, now: Timestamp) throws -> Bool {
         try session.count(
             """
-            SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_lanes WHERE (ready > 0) = TRUE LIMIT 1) AS ready)
+            SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_lanes WHERE waits = 1 LIMIT 1) AS ready)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE standing = 2 AND due_at <= $1 LIMIT 1) AS later)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing
                     = 4 LIMIT 1)
@@ -29,6 +29,8 @@ extension JobStore {
             """
             SELECT (SELECT count(*) FROM engine_jobs WHERE standing = 5
                     AND ((node <> $1 AND lease_until < \(leaseNow(session, "$2"))) OR (stalled = 0 AND progressed_at <= $3)))
+                + (SELECT count(*) FROM \(Self.fresh(session.dialect))
+                    AND job.node <> $1 AND job.lease_until < \(leaseNow(session, "$2")))
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE deadline_at IS NOT NULL AND ended_at IS NULL
                     AND deadline_at <= $2 LIMIT 1) AS late)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_schedules WHERE next_at <= $2 LIMIT 1) AS ticks)
@@ -39,16 +41,27 @@ extension JobStore {
     /// Jobs whose attempt is dead: of nodes other than `node` whose lease has run out, or of all when a node that is alone
     /// starts.
     func dead(_ session: any SQLSession, except node: String, alone: Bool, now: Timestamp, limit: Int = 200) throws -> [Ending] {
-        try session.all(
-            """
-            SELECT \(JobColumns.list), checkpoint_fence FROM engine_jobs
-            WHERE standing = 5 AND ($1 = 1 OR (node <> $2 AND lease_until < \(leaseNow(session, "$3")))) ORDER BY id LIMIT $4
-            """, alone, node, now.microseconds, limit
-        ) { row in
-            let job = try JobColumns.record(row)
-            // The fence moves with the next claim; until then the job is not running, which refuses a late write as well.
-            return Ending(job: job, outcome: .died(committed: row.int64(JobColumns.names.count) == job.fence))
+        let columns = "\(JobColumns.list), checkpoint_fence"
+        if alone {
+            return try session.all(
+                """
+                SELECT \(columns) FROM engine_jobs WHERE standing = 5
+                UNION ALL SELECT \(columns) FROM engine_jobs WHERE standing = 1 AND state = 'running' ORDER BY id LIMIT $1
+                """, limit, make: Self.dead)
         }
+        let isLapsed = "node <> $1 AND lease_until < \(leaseNow(session, "$2"))"
+        return try session.all(
+            """
+            SELECT \(columns) FROM engine_jobs WHERE standing = 5 AND \(isLapsed)
+            UNION ALL SELECT \(columns) FROM (SELECT job.* FROM \(Self.fresh(session.dialect))) AS fresh WHERE \(isLapsed)
+            ORDER BY id LIMIT $3
+            """, node, now.microseconds, limit, make: Self.dead)
+    }
+
+    private static func dead(_ row: SQLRow) throws -> Ending {
+        let job = try JobColumns.record(row)
+        // The fence moves with the next claim; until then the job is not running, which refuses a late write as well.
+        return Ending(job: job, outcome: .died(committed: row.int64(JobColumns.names.count) == job.fence))
     }
 
     /// Whether a running job's lease has run out.
@@ -81,8 +94,9 @@ extension JobStore {
         try changing(session, now: now) { changes in
             for index in stalled.indices {
                 stalled[index].stalled = true
-                try session.execute("UPDATE engine_jobs SET stalled = 1 WHERE id = $1", stalled[index].id.text)
-                changes.tell(stalled[index], .stalled)
+                let changed = try session.execute(
+                    "UPDATE engine_jobs SET stalled = 1 WHERE id = $1 AND state = 'running'", stalled[index].id.text)
+                if changed == 1 { changes.tell(stalled[index], .stalled) }
             }
         }
         return stalled
@@ -133,7 +147,8 @@ extension JobStore {
     /// Deletes a job with all that hangs on it.
     func delete(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws {
         try artifacts.forget(session, of: id, now: now)
-        try session.execute("DELETE FROM engine_events WHERE job_id = $1", id.text)
+        // In this order: it may be being completed just now, which is told by an event.
         try session.execute("DELETE FROM engine_jobs WHERE id = $1", id.text)
+        try session.execute("DELETE FROM engine_events WHERE job_id = $1", id.text)
     }
 }

@@ -57,6 +57,7 @@ struct NodeStore: Sendable {
             """
             SELECT id, host, version, role, workers, started_at, beat_at, beat_at < \(clock(session, "$1")) - $2,
                 (SELECT count(*) FROM engine_jobs AS j WHERE j.standing = 5 AND j.node = n.id)
+                    + (SELECT count(*) FROM \(JobStore.fresh(session.dialect)) AND job.node = n.id)
             FROM engine_nodes AS n ORDER BY started_at DESC, id LIMIT $3 OFFSET $4
             """, now.microseconds, leaseDuration.microseconds, limit, offset
         ) { row in
@@ -71,7 +72,7 @@ struct NodeStore: Sendable {
     func crew(_ session: any SQLSession, now: Timestamp) throws -> Crew {
         try session.first(
             """
-            SELECT count(*), coalesce(sum(workers), 0), (SELECT count(*) FROM engine_jobs WHERE standing = 5)
+            SELECT count(*), coalesce(sum(workers), 0), (SELECT coalesce(sum(running), 0) FROM engine_lanes)
             FROM engine_nodes WHERE workers > 0 AND beat_at >= \(clock(session, "$1")) - $2
             """, now.microseconds, leaseDuration.microseconds
         ) { Crew(nodes: $0.int(0), workers: $0.int(1), running: $0.int(2)) } ?? Crew(nodes: 0, workers: 0, running: 0)

@@ -26,8 +26,15 @@ extension TenantID {
 
     public var isScratch: Bool { text.hasPrefix(TenantID.scratchPrefix) }
 
-    /// The scratch tenant of a job.
-    public static func scratch(of job: JobID) -> TenantID? { TenantID(scratchPrefix + job.text) }
+    /// A scratch tenant of a job.
+    /// - Parameter run: the fence of the run that begins it, so that each has a name of its own.
+    public static func scratch(of job: JobID, run: Int64) -> TenantID? { TenantID("\(scratchPrefix)\(job.text)-\(run)") }
+
+    /// Whether a job has made it for itself.
+    public func isScratch(of job: JobID) -> Bool {
+        let own = TenantID.scratchPrefix + job.text
+        return text == own || text.hasPrefix(own + "-")
+    }
 }
 
 extension TenantID: Codable {

@@ -10,7 +10,7 @@ import Web
 /// Exports the audit log as the files of one archive.
 ///
 /// What is exported is fixed when the export is asked for; until it ends, no event of it goes by its age.
-struct AuditExportJob: JobHandler {
+struct AuditExportJob: JobEndHandler {
     static let kind: JobKind = "audit.export"
     /// How much of the work is reading; the rest is looking at the chain.
     private static let readingShare = 0.95

@@ -93,7 +93,7 @@ struct DrillJob: JobHandler {
             throw JobFailure(
                 code: "BACKUP_ENCRYPTED", message: "The backup \(backup) is encrypted, and a drill has no key to it.")
         }
-        guard let place = TenantID.scratch(of: job.id) else { throw JobFailure.damagedCheckpoint }
+        guard let place = TenantID.scratch(of: job.id, run: job.fence) else { throw JobFailure.damagedCheckpoint }
         let now = time.now()
         let restore = RestoreSession(
             id: job.id.text, tenant: place, user: job.principal.user, mode: .empty, from: backup.text, status: .running,
@@ -101,13 +101,12 @@ struct DrillJob: JobHandler {
         let run = DrillStore.Run(tenant: job.principal.tenant, job: job.id, scratch: place)
         // It is tried again after it had failed: what the first time has left goes.
         let left = try await database.read(of: run.tenant) { try DrillStore().standing(of: run.tenant, in: $0) }
-        if left.contains(run) { try await scratch.drop(run) }
+        for old in left where old.job == run.job { try await scratch.drop(old) }
         return try await job.commit(progress: 0) { session in
             try DrillStore().delete(run.job, of: run.tenant, in: session)
             try DrillStore().begin(run, at: now, in: session)
             try session.isolated(to: place.text) {
                 try RestoreStore().insert(restore, in: session)
-                for document in contents.documents { try RestoreStore().put(document, of: restore, at: now, in: session) }
                 for (number, manifest) in contents.manifests where number > 0 {
                     try RestoreManifestStore().put(manifest, number: number, of: restore, in: session)
                 }
@@ -190,9 +189,10 @@ struct DrillJob: JobHandler {
     /// The files that were restored.
     private func files(of state: Checkpoint, _ job: JobID) async throws -> RestoreFiles {
         let found = try await database.read(of: state.scratch) { [scratch = state.scratch] session in
-            try RestoreStore().find(job.text, of: scratch, in: session).map { try RestoreContents(of: $0, in: session) }
+            try RestoreStore().find(job.text, of: scratch, in: session)
         }
-        guard let contents = found else { throw JobFailure.damagedCheckpoint }
+        guard let restore = found else { throw JobFailure.damagedCheckpoint }
+        let contents = try await RestoreContents.load(restore, from: database)
         return RestoreFiles(try contents.chain(), contents, registry: registry, blobs: blobs, keyring: AgeKeyring())
     }
 

@@ -29,7 +29,8 @@ struct DrillStore: Sendable {
     /// Says that the scratch tenant has gone.
     func dropped(_ run: Run, in session: any SQLSession) throws {
         try session.execute(
-            "UPDATE drill_runs SET scratch = NULL WHERE tenant = $1 AND job_id = $2", run.tenant.text, run.job.text)
+            "UPDATE drill_runs SET scratch = NULL WHERE tenant = $1 AND job_id = $2 AND scratch = $3", run.tenant.text,
+            run.job.text, run.scratch.text)
     }
 
     func delete(_ job: JobID, of tenant: TenantID, in session: any SQLSession) throws {

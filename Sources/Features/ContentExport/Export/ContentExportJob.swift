@@ -6,7 +6,7 @@ import WaybillEngine
 import Web
 
 /// Exports content, or an external data set, as files.
-struct ContentExportJob: JobHandler {
+struct ContentExportJob: JobEndHandler {
     static let kind: JobKind = "content.export"
 
     /// What every attempt needs to read the same rows: fixed in the transaction that takes the cut.

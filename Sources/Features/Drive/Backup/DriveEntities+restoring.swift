@@ -89,12 +89,12 @@ extension DriveEntities {
         }
     }
 
-    public func key(for bytes: WantedBytes, _ target: RestoreTarget, place: String) throws -> BlobKey {
-        try DriveKeys.restored(bytes.sha256, try Self.space(place), target.tenant)
+    public func key(for bytes: WantedBytes, piece: Int?, _ target: RestoreTarget, place: String) throws -> BlobKey {
+        try DriveKeys.restored(bytes.sha256, piece: piece, try Self.space(place), target.tenant)
     }
 
     public func bind(
-        _ bytes: WantedBytes, at key: BlobKey?, _ target: RestoreTarget, place: String, in session: any SQLSession
+        _ bytes: WantedBytes, at pieces: [KeptBytes.Piece]?, _ target: RestoreTarget, place: String, in session: any SQLSession
     ) throws -> Bool {
         let (space, tenant) = (try Self.space(place), target.tenant)
         let content = FileContent(sha256: bytes.sha256, length: bytes.length)
@@ -105,10 +105,16 @@ extension DriveEntities {
             """, tenant.text, space, bytes.sha256
         ) { (account: $0.string(0), bytes: $0.int64(1), files: $0.int64(2)) }
         let count = holders.reduce(0) { $0 + $1.files }
-        if let key {
+        if let pieces {
             // Somebody may have brought the same bytes meanwhile.
+            let key = try DriveKeys.restored(bytes.sha256, piece: nil, space, tenant)
             if try !ContentsStore().add(count, of: content, at: key, tenant, in: session) {
-                try GarbageStore().note(key.text, isStaged: false, of: tenant, now: target.at, in: session)
+                for piece in pieces {
+                    try GarbageStore().note(piece.key.text, isStaged: false, of: tenant, now: target.at, in: session)
+                }
+            } else if pieces.count > 1 {
+                let parts = pieces.map { PartStore.Part(id: DriveKeys.part(of: $0.key.text, tenant), length: $0.length) }
+                try PartStore().insert(parts, of: DriveKeys.upload(of: key.text), tenant, in: session)
             }
         } else {
             guard try ContentsStore().add(count, of: content, tenant, in: session) else { return false }

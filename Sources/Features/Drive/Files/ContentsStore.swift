@@ -45,8 +45,10 @@ struct ContentsStore: Sendable {
         }
     }
 
-    /// Whether bytes that a restore has put are those of some file.
+    /// Whether bytes that a restore has put are those of some file, or a piece of them.
     func isKnown(_ key: BlobKey, of tenant: TenantID, in session: any SQLSession) throws -> Bool {
+        let part = DriveKeys.part(of: key.text, tenant)
+        if part.contains("-") { return try PartStore().isUsed(part, tenant, in: session) }
         guard let sha256 = key.text.split(separator: "/").last.flatMap({ HexText.bytes(String($0)) }) else { return true }
         return try session.count(
             "SELECT count(*) FROM drive_contents WHERE tenant = $1 AND sha256 = $2 AND blob_key = $3", tenant.text, sha256,

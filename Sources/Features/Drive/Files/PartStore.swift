@@ -1,20 +1,21 @@
 import WaybillDatabases
 import WaybillEngine
 
-/// The SQL of joined files: which parts each consists of. A part may be there several times, and in several files.
+/// The SQL of joined files, and of long ones that a restore has brought in pieces: which parts each consists of. A part may be
+/// there several times, and in several files.
 struct PartStore: Sendable {
     struct Part: Sendable, Hashable {
-        /// Of its upload.
+        /// Of its upload; of a piece, what comes behind the tenant in its key.
         var id: String
         /// Nil while its bytes are not all there.
         var length: Int64?
     }
 
-    func insert(_ parts: [Part], of owner: JobID, _ tenant: TenantID, in session: any SQLSession) throws {
+    func insert(_ parts: [Part], of owner: String, _ tenant: TenantID, in session: any SQLSession) throws {
         for (position, part) in parts.enumerated() {
             try session.execute(
                 "INSERT INTO drive_parts (tenant, owner, position, part, length) VALUES ($1, $2, $3, $4, $5)", tenant.text,
-                owner.text, position, part.id, part.length)
+                owner, position, part.id, part.length)
         }
     }
 

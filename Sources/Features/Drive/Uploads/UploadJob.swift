@@ -1,10 +1,11 @@
 import Formats
+import SeededBugs
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
 
 /// An upload is a job whose worker is the client.
-struct UploadJob: ExternalJobHandler {
+struct UploadJob: ExternalJobHandler, JobEndHandler {
     static let kind: JobKind = "file.upload"
 
     struct Input: Codable, Sendable {
@@ -29,6 +30,7 @@ struct UploadJob: ExternalJobHandler {
     static func end(_ upload: Upload, now: Timestamp, in session: any SQLSession) throws {
         try UploadStore().update(upload, in: session)
         guard upload.status != .completed else { return }
+        if SeededBug.keepsReservation { return }
         try QuotaStore().release(upload.charged, of: upload.account, upload.tenant, in: session)
         guard upload.role != .joined else {
             return try PartStore().release(upload.id.text, upload.tenant, now: now, in: session)
@@ -64,9 +66,13 @@ enum DriveKeys {
     static func content(of file: DriveFile) throws -> BlobKey { try key(blobText(of: file.id.text, file.tenant)) }
 
     /// Of bytes that a restore brings.
-    static func restored(_ digest: [UInt8], _ space: Int64, _ tenant: TenantID) throws -> BlobKey {
-        try key(prefix(of: space, tenant) + HexText.of(digest))
+    /// - Parameter piece: of long ones, which are parts as those of a joined file are.
+    static func restored(_ digest: [UInt8], piece: Int?, _ space: Int64, _ tenant: TenantID) throws -> BlobKey {
+        try key(prefix(of: space, tenant) + HexText.of(digest) + (piece.map { "-\($0)" } ?? ""))
     }
+
+    /// What a blob of a tenant is called as a part.
+    static func part(of blob: String, _ tenant: TenantID) -> String { String(blob.dropFirst(blobText(of: "", tenant).count)) }
 
     static func prefix(of space: Int64, _ tenant: TenantID) -> String { "files/\(tenant)/\(space)/" }
 

@@ -1,3 +1,4 @@
+import SeededBugs
 import WaybillEngine
 
 /// Decides what becomes of an upload, for every protocol alike. Pure: time and facts come in, the upload as it is then goes out.
@@ -80,7 +81,7 @@ enum UploadMachine {
         _ range: Range<Int64>, fence: Int64, in upload: Upload, now: Timestamp
     ) throws(UploadRefusal) -> Upload {
         try requireTaking(upload)
-        guard upload.fence == fence else { throw .takenOver }
+        guard upload.fence == fence || SeededBug.appendIgnoresFence else { throw .takenOver }
         if let size = upload.size, range.upperBound > size { throw .tooLarge(max: size) }
         var next = upload
         next.stored.insert(range)

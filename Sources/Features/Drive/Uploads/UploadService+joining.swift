@@ -33,7 +33,7 @@ extension UploadService {
         let rows = ids.compactMap { parts[$0] }.map {
             PartStore.Part(id: $0.id.text, length: $0.role == .sealedPart ? $0.size : nil)
         }
-        try PartStore().insert(rows, of: upload.id, upload.tenant, in: session)
+        try PartStore().insert(rows, of: upload.id.text, upload.tenant, in: session)
     }
 
     /// Keeps a part whose bytes are all there as a blob, so that files can be joined from it. Asked again, it does nothing. If it

@@ -1,6 +1,9 @@
 import AuditTrail
+import Crypto
 import JobDoors
 import Logging
+import NIOCore
+import SeededBugs
 import Synchronization
 import WaybillBlobs
 import WaybillDatabases
@@ -123,7 +126,7 @@ struct UploadService: Sendable {
     /// - Parameter next: gives the bytes, and nil at their end.
     /// - Throws: `UploadRefusal`; then nothing has changed.
     func storeChunk(
-        _ index: Int64, of upload: Upload, writing: @escaping Writing, next: () async throws -> [UInt8]?
+        _ index: Int64, of upload: Upload, writing: @escaping Writing, next: () async throws -> ByteBuffer?
     ) async throws -> Upload {
         try await feature.sessions.using(upload.id) { session in
             let range = try UploadMachine.place(ofChunk: index, in: upload)
@@ -137,52 +140,25 @@ struct UploadService: Sendable {
             _ = try UploadMachine.place(ofChunk: index, in: begun)
             let file = try await open(begun)
             let sink = StagedSink(
-                file: file, writer: writer, at: range.lowerBound, hash: session.hash(before: range.lowerBound))
+                file: file, writer: writer, at: range.lowerBound, hash: session.hash(before: range.lowerBound),
+                pieces: feature.pieces)
+            // Chunks that come side by side are hashed here, so that the end need not read them all.
+            async let followed: Void = session.follow(
+                file, to: begun.stored.prefix, bytesMax: 4 * (range.upperBound - range.lowerBound))
             do {
                 let stored = try await receive(range, of: begun, sink, session, writing, next)
+                await followed
                 await file.close()
                 return stored
             } catch {
+                await followed
                 await file.close()
                 throw error
             }
         }
     }
 
-    /// Takes a whole chunk to its place.
-    private func receive(
-        _ range: Range<Int64>, of begun: Upload, _ start: StagedSink, _ session: UploadSession, _ writing: @escaping Writing,
-        _ next: () async throws -> [UInt8]?
-    ) async throws -> Upload {
-        var sink = start
-        while let bytes = try await next() {
-            guard Int64(bytes.count) <= range.upperBound - sink.end else {
-                throw try await surplus(range, behind: sink.end, bytes, next)
-            }
-            try await sink.append(bytes)
-        }
-        guard sink.end == range.upperBound else {
-            throw UploadRefusal.wrongLength(expected: range.upperBound - range.lowerBound)
-        }
-        try await sink.drain()
-        return try await commit(range, of: begun, sink, session, writing)
-    }
-
-    /// What to say to a chunk that is longer than it should be: whether it is longer than any may be.
-    private func surplus(
-        _ range: Range<Int64>, behind end: Int64, _ bytes: [UInt8], _ next: () async throws -> [UInt8]?
-    ) async throws -> UploadRefusal {
-        var count = end - range.lowerBound + Int64(bytes.count)
-        while count <= limits.chunkBytesMax, let bytes = try await next() { count += Int64(bytes.count) }
-        return count > limits.chunkBytesMax
-            ? .tooLarge(max: limits.chunkBytesMax) : .wrongLength(expected: range.upperBound - range.lowerBound)
-    }
-
     // MARK: Appending
-
-    /// After so many bytes, or so long, those that came are made durable, and told as such.
-    private static let stepBytes: Int64 = 16 << 20
-    private static let stepTime = Duration.seconds(5)
 
     /// Appends bytes.
     /// - Parameters:
@@ -192,7 +168,7 @@ struct UploadService: Sendable {
     ///   - next: gives the bytes, and nil at their end. If it throws, what came before is kept.
     func append(
         to upload: Upload, at offset: Int64, length: Int64?, verify: (() async throws -> Void)? = nil,
-        progressed: (Upload) async -> Void = { _ in }, writing: @escaping Writing, next: () async throws -> [UInt8]?
+        progressed: (Upload) async -> Void = { _ in }, writing: @escaping Writing, next: () async throws -> ByteBuffer?
     ) async throws -> Upload {
         try await feature.sessions.using(upload.id) { session in
             let writer = await session.beginAppending()
@@ -202,8 +178,11 @@ struct UploadService: Sendable {
                     try UploadMachine.append(at: offset, length: length, to: $0, limits, now: $1)
                 }
             }
+            // Its bytes may be a blob already, if a crash came before the file: there is nothing that could be opened then.
+            guard !begun.isWhole else { return try await takeNothing(begun, verify, writing, next) }
             let file = try await open(begun)
-            let sink = StagedSink(file: file, writer: writer, at: offset, hash: session.hash(before: offset))
+            let sink = StagedSink(
+                file: file, writer: writer, at: offset, hash: session.hash(before: offset), pieces: feature.pieces)
             do {
                 let stored = try await receive(
                     begun, sink, session, verify: verify, progressed: progressed, writing, next)
@@ -216,36 +195,19 @@ struct UploadService: Sendable {
         }
     }
 
-    private func receive(
-        _ begun: Upload, _ start: StagedSink, _ session: UploadSession, verify: (() async throws -> Void)?,
-        progressed: (Upload) async -> Void, _ writing: @escaping Writing, _ next: () async throws -> [UInt8]?
+    /// What is left to do where all bytes are there: to see that no more come.
+    private func takeNothing(
+        _ begun: Upload, _ verify: (() async throws -> Void)?, _ writing: @escaping Writing,
+        _ next: () async throws -> ByteBuffer?
     ) async throws -> Upload {
-        var (current, sink) = (begun, start)
-        var broken: (any Error)?
-        do {
-            while let bytes = try await next() {
-                let max = current.size ?? limits.fileBytesMax
-                guard Int64(bytes.count) <= max - sink.end else { throw UploadRefusal.tooLarge(max: max) }
-                try await sink.append(bytes)
-                let isDue = sink.end - current.stored.prefix >= Self.stepBytes || now.since(current.activeAt) >= Self.stepTime
-                guard verify == nil, isDue else { continue }
-                try await sink.drain()
-                current = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { _, _ in }
-                await progressed(current)
-            }
-            try await verify?()
-        } catch {
-            guard verify == nil else { throw error }
-            broken = error
+        while let bytes = try await next() {
+            guard bytes.readableBytes == 0 else { throw UploadRefusal.tooLarge(max: begun.size ?? limits.fileBytesMax) }
         }
-        try await sink.drain()
-        if let broken {
-            if sink.end > current.stored.prefix {
-                _ = try await commit(current.stored.prefix..<sink.end, of: current, sink, session) { _, _ in }
-            }
-            throw broken
+        try await verify?()
+        return try await change(begun) { current, _, session in
+            try writing(session, current)
+            return current
         }
-        return try await commit(current.stored.prefix..<sink.end, of: current, sink, session, writing)
     }
 
     /// Stops whoever appends, so that the offset which is told now is the one that is taken next.
@@ -307,11 +269,13 @@ struct UploadService: Sendable {
     }
 
     /// Makes bytes that were written durable, then their row, in this order; both before anybody is told.
-    private func commit(
-        _ range: Range<Int64>, of upload: Upload, _ sink: StagedSink, _ session: UploadSession, _ writing: @escaping Writing
+    /// - Parameter hash: of all that lies before their end, if it is known.
+    func commit(
+        _ range: Range<Int64>, of upload: Upload, _ sink: StagedSink, _ hash: SHA256?, _ session: UploadSession,
+        _ writing: @escaping Writing
     ) async throws -> Upload {
         try await sink.writer.writing {
-            if !range.isEmpty { try await sink.file.flush() }
+            if !range.isEmpty, !SeededBug.acknowledgesBeforeSync { try await sink.file.flush() }
             let now = now
             let (next, job) = try await feature.database.write(of: upload.tenant) { [self] session in
                 guard let current = try store.find(upload.id, of: upload.tenant, in: session) else {
@@ -324,7 +288,7 @@ struct UploadService: Sendable {
                 try writing(session, next)
                 return (next, job)
             }
-            if let hash = sink.hash { session.keep(hash, upTo: sink.end) }
+            if let hash { session.keep(hash, upTo: range.upperBound) }
             feature.engine.announceChange(of: job)
             return next
         }
@@ -361,6 +325,9 @@ struct UploadService: Sendable {
         }
         return try await feature.staging.open(name)
     }
+
+    /// Of an upload that came in one request.
+    static let brokenOff = JobFailure(code: "BROKEN_OFF", message: "The request did not bring the whole file.")
 
     /// Ends an upload without success.
     func fail(_ upload: Upload, _ failure: JobFailure) async throws {

@@ -1,5 +1,6 @@
 import Crypto
 import Synchronization
+import WaybillBlobs
 
 /// What this process knows of an upload beside its row: who writes, and the hash of what came in order. It can be lost: then the
 /// file is read once to have the hash.
@@ -10,6 +11,7 @@ final class UploadSession: Sendable {
         var hash = SHA256()
         /// How far the hash goes.
         var hashed: Int64 = 0
+        var isFollowing = false
         var isCompleting = false
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
@@ -75,6 +77,30 @@ final class UploadSession: Sendable {
             guard end > state.hashed else { return }
             state.hash = hash
             state.hashed = end
+        }
+    }
+
+    /// Hashes what lies behind that which is hashed, if nobody else is about it.
+    /// - Parameters:
+    ///   - end: before it all is durable, and will not be written again.
+    ///   - bytesMax: so many bytes at most, as somebody waits for an answer.
+    func follow(_ file: any StagedBlob, to end: Int64, bytesMax: Int64) async {
+        let begun: (hash: SHA256, end: Int64)? = state.withLock { state in
+            guard !state.isFollowing, state.hashed < end else { return nil }
+            state.isFollowing = true
+            return (state.hash, state.hashed)
+        }
+        guard var (hash, place) = begun else { return }
+        defer { state.withLock { $0.isFollowing = false } }
+        do {
+            for try await chunk in try await file.read(place..<place + min(end - place, bytesMax)) {
+                guard !Task.isCancelled else { return }
+                hash.update(data: chunk)
+                place += Int64(chunk.count)
+                keep(hash, upTo: place)
+            }
+        } catch {
+            // Whoever completes reads it again, and says what is wrong.
         }
     }
 

@@ -19,6 +19,9 @@ final class UploadSessions: Sendable {
         return try await body(session)
     }
 
+    /// Whether any request is at an upload.
+    func isUsed(_ id: JobID) -> Bool { sessions.withLock { $0[id]?.isUsed == true } }
+
     func forget(_ id: JobID) {
         sessions.withLock { $0[id] = nil }
     }

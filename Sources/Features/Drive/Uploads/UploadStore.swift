@@ -153,6 +153,19 @@ struct UploadStore: Sendable {
         ).compactMap(\.self)
     }
 
+    /// Some uploads of a place by one protocol that began before a time and have not ended. For the installation's own
+    /// transactions.
+    func unfinished(
+        _ wire: Upload.Wire, at place: String, before: Timestamp, limit: Int, in session: any SQLSession
+    ) throws -> [Upload] {
+        try session.all(
+            """
+            SELECT \(Self.columns) FROM drive_uploads
+            WHERE status = 'InProgress' AND wire = $1 AND place = $2 AND created_at < $3 ORDER BY created_at LIMIT $4
+            """, wire.rawValue, place, before.microseconds, limit, make: Self.upload
+        ).compactMap(\.self)
+    }
+
     /// Some joined files whose parts are all there.
     /// - Parameter tenant: nil: of all, for the installation's own transactions.
     func joinable(of tenant: TenantID?, limit: Int, in session: any SQLSession) throws -> [Upload] {

@@ -1,4 +1,5 @@
 import Crypto
+import NIOCore
 import Synchronization
 
 /// What the bytes of one request come to, by each algorithm that may be asked for.
@@ -19,9 +20,11 @@ final class BodyDigests: Sendable {
         running = Mutex(hashes)
     }
 
-    func update(_ bytes: [UInt8]) {
+    func update(_ bytes: ByteBuffer) {
         running.withLock { hashes in
-            for algorithm in hashes.keys { hashes[algorithm]?.update(data: bytes) }
+            for algorithm in hashes.keys {
+                bytes.withUnsafeReadableBytes { hashes[algorithm]?.update(bufferPointer: $0) }
+            }
         }
     }
 

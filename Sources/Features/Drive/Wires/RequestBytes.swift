@@ -34,8 +34,7 @@ extension UploadService {
             to: upload, at: offset, length: request.bodyLength, verify: check?.verify, progressed: progressed,
             writing: { _, _ in }
         ) {
-            guard let buffer = try await iterator.next() else { return nil }
-            let bytes = Array(buffer: buffer)
+            guard let bytes = try await iterator.next() else { return nil }
             check?.digests.update(bytes)
             return bytes
         }

@@ -15,8 +15,9 @@ public struct Installation: Sendable {
     private let closeDatabase: @Sendable () async throws -> Void
 
     /// Makes the folder if it is missing, takes its lock, opens what is in it and brings the schema up to date.
+    /// - Parameter patience: waits for a database that can't be reached; without it the first try decides.
     /// - Throws: `SQLError`, `BlobError`, or what the file system says.
-    public init(_ settings: Settings, migrating: Bool, now: Timestamp) async throws {
+    init(_ settings: Settings, migrating: Bool, now: Timestamp, patience: StartPatience? = nil) async throws {
         path = settings.data.folder
         try Self.make(path)
         lock = try FolderLock(path: path)
@@ -27,10 +28,13 @@ public struct Installation: Sendable {
         openBlobs = try await OpenBlobs(settings.blobs, data: path)
         try Self.make(temporaryFolder)
         if settings.blobs.place != .data { try Self.empty(temporaryFolder) }
-        try await Migrations.prepare(database, settings.database, migrating: migrating, now: now)
-        if settings.isSpread {
-            try await StoreBond(database: database, blobs: openBlobs.store, random: SystemRandom.bytes).check()
+        let prepare = { [database, store = openBlobs.store] in
+            try await Migrations.prepare(database, settings.database, migrating: migrating, now: now)
+            if settings.isSpread {
+                try await StoreBond(database: database, blobs: store, random: SystemRandom.bytes).check()
+            }
         }
+        if let patience { try await patience.trying(prepare) } else { try await prepare() }
     }
 
     public var blobs: any BlobStore { openBlobs.store }

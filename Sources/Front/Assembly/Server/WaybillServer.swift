@@ -43,7 +43,11 @@ public struct WaybillServer: Sendable {
         let logger = Logger(label: "waybill")
         for warning in loaded.warnings { logger.warning("\(warning)") }
         let time = SystemTime()
-        let folder = try await Installation(settings, migrating: settings.database.migrate == .auto, now: time.now())
+        let patience = StartPatience(
+            patience: settings.database.startTimeout, time: time,
+            chance: { Double(SystemRandom.bytes(1).first ?? 0) / 255 }, logger: logger)
+        let folder = try await Installation(
+            settings, migrating: settings.database.migrate == .auto, now: time.now(), patience: patience)
         if case .off(let reason) = folder.database.tenantIsolation, settings.database.isolation != .off {
             logger.warning("the database does not keep tenants apart, only the server does: \(reason)")
         }

@@ -107,6 +107,7 @@ public struct DatabaseSettings: Sendable, Hashable {
     public var migrate: Migration
     public var isolation: Isolation
     public var tenantRole: String
+    public var startTimeout: Duration
 
     init(_ read: inout SettingsReader) {
         url = read.secret(
@@ -121,5 +122,8 @@ public struct DatabaseSettings: Sendable, Hashable {
             "database.tenantRole", "waybill_tenant", range: "1 to 63 bytes",
             "The PostgreSQL role in which a tenant's transactions run; it is made at the start if the user may make roles.",
             accept: { (1...63).contains($0.utf8.count) && !$0.utf8.contains(0) })
+        startTimeout = read.duration(
+            "database.startTimeout", .seconds(60), in: .zero...(.seconds(86_400)),
+            "How long a start waits for a PostgreSQL database that can't be reached before it ends with status 1.")
     }
 }

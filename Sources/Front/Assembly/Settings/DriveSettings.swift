@@ -39,7 +39,8 @@ extension DriveFeature.Configuration {
         self.init(
             fileBytesMax: Int64(settings.drive.fileBytes), chunkBytes: Int64(settings.drive.chunkBytes),
             chunkBytesMax: Int64(settings.drive.chunkBytesMax), idle: settings.drive.idle, retention: settings.drive.retention,
-            linkLifetime: settings.retention.linkTTL, sendsInterim: settings.drive.interimAnswers,
+            linkLifetime: settings.retention.linkTTL, orphanAge: settings.engine.orphanAge,
+            sendsInterim: settings.drive.interimAnswers,
             publicURL: settings.server.publicURL ?? "")
     }
 }

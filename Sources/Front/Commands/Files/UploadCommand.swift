@@ -23,7 +23,9 @@ struct UploadCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The id or the name of the pool; the default one if left out.", valueName: "pool"))
     var pool: String?
 
-    @Option(name: .customLong("protocol"), help: "chunks: several side by side; tus: tus 1.0, one after the other.")
+    @Option(
+        name: .customLong("protocol"),
+        help: "chunks: several side by side; tus: tus 1.0, and ietf: its resumable uploads, both one after the other.")
     var wire = FileUploadProtocol.chunks
 
     @Option(help: ArgumentHelp("How many chunks go side by side, from 1 to 16.", valueName: "number"))

@@ -38,12 +38,11 @@ struct FileUpload: Sendable {
             return UploadedFile(
                 file: try await send(open.taskId), wasThere: false, resumedFrom: min(source.size, open.uploadedBytes ?? 0))
         }
-        // An empty file has no chunks.
-        if options.wire == .tus || source.size == 0 {
-            // Creating it by tus does not tell, and the end of an earlier try may have come after its client had gone.
+        if let sending = byOffset {
+            // Creating it does not tell then, and the end of an earlier try may have come after its client had gone.
             if let file = try await existing() { return UploadedFile(file: file, wasThere: true, resumedFrom: 0) }
-            let id = try await TusSending(upload: self).begin(name: name, contentType: contentType, pool: pool)
-            return UploadedFile(file: try await send(id), wasThere: false, resumedFrom: 0)
+            let id = try await sending.begin(name: name, contentType: contentType, pool: pool)
+            return UploadedFile(file: try await sending.send(id), wasThere: false, resumedFrom: 0)
         }
         let body = Body(fileName: name, fileSize: source.size, contentType: contentType, hash: hash, poolId: pool)
         let created: Created = try await caller.json(
@@ -56,8 +55,18 @@ struct FileUpload: Sendable {
     }
 
     private func send(_ id: String) async throws -> WaybillFile {
-        if options.wire == .tus || source.size == 0 { return try await TusSending(upload: self).send(id) }
+        if let byOffset { return try await byOffset.send(id) }
         return try await ChunkSending(upload: self).send(id)
+    }
+
+    /// Where bytes go one after the other; nil where they go in chunks.
+    private var byOffset: (any OffsetSending)? {
+        switch options.wire {
+        case .tus: TusSending(upload: self)
+        case .ietf: ResumableSending(upload: self)
+        // An empty file has no chunks.
+        case .chunks: source.size == 0 ? TusSending(upload: self) : nil
+        }
     }
 
     /// The id of the pool that the file is to go to.

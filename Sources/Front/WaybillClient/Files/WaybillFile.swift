@@ -58,6 +58,8 @@ public enum FileUploadProtocol: String, Sendable, Hashable, Codable, CaseIterabl
     case chunks
     /// tus 1.0: one after the other.
     case tus
+    /// The IETF's resumable uploads: one after the other.
+    case ietf
 }
 
 /// Where a file is to go, and how.

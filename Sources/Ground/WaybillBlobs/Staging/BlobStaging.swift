@@ -49,6 +49,9 @@ public protocol StagedBlob: Sendable {
     /// Writes bytes at a place.
     func write(_ bytes: [UInt8], at offset: Int64) async throws
 
+    /// Writes the bytes of a piece at a place.
+    func write(_ piece: BytePiece, at offset: Int64) async throws
+
     /// Makes what was written durable.
     func flush() async throws
 
@@ -57,4 +60,10 @@ public protocol StagedBlob: Sendable {
 
     /// Lets it go. It is called once, and nothing after it.
     func close() async
+}
+
+extension StagedBlob {
+    public func write(_ piece: BytePiece, at offset: Int64) async throws {
+        try await write(piece.withUnsafeBytes { Array($0) }, at: offset)
+    }
 }

@@ -12,6 +12,7 @@ public final class MemoryStaging: BlobStaging {
     private let blobs: MemoryBlobs
     private let now: @Sendable () -> Int64
     private let flushCount = Mutex(0)
+    private let room = Mutex(Int.max)
 
     /// - Parameter blobs: gets what is published.
     public init(_ blobs: MemoryBlobs, now: @escaping @Sendable () -> Int64 = { 0 }) {
@@ -21,6 +22,9 @@ public final class MemoryStaging: BlobStaging {
 
     /// How often something was made durable.
     public var flushes: Int { flushCount.withLock { $0 } }
+
+    /// Takes so many bytes more, and then throws as a disk that is full.
+    public func fill(leaving bytes: Int) { room.withLock { $0 = bytes } }
 
     /// Loses what was not flushed.
     public func cutPower() {
@@ -64,8 +68,14 @@ public final class MemoryStaging: BlobStaging {
 
     fileprivate func write(_ bytes: [UInt8], at offset: Int64, to name: BlobKey) throws {
         guard let start = Int(exactly: offset), start >= 0 else { throw BlobError(.other, "no place \(offset) in a file") }
+        try room.withLock { room in
+            guard bytes.count <= room else { throw BlobError(.full, "there is no room for \(name)") }
+            room -= bytes.count
+        }
         try files.withLock { files in
-            guard var file = files[name] else { throw BlobError(.notFound, "there is no staged file \(name)") }
+            guard var file = files.removeValue(forKey: name) else {
+                throw BlobError(.notFound, "there is no staged file \(name)")
+            }
             let missing = start + bytes.count - file.bytes.count
             if missing > 0 { file.bytes += [UInt8](repeating: 0, count: missing) }
             file.bytes.replaceSubrange(start..<start + bytes.count, with: bytes)

@@ -30,9 +30,15 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var context: ChannelHandlerContext?
 
     private let random: @Sendable (Int) -> [UInt8]
+    private let buffers: ReceiveBuffers
+    /// Whether a body is being received that counts among those of `buffers`.
+    private var receivesBody = false
 
-    init(_ limits: ServerLimits, random: @escaping @Sendable (Int) -> [UInt8]) {
+    init(
+        _ limits: ServerLimits, buffers: ReceiveBuffers = ReceiveBuffers(), random: @escaping @Sendable (Int) -> [UInt8]
+    ) {
         watch = ConnectionWatch(limits: limits)
+        self.buffers = buffers
         self.random = random
     }
 
@@ -41,6 +47,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         let raw = RawBytesWatch { [weak self] in self?.bytesArrived($0) }
         do {
             try context.pipeline.syncOperations.addHandler(raw, position: .first)
+            // One read at a time, of whatever length is good, and its buffer used again.
+            try context.channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
+            try context.channel.syncOptions?.setOption(.recvAllocator, value: buffers.allocator)
         } catch {
             context.close(promise: nil)
         }
@@ -50,6 +59,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         timer?.cancel()
         timer = nil
+        bodyEnds()
         self.context = nil
     }
 
@@ -61,6 +71,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func channelInactive(context: ChannelHandlerContext) {
         timer?.cancel()
         timer = nil
+        bodyEnds()
         if watch.isReadingBody { context.fireErrorCaught(BodyBroken()) }
         context.fireChannelInactive()
     }
@@ -92,12 +103,24 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             if head.headerFields[.expect]?.lowercased() == "100-continue", openRequests == 1, !isAnswering {
                 context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
             }
-        case .body(let buffer): watch.bodyArrived(buffer.readableBytes, now: .now())
+        case .body(let buffer):
+            watch.bodyArrived(buffer.readableBytes, now: .now())
+            if !receivesBody {
+                receivesBody = true
+                buffers.bodyBegins()
+            }
         case .end(let fields):
+            bodyEnds()
             trailers.end(fields)
             watch.endArrived()
         }
         context.fireChannelRead(data)
+    }
+
+    private func bodyEnds() {
+        guard receivesBody else { return }
+        receivesBody = false
+        buffers.bodyEnds()
     }
 
     func read(context: ChannelHandlerContext) {

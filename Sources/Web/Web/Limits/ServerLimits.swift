@@ -33,9 +33,11 @@ public struct ServerLimits: Sendable {
         random: @escaping @Sendable (Int) -> [UInt8],
         _ handlers: @escaping @Sendable () -> [any RemovableChannelHandler] = { [] }
     ) -> HTTPServerBuilder {
-        .http1(
+        let buffers = ReceiveBuffers()
+        return .http1(
             configuration: .init(
-                additionalChannelHandlers: [ConnectionGuard(self, random: random), ProtocolSwitch()] + handlers(),
+                additionalChannelHandlers: [ConnectionGuard(self, buffers: buffers, random: random), ProtocolSwitch()]
+                    + handlers(),
                 idleTimeout: idle,
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: headerBytes, maxHeaderListSize: headerBytes, maxHeaderFieldCount: headerFields)))

@@ -2,9 +2,9 @@ import Synchronization
 
 /// What waits to go out over one WebSocket, in bounded memory. Several tasks put things in, one takes them out and writes.
 ///
-/// Of pings that were not answered yet only the last one is (RFC 6455, section 5.5.3). When it is full, no more packets are
-/// taken. A reader who has soon taken those that wait reads the log on his own then; one who has not is too slow, is told so,
-/// and then it ends. Nobody else notices.
+/// Each ping is answered; of very many that come before one can be, the last ones are (RFC 6455, section 5.5.3). When it is full,
+/// no more packets are taken. A reader who has soon taken those that wait reads the log on his own then; one who has not is too
+/// slow, is told so, and then it ends. Nobody else notices.
 final class LiveOutbox: Sendable {
     enum Item: Equatable {
         /// Whole frames.
@@ -22,6 +22,8 @@ final class LiveOutbox: Sendable {
 
     /// As many packets go out with one write, so that many small ones don't cost a write each.
     private static let packetsAtOnce = 64
+    /// So many pings may wait for an answer.
+    static let pongsMax = 128
 
     private struct State {
         var packets: [LivePacket] = []
@@ -32,7 +34,7 @@ final class LiveOutbox: Sendable {
         var isTooSlow = false
         /// Of what is offered: what was offered before the reader went to the log counts no more.
         var turn = 0
-        var pong: [UInt8]?
+        var pongs: [[UInt8]] = []
         var isPingDue = false
         var pingsUnanswered = 0
         var close: WebSocketClose?
@@ -100,7 +102,10 @@ final class LiveOutbox: Sendable {
     }
 
     func pong(_ bytes: [UInt8]) {
-        state.withLock { $0.pong = bytes }
+        state.withLock { state in
+            if state.pongs.count == Self.pongsMax { state.pongs.removeFirst() }
+            state.pongs.append(bytes)
+        }
         waker.yield()
     }
 
@@ -148,9 +153,9 @@ final class LiveOutbox: Sendable {
     func take(withPackets: Bool) -> Item {
         state.withLock { state in
             if state.close == nil, state.isOver { return .over }
-            if let pong = state.pong {
-                state.pong = nil
-                return .bytes(WebSocketFrame.pong(pong))
+            if !state.pongs.isEmpty {
+                defer { state.pongs = [] }
+                return .bytes(state.pongs.flatMap { WebSocketFrame.pong($0) })
             }
             if let close = state.close { return .close(close) }
             if state.isPingDue {

@@ -1,8 +1,17 @@
-/// Takes a `multipart/form-data` body apart as its bytes come in, in bounded memory.
+import NIOCore
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Takes a `multipart/form-data` body apart as its bytes come in, in bounded memory. The bytes of parts are passed on as they lie,
+/// without being copied.
 struct MultipartParser: Sendable {
     enum Event: Sendable, Equatable {
         case part(MultipartPart)
-        case bytes([UInt8])
+        case bytes(ByteBuffer)
         case partEnd
         case end
     }
@@ -16,9 +25,8 @@ struct MultipartParser: Sendable {
     private let delimiter: [UInt8]
     private let headBytesMax: Int
     private let partsMax: Int
-    /// The first delimiter may stand at the very start, as if a line had ended before it.
-    private var buffer: [UInt8] = [0x0D, 0x0A]
-    private var start = 0
+    /// What has come and was not passed on. The first delimiter may stand at the very start, as if a line had ended before it.
+    private var buffer = ByteBuffer(bytes: [0x0D, 0x0A])
     private var state = State.preamble
     private var parts = 0
 
@@ -28,12 +36,15 @@ struct MultipartParser: Sendable {
         self.partsMax = partsMax
     }
 
-    mutating func append(_ bytes: some Sequence<UInt8>) {
-        if start > 0 {
-            buffer.removeFirst(start)
-            start = 0
+    mutating func append(_ bytes: ByteBuffer) {
+        guard buffer.readableBytes > 0 else {
+            buffer = bytes
+            return
         }
-        buffer.append(contentsOf: bytes)
+        var joined = ByteBufferAllocator().buffer(capacity: buffer.readableBytes + bytes.readableBytes)
+        joined.writeImmutableBuffer(buffer)
+        joined.writeImmutableBuffer(bytes)
+        buffer = joined
     }
 
     /// The next event, or nil if more bytes are needed for it.
@@ -42,10 +53,10 @@ struct MultipartParser: Sendable {
             switch state {
             case .preamble:
                 guard let found = find() else {
-                    guard buffer.count - start <= headBytesMax else { throw Fault(reason: "the first boundary is missing") }
+                    guard buffer.readableBytes <= headBytesMax else { throw Fault(reason: "the first boundary is missing") }
                     return nil
                 }
-                start = found + delimiter.count
+                buffer.moveReaderIndex(forwardBy: found + delimiter.count)
                 state = .afterDelimiter
             case .afterDelimiter:
                 guard let isLast = try endDelimiterLine() else { return nil }
@@ -63,37 +74,35 @@ struct MultipartParser: Sendable {
 
     /// Takes `--`, or blanks and a line's end, behind a delimiter.
     private mutating func endDelimiterLine() throws(Fault) -> Bool? {
-        var index = start
-        while index < buffer.count, buffer[index] == 0x20 || buffer[index] == 0x09 { index += 1 }
-        guard index - start <= 64 else { throw Fault(reason: "a boundary line is too long") }
-        guard buffer.count - index >= 2 else { return nil }
-        switch (buffer[index], buffer[index + 1]) {
-        case (UInt8(ascii: "-"), UInt8(ascii: "-")) where index == start:
-            start = buffer.count
+        let bytes = buffer.readableBytesView
+        let blanks = bytes.prefix { $0 == 0x20 || $0 == 0x09 }.count
+        guard blanks <= 64 else { throw Fault(reason: "a boundary line is too long") }
+        let end = bytes.dropFirst(blanks).prefix(2)
+        guard end.count == 2 else { return nil }
+        if blanks == 0, end.elementsEqual("--".utf8) {
+            buffer.clear()
             return true
-        case (0x0D, 0x0A):
-            // The line's end stays: a part without header lines has its empty line right here.
-            start = index
-            return false
-        default: throw Fault(reason: "a boundary line is not valid")
         }
+        guard end.elementsEqual("\r\n".utf8) else { throw Fault(reason: "a boundary line is not valid") }
+        // The line's end stays: a part without header lines has its empty line right here.
+        buffer.moveReaderIndex(forwardBy: blanks)
+        return false
     }
 
     private mutating func head() throws(Fault) -> MultipartPart? {
         let mark: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A]
-        guard let end = MultipartParser.find(mark, in: buffer, from: start) else {
-            guard buffer.count - start <= headBytesMax else { throw Fault(reason: "the header of a part is too large") }
+        guard let end = MultipartParser.find(mark, in: buffer) else {
+            guard buffer.readableBytes <= headBytesMax else { throw Fault(reason: "the header of a part is too large") }
             return nil
         }
-        guard end - start <= headBytesMax else { throw Fault(reason: "the header of a part is too large") }
+        guard end <= headBytesMax else { throw Fault(reason: "the header of a part is too large") }
         parts += 1
         guard parts <= partsMax else { throw Fault(reason: "there are more than \(partsMax) parts") }
-        guard let part = MultipartPart(head: buffer[min(start + 2, end)..<end]) else {
+        guard let part = MultipartPart(head: Array(buffer.readableBytesView.prefix(end).dropFirst(2))[...]) else {
             throw Fault(reason: "the header of a part is not valid")
         }
-        start = end + mark.count
         // An empty part's delimiter begins with the line's end that closes the header.
-        start -= 2
+        buffer.moveReaderIndex(forwardBy: end + mark.count - 2)
         isFresh = true
         return part
     }
@@ -102,43 +111,43 @@ struct MultipartParser: Sendable {
     private var isFresh = false
 
     private mutating func body() -> Event? {
-        if let found = find() {
-            let from = min(found, isFresh ? start + 2 : start)
-            let bytes = Array(buffer[from..<max(from, found)])
-            guard bytes.isEmpty else {
-                start = found
-                isFresh = false
-                return .bytes(bytes)
-            }
-            start = found + delimiter.count
+        let found = find()
+        let end = found ?? heldBack()
+        if let found, found <= (isFresh ? 2 : 0) {
+            buffer.moveReaderIndex(forwardBy: found + delimiter.count)
             isFresh = false
             state = .afterDelimiter
             return .partEnd
         }
-        // The last bytes may be the beginning of a delimiter.
-        let safe = buffer.count - delimiter.count + 1
-        let from = isFresh ? start + 2 : start
-        guard safe > from else { return nil }
-        defer {
-            start = safe
-            isFresh = false
-        }
-        return .bytes(Array(buffer[from..<safe]))
+        guard end > (isFresh ? 2 : 0) else { return nil }
+        if isFresh { buffer.moveReaderIndex(forwardBy: 2) }
+        defer { isFresh = false }
+        return buffer.readSlice(length: isFresh ? end - 2 : end).map { .bytes($0) }
     }
 
-    private func find() -> Int? { MultipartParser.find(delimiter, in: buffer, from: start) }
+    private func find() -> Int? { MultipartParser.find(delimiter, in: buffer) }
 
-    /// The first place of a mark that begins with a carriage return.
-    private static func find(_ mark: [UInt8], in buffer: [UInt8], from start: Int) -> Int? {
-        buffer.withUnsafeBufferPointer { bytes in
-            mark.withUnsafeBufferPointer { mark in
-                var index = start
-                while index + mark.count <= bytes.count {
-                    if bytes[index] == mark[0] {
-                        var length = 1
-                        while length < mark.count, bytes[index + length] == mark[length] { length += 1 }
-                        if length == mark.count { return index }
-                    }
+    /// Where the end of the buffer may be the beginning of a delimiter.
+    private func heldBack() -> Int {
+        let bytes = buffer.readableBytesView
+        for index in bytes.indices.suffix(delimiter.count - 1)
+        where bytes[index] == delimiter[0] && delimiter.starts(with: bytes[index...]) {
+            return index - bytes.startIndex
+        }
+        return bytes.count
+    }
+
+    /// The first place of a mark that begins with a carriage return, and has no other that it could begin at.
+    private static func find(_ mark: [UInt8], in buffer: ByteBuffer) -> Int? {
+        buffer.withUnsafeReadableBytes { bytes in
+            guard let start = bytes.baseAddress else { return nil }
+            return mark.withUnsafeBytes { mark in
+                guard let markStart = mark.baseAddress else { return nil }
+                var index = 0
+                while bytes.count - index >= mark.count {
+                    guard let found = memchr(start + index, 0x0D, bytes.count - index - mark.count + 1) else { return nil }
+                    index = UnsafeRawPointer(found) - start
+                    if memcmp(start + index, markStart, mark.count) == 0 { return index }
                     index += 1
                 }
                 return nil

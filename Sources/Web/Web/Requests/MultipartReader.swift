@@ -40,7 +40,7 @@ public struct MultipartReader {
     /// The next part; what is left of the one before is skipped. Nil at the end of the form.
     /// - Throws: a 400 problem if the form is not valid or breaks off.
     public mutating func nextPart() async throws -> MultipartPart? {
-        while isInPart { _ = try await nextBytes() }
+        while isInPart { _ = try await nextBuffer() }
         switch try await nextEvent() {
         case .part(let part):
             isInPart = true
@@ -55,6 +55,11 @@ public struct MultipartReader {
     /// The next bytes of the part, or nil at its end.
     /// - Throws: as `nextPart`.
     public mutating func nextBytes() async throws -> [UInt8]? {
+        try await nextBuffer().map { Array(buffer: $0) }
+    }
+
+    /// The same, as they lie in memory.
+    public mutating func nextBuffer() async throws -> ByteBuffer? {
         guard isInPart else { return nil }
         switch try await nextEvent() {
         case .bytes(let bytes): return bytes
@@ -84,7 +89,7 @@ public struct MultipartReader {
                 throw Problem.invalid("body", error.reason)
             }
             guard let buffer = try await iterator.next() else { throw Problem.invalid("body", "the form breaks off") }
-            parser.append(buffer.readableBytesView)
+            parser.append(buffer)
         }
     }
 }

@@ -2,6 +2,7 @@ import AuditTrail
 import HTTPTypes
 import Hummingbird
 import JobDoors
+import NIOCore
 import WaybillDatabases
 import WaybillEngine
 import Web
@@ -47,7 +48,7 @@ struct PlainUploadRoutes: Sendable {
             var asked = try asked(context, name: context.query["name"], type: request.headers[.contentType], size: size)
             asked.password = password
             var iterator = request.body.makeAsyncIterator()
-            return try await receive(asked, context, ticket) { try await iterator.next().map { Array(buffer: $0) } }
+            return try await receive(asked, context, ticket) { try await iterator.next() }
         }
         var form = try MultipartReader(request)
         while let part = try await form.nextPart() {
@@ -57,7 +58,7 @@ struct PlainUploadRoutes: Sendable {
             var isOver = false
             return try await receive(asked, context, ticket) {
                 guard !isOver else { return nil }
-                if let bytes = try await form.nextBytes() { return bytes }
+                if let bytes = try await form.nextBuffer() { return bytes }
                 isOver = true
                 if let more = try await form.nextPart() { throw Problem.unknownFields([more.name]) }
                 return nil
@@ -77,7 +78,7 @@ struct PlainUploadRoutes: Sendable {
     }
 
     private func receive(
-        _ asked: UploadRequest, _ context: WebContext, _ ticket: IdempotencyTicket, _ next: () async throws -> [UInt8]?
+        _ asked: UploadRequest, _ context: WebContext, _ ticket: IdempotencyTicket, _ next: () async throws -> ByteBuffer?
     ) async throws -> StoredAnswer {
         let principal = try context.require(.filesWrite)
         let upload = try await uploads.create(asked, for: principal, context) { session, _, job in
@@ -99,7 +100,7 @@ struct PlainUploadRoutes: Sendable {
             }
         } catch {
             // Nobody can go on with it.
-            try await uploads.fail(upload, JobFailure(code: "BROKEN_OFF", message: "The request did not bring the whole file."))
+            try await uploads.fail(upload, UploadService.brokenOff)
             throw error
         }
     }

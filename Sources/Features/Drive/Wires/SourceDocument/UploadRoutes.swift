@@ -2,6 +2,7 @@ import AuditTrail
 import HTTPTypes
 import Hummingbird
 import JobDoors
+import NIOCore
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
@@ -117,7 +118,7 @@ struct UploadRoutes: Sendable {
         } else {
             var iterator = request.body.makeAsyncIterator()
             stored = try await uploads.storeChunk(index, of: upload, writing: settle) {
-                try await iterator.next().map { Array(buffer: $0) }
+                try await iterator.next()
             }
         }
         return try StoredAnswer(status: 200, json: UploadView(stored))
@@ -293,9 +294,9 @@ private struct ChunkForm {
         throw Problem.invalid("chunk", "the form has no part of this name")
     }
 
-    mutating func next() async throws -> [UInt8]? {
+    mutating func next() async throws -> ByteBuffer? {
         guard !isOver else { return nil }
-        if let bytes = try await reader.nextBytes() { return bytes }
+        if let bytes = try await reader.nextBuffer() { return bytes }
         isOver = true
         while let part = try await reader.nextPart() {
             if part.name == "chunk" { throw Problem.invalid("chunk", "is there twice") }

@@ -1,0 +1,30 @@
+import Testing
+import WaybillBlobs
+
+@Suite struct BytePiecesTests {
+    @Test("there are so many large pieces and no more, and one that nobody has any more can be had again")
+    func bound() throws {
+        let pieces = BytePieces(largeMax: 3, keptMax: 1)
+        var taken = (0..<3).compactMap { _ in pieces.large() }
+        #expect(taken.count == 3)
+        #expect(pieces.large() == nil)
+        #expect(pieces.small().capacity < BytePieces.largeBytes)
+        taken.removeLast(2)
+        #expect(pieces.used == 1)
+        taken += [pieces.large(), pieces.large()].compactMap(\.self)
+        #expect(taken.count == 3)
+        #expect(pieces.large() == nil)
+    }
+
+    @Test("a piece takes as many bytes as there is room for, and gives them as they came")
+    func filling() {
+        let piece = BytePieces().small()
+        let bytes = (0..<piece.capacity + 10).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        #expect(bytes.prefix(5).withUnsafeBytes { piece.append($0) } == 5)
+        #expect(piece.withUnsafeBytes { Array($0) } == Array(bytes.prefix(5)))
+        #expect(bytes.dropFirst(5).withUnsafeBytes { piece.append($0) } == piece.capacity - 5)
+        #expect(piece.isFull)
+        #expect(piece.withUnsafeBytes { Array($0) } == Array(bytes.prefix(piece.capacity)))
+        #expect(bytes.withUnsafeBytes { piece.append($0) } == 0)
+    }
+}
