@@ -1,7 +1,8 @@
 import WaybillDatabases
 
-/// Jobs that run. One that has just been claimed keeps its place among the ready ones of its lane, so that a claim has no index
-/// to change and most jobs are over before that matters; whoever claims passes over it. After a moment it steps aside (standing 5).
+/// Jobs that run. One that has just been claimed keeps its place among the ready ones of its lane, so that a claim has no
+/// index to change and most jobs are over before that matters; whoever claims passes over it. After a moment it steps aside
+/// (standing 5).
 extension JobStore {
     /// What has not stepped aside is looked for among so many of the first jobs of each lane. What stands behind them would not
     /// be run before them either.
