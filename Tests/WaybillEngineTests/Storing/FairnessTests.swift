@@ -103,8 +103,10 @@ import WaybillDatabases
         try await rig.database.write { session in
             try session.execute("UPDATE engine_lanes SET ready = 7, running = 3")
             try session.execute(
-                "INSERT INTO engine_lanes (tenant, kind, ready, waits, running, virtual_time) VALUES ('ghost', 'work', 5, 1, 5, 0)"
-            )
+                """
+                INSERT INTO engine_lanes (tenant, kind, ready, waits, running, virtual_time)
+                VALUES ('ghost', 'work', 5, 1, 5, 0)
+                """)
         }
         #expect(try await rig.claim(10).map(\.id) == [job.id])
         try await rig.restart()

@@ -30,8 +30,8 @@ struct Settling: Sendable {
     }
 
     /// Completes jobs beside whatever else is written.
-    /// - Returns: the jobs as they are now, and the attempts whose end is to be settled in the serial order: their fence is not the
-    ///   job's, or somebody has asked them to stop.
+    /// - Returns: the jobs as they are now, and the attempts whose end is to be settled in the serial order: their fence is not
+    ///   the job's, or somebody has asked them to stop.
     /// - Throws: what the database threw; then nothing was written.
     func complete(_ ended: [RunningAttempts.Ended]) async throws -> (completed: [JobRecord], left: [RunningAttempts.Ended]) {
         let (node, now) = (node, node.time.now())

@@ -105,8 +105,9 @@ public enum EngineMigrations {
             failure_code \(text), failure_message \(text)
             """
         return [
-            // standing: 0 paused, 1 ready, 2 waits for its time, 3 held by its limit key, 4 suspect, 5 running, 6 ended, 7 worked
-            // outside. (A job that was claimed a moment ago keeps the 1: see `JobStore+running`.) Indices that are claimed by hold unfinished jobs only, so that ended ones cost a claim nothing.
+            // standing: 0 paused, 1 ready, 2 waits for its time, 3 held by its limit key, 4 suspect, 5 running, 6 ended, 7
+            // worked outside. (A job that was claimed a moment ago keeps the 1: see `JobStore+running`.) Indices that are
+            // claimed by hold unfinished jobs only, so that ended ones cost a claim nothing.
             """
             CREATE TABLE engine_jobs (\(columns), standing INTEGER NOT NULL, lease_until BIGINT,
                 checkpoint_fence BIGINT NOT NULL, progressed_at BIGINT NOT NULL, prune_at BIGINT)

@@ -75,7 +75,8 @@ extension JobStore {
         try artifacts.forget(session, of: job, now: now)
     }
 
-    /// Renews the leases of a node, of those of its jobs that have stepped aside. A lease that has run out is not renewed: another node may be about to take the job.
+    /// Renews the leases of a node, of those of its jobs that have stepped aside. A lease that has run out is not renewed:
+    /// another node may be about to take the job.
     func heartbeat(_ session: any SQLSession, node: String, now: Timestamp) throws {
         // As by the clock of a node that is an hour ahead.
         let ahead: Int64 = SeededBug.beatsByOwnClock ? 3_600_000_000 : 0

@@ -116,9 +116,10 @@ extension JobStore {
         for (tenant, kind, ready, running) in counts {
             guard let tenant else { continue }
             let changed = try session.execute(
-                "UPDATE engine_lanes SET ready = $1, waits = \(Self.waits("$1")), running = $2 WHERE tenant = $3 AND kind = $4",
-                ready,
-                running, tenant.text, kind.text)
+                """
+                UPDATE engine_lanes SET ready = CAST($1 AS BIGINT), waits = \(Self.waits("CAST($1 AS BIGINT)")), running = $2
+                WHERE tenant = $3 AND kind = $4
+                """, ready, running, tenant.text, kind.text)
             if changed == 0 { try moveLane(session, tenant, kind, ready: ready, running: running) }
         }
     }

@@ -1,7 +1,8 @@
 import WaybillDatabases
 
-/// Jobs that run. One that has just been claimed keeps its place among the ready ones of its lane, so that a claim has no index to
-/// change and most jobs are over before that matters; whoever claims passes over it. After a moment it steps aside (standing 5).
+/// Jobs that run. One that has just been claimed keeps its place among the ready ones of its lane, so that a claim has no
+/// index to change and most jobs are over before that matters; whoever claims passes over it. After a moment it steps aside
+/// (standing 5).
 extension JobStore {
     /// What has not stepped aside is looked for among so many of the first jobs of each lane. What stands behind them would not
     /// be run before them either.
@@ -21,8 +22,8 @@ extension JobStore {
         var fresh: [String] = []
         try session.scan(
             """
-            SELECT id, standing FROM engine_jobs WHERE id \(session.dialect.eachOf(given))
-                AND node = $1 AND state = 'running' AND standing IN (1, 5)
+            SELECT id, standing FROM engine_jobs WHERE node = $1
+                AND id \(session.dialect.eachOf(given)) AND state = 'running' AND standing IN (1, 5)
             ORDER BY id \(session.dialect.forUpdateSkipLocked)
             """, arguments: [.text(node)] + rows.arguments(session.dialect)
         ) { row in

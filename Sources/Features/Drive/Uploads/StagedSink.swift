@@ -2,8 +2,9 @@ import Crypto
 import NIOCore
 import WaybillBlobs
 
-/// Takes the bytes of a request to their place in the staged file, in pieces, and hashes them on the way if all that lies before
-/// them was hashed. While one piece is written and hashed, side by side, the next one is filled; more than these two there are not.
+/// Takes the bytes of a request to their place in the staged file, in pieces, and hashes them on the way if all that lies
+/// before them was hashed. While one piece is written and hashed, side by side, the next one is filled; there are no more than
+/// these two.
 struct StagedSink {
     /// Those who write and hash. They belong to the request, and are done when it ends.
     typealias Work = ThrowingTaskGroup<Void, any Error>

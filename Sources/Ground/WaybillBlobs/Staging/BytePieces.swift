@@ -21,8 +21,8 @@ public final class BytePieces: Sendable {
 
     /// - Parameters:
     ///   - largeMax: how many large pieces there may be.
-    ///   - keptMax: how many of them are kept while nobody has them. A new one costs as much as a copy of its bytes, as the system
-    ///     must find its pages.
+    ///   - keptMax: how many of them are kept while nobody has them. A new one costs as much as a copy of its bytes: the
+    ///     system has to find its pages.
     public init(largeMax: Int = 48, keptMax: Int = 8) {
         self.largeMax = largeMax
         self.keptMax = keptMax

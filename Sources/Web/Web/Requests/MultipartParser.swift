@@ -6,8 +6,8 @@ import Glibc
 import Darwin
 #endif
 
-/// Takes a `multipart/form-data` body apart as its bytes come in, in bounded memory. The bytes of parts are passed on as they lie,
-/// without being copied.
+/// Takes a `multipart/form-data` body apart as its bytes come in, in bounded memory. The bytes of parts are passed on without
+/// being copied.
 struct MultipartParser: Sendable {
     enum Event: Sendable, Equatable {
         case part(MultipartPart)
