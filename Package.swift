@@ -129,7 +129,8 @@ let package = Package(
         room(
             "Drive", in: "Features",
             [
-                "AgeFiles", "SeededBugs", "JobDoors", "Web", "AuditTrail", "TenantData", "Datasets", "WaybillEngine", "WaybillDatabases",
+                "AgeFiles", "SeededBugs", "JobDoors", "Web", "AuditTrail", "TenantData", "Datasets", "WaybillEngine",
+                "WaybillDatabases",
                 "WaybillBlobs",
                 "Formats",
                 hummingbird, crypto, logging, lifecycle,
