@@ -1,16 +1,17 @@
 import Foundation
 import PostgresFixture
+import TestServers
 import Testing
 
 /// Backups and restores with the real program.
 @Suite(.serialized) struct BackupTests {
-    private static let settings = CrashTests.settings.merging(["backup.archiveBytes": "1MiB"]) { $1 }
+    static let settings = CrashTests.settings.merging(["backup.archiveBytes": "1MiB"]) { $1 }
 
     /// Files that say more after each backup, or when it was.
     private static let growing = ["manifest.json", "notices.csv", "audit-events.csv"]
 
     /// What a ZIP holds, by the names of its files: as Python's zipfile and csv read it.
-    private static func files(_ path: String) async throws -> [String: String] {
+    static func files(_ path: String) async throws -> [String: String] {
         let program = """
             import csv, io, json, sys, zipfile
             z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None
@@ -27,13 +28,13 @@ import Testing
     }
 
     /// Runs `waybill backup …` in the name of a user.
-    private func command(_ user: User, _ arguments: [String]) async throws -> (status: Int32, output: String) {
+    func command(_ user: User, _ arguments: [String]) async throws -> (status: Int32, output: String) {
         let target = ["--url", "http://127.0.0.1:\(user.server.port)", "--token", user.token ?? ""]
         return try await user.server.run(["backup"] + arguments + target)
     }
 
     /// Makes a backup and loads it down.
-    private func backup(_ user: User, _ name: String) async throws -> (path: String, files: [String: String]) {
+    func backup(_ user: User, _ name: String) async throws -> (path: String, files: [String: String]) {
         let path = user.server.folder + "/\(name).zip"
         let made = try await command(user, ["create", "--output", path])
         try #require(made.status == 0, "\(made.output)")
@@ -77,19 +78,19 @@ import Testing
         }
     }
 
-    @Test("a backup is restored into another installation on another database, and backed up again: the files are equal")
-    func roundTrip() async throws {
-        let stores = ["WAYBILL_DATABASE_URL": "", "WAYBILL_BLOBS_URL": ""]
-        try await withServer(Self.settings, environment: stores) { old in
+    @Test(
+        "a backup is restored into another installation on other stores, and backed up again: the files are equal",
+        arguments: [(from: Stores.folder, to: Stores.bucket), (from: Stores.bucket, to: Stores.folder)])
+    func roundTrip(_ way: (from: Stores, to: Stores)) async throws {
+        try await withServer(Self.settings, environment: try await way.from.environment) { old in
             let ada = try await old.user("ada", of: "acme", "admin")
             try await fill(ada)
             let first = try await backup(ada, "first")
             let checked = try await old.run(["backup", "verify", first.path])
             #expect(checked.status == 0, "\(checked.output)")
             #expect(checked.output.contains("rows of the tenant acme"))
-            let other = ["WAYBILL_DATABASE_URL": try await PostgresFixture.makeDatabase()]
             // It takes no place of its own: two tests that hold one and wait for another would wait for ever.
-            try await withServer(Self.settings, environment: other, isIdle: true, filesAreOnDisk: true) { new in
+            try await withServer(Self.settings, environment: try await way.to.environment, isIdle: true) { new in
                 let eve = try await new.user("eve", of: "globex", "admin")
                 let dry = try await command(eve, ["restore", first.path, "--dry-run"])
                 #expect(dry.status == 0, "\(dry.output)")
@@ -119,6 +120,29 @@ import Testing
                 #expect(try await owner.get("/api/quota").json()["account"]?["usedFiles"]?.integer == 4)
                 let keys = second.files["api-keys.csv"]?.split(separator: "\r\n") ?? []
                 #expect(keys.count == 2 && keys.last?.hasSuffix("Z") == true, "the key has come, revoked")
+                for (server, stores) in [(old, way.from), (new, way.to)] {
+                    let onDisk = FileManager.default.enumerator(atPath: server.data + "/blobs")?.allObjects ?? []
+                    #expect(onDisk.isEmpty == (stores == .bucket), "the files are not where they belong")
+                }
+            }
+        }
+    }
+
+    /// Where an installation keeps what it has, whatever the other tests use.
+    enum Stores: Sendable {
+        /// SQLite and files in its folder.
+        case folder
+        /// PostgreSQL and a part of a bucket.
+        case bucket
+
+        var environment: [String: String] {
+            get async throws {
+                guard self == .bucket else { return ["WAYBILL_DATABASE_URL": "", "WAYBILL_BLOBS_URL": ""] }
+                let urls = [
+                    "WAYBILL_DATABASE_URL": try await PostgresFixture.makeDatabase(),
+                    "WAYBILL_BLOBS_URL": try await ServerStores.bucket(),
+                ]
+                return urls.merging(S3Server.credentials) { $1 }
             }
         }
     }
@@ -235,6 +259,11 @@ import Testing
             var rounds = 0
             while kills < 20 {
                 let id = try #require(try await ada.post("/backup/schedule").json()["jobId"]?.string)
+                let isRefused = try await poll("the job's start") { () -> Bool? in
+                    guard try await ada.get("/backup/jobs/\(id)").json()["status"]?.string == "running" else { return nil }
+                    return try await ada.post("/backup/schedule").status == 409
+                }
+                #expect(isRefused, "there is one that runs")
                 kills += try await killed(ada, id, atMost: min(7, 20 - kills), &random)
                 let path = server.folder + "/killed.zip"
                 try? FileManager.default.removeItem(atPath: path)

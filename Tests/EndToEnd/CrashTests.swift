@@ -8,7 +8,7 @@ import Testing
 
     static let settings = ["engine.checkpointSeconds": "100ms", "engine.checkpointBytes": "1MiB", "engine.leaseSeconds": "5s"]
 
-    func makeFlights(_ ada: User) async throws {
+    func makeFlights(_ ada: User, rows: Int = Self.rows) async throws {
         try await ada.define(
             "flight",
             #"""
@@ -18,7 +18,7 @@ import Testing
         )
         var random = SeededRandom(seed: 7)
         var text = "id,carrier,note,delay\n"
-        for number in 0..<Self.rows {
+        for number in 0..<rows {
             let note = String(random.next(), radix: 36) + "," + String(random.next(), radix: 16)
             text += "f\(1_000_000 + number),C\(random.next() % 20),\"\(note)\",\(Double(random.next() % 10_000) / 8)\n"
         }

@@ -15,6 +15,11 @@ import Testing
             let kept = try #require(try await bob.exported()["jobId"]?.string)
             let importID = try await ada.importing("contentType=article&onError=continue", "id,year\nx,bad\n")
             _ = try await ada.wait(importID, in: User.imports)
+            #expect(try await ada.send("POST", "/api/files?name=a", Array("a file".utf8), type: "text/plain").status == 201)
+            let backup = try #require(try await ada.post("/backup/schedule").json()["jobId"]?.string)
+            #expect(try await ada.wait(backup, in: "/jobs")["state"]?.string == "completed")
+            let restored = try await ada.post("/backup/restores", #"{"from": "\#(backup)", "mode": "replace"}"#)
+            #expect(restored.status == 201, "\(restored.text)")
             #expect(try await ada.delete("/tenants/acme").status == 403)
 
             let answer = try await system.delete("/tenants/acme")
@@ -31,6 +36,8 @@ import Testing
             for path in ["/jobs", "/content/export", "/content/import", "/notifications", "/_api/v3/audit-log-bulk-export"] {
                 #expect(try await anew.get(path).json()["total"]?.integer == 0, "\(path)")
             }
+            for path in ["/backup/jobs", "/backup/restores"] { #expect(try await anew.get(path).text == "[]", "\(path)") }
+            #expect(try await anew.get("/backup/jobs/\(backup)/archives/manifest.json").status == 404)
             #expect(try await anew.get("/content/export/\(id)/download").status == 404)
             #expect(try await User.nobody(server).get(link).status == 404)
             let left = try await poll("the end of the files") { () -> [String]? in
