@@ -52,15 +52,15 @@ extension RestoreContents {
         var contents = try await database.read(of: restore.tenant) { try RestoreContents(of: restore, in: $0) }
         // One that an older version has opened has them as its own.
         guard restore.from != nil, contents.documents.isEmpty else { return contents }
-        let jobs = contents.manifests.compactMapValues { manifest in
-            (try? JobCoding.decode(MadeBy.self, manifest)).flatMap { JobID($0.jobId) }
-        }
-        // They may be another tenant's, for whom it was opened by an operator or a drill.
-        contents.documents = try await database.read { session in
-            try jobs.sorted { $0.key < $1.key }.flatMap { number, job in
-                try FinishedJobs.artifacts(of: job, in: session).filter { $0.artifact.state == .ready }.compactMap { made in
-                    var document = try RestoreDocument(made.artifact, made.segments)
-                    document?.name = BackupChain.label(made.artifact.name, of: number)
+        let made = contents.manifests.compactMapValues { try? JobCoding.decode(MadeBy.self, $0) }
+        // Another tenant's are read for an operator or a drill, who have opened it.
+        let isOwn = made.values.allSatisfy { $0.tenant == restore.tenant.text }
+        contents.documents = try await database.read(of: isOwn ? restore.tenant : nil) { session in
+            try made.sorted { $0.key < $1.key }.flatMap { number, made -> [RestoreDocument] in
+                guard let job = JobID(made.jobId) else { return [] }
+                return try FinishedJobs.artifacts(of: job, in: session).filter { $0.artifact.state == .ready }.compactMap { file in
+                    var document = try RestoreDocument(file.artifact, file.segments)
+                    document?.name = BackupChain.label(file.artifact.name, of: number)
                     return document
                 }
             }
@@ -70,6 +70,7 @@ extension RestoreContents {
 
     private struct MadeBy: Decodable {
         var jobId: String
+        var tenant: String
     }
 }
 

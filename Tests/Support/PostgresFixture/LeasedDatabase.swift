@@ -15,6 +15,7 @@ public final class LeasedDatabase: SQLDatabase {
     public var url: String { lease.url }
     public var dialect: SQLDialect { lease.database.dialect }
     public var signals: (any SQLSignals)? { lease.database.signals }
+    public var writesSideBySide: Bool { lease.database.writesSideBySide }
 
     public func read<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
         try await lease.database.read(body)

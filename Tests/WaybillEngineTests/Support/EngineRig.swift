@@ -15,7 +15,7 @@ struct EngineRig: Sendable {
     let engine: JobEngine
 
     init(
-        _ handler: ScriptedJob, database: (any SQLDatabase)? = nil, blobs: (any BlobStore)? = nil,
+        _ handler: any JobHandler, database: (any SQLDatabase)? = nil, blobs: (any BlobStore)? = nil,
         time: ManualTime = ManualTime(),
         name: String = "one", configuration: EngineConfiguration = EngineConfiguration()
     ) async throws {
