@@ -58,7 +58,8 @@ extension RestoreContents {
         contents.documents = try await database.read(of: isOwn ? restore.tenant : nil) { session in
             try made.sorted { $0.key < $1.key }.flatMap { number, made -> [RestoreDocument] in
                 guard let job = JobID(made.jobId) else { return [] }
-                return try FinishedJobs.artifacts(of: job, in: session).filter { $0.artifact.state == .ready }.compactMap { file in
+                return try FinishedJobs.artifacts(of: job, in: session).filter { $0.artifact.state == .ready }.compactMap {
+                    file in
                     var document = try RestoreDocument(file.artifact, file.segments)
                     document?.name = BackupChain.label(file.artifact.name, of: number)
                     return document
