@@ -38,6 +38,15 @@ import Testing
             pattern: { $0.ranges(of: /\btry!|\bas!/).map(\.lowerBound) },
             isAllowed: { _ in false },
             offence: "let a = try! b()", lookalike: "let a = \"try! \" // as!"),
+        Rule(
+            name: "what a kind does at the end of its jobs is called only if its type says that it does something",
+            pattern: { text in
+                if text.contains("JobEndHandler") { return [] }
+                return text.ranges(of: /func ended\(_ \w+: JobRecord, in/).map(\.lowerBound)
+            },
+            isAllowed: { _ in false },
+            offence: "func ended(_ job: JobRecord, in session: any SQLSession) throws {}",
+            lookalike: "struct A: JobEndHandler { func ended(_ job: JobRecord, in session: any SQLSession) throws {} }"),
     ]
 
     @Test("calls stand only where they may", arguments: rules)

@@ -8,7 +8,7 @@ import Web
 /// What takes long at the end of an upload: reading a large file for its hash, encrypting it, sending it to a store. The upload
 /// ends with it, in the transaction of its last step. If it ends otherwise, the upload is open as before, unless its bytes are
 /// to blame.
-struct FinishJob: JobHandler {
+struct FinishJob: JobEndHandler {
     static let kind: JobKind = "file.finish"
 
     struct Input: Codable, Sendable {
