@@ -1,5 +1,6 @@
 import Testing
 import WaybillDatabases
+import WaybillEngineTesting
 
 @testable import WaybillEngine
 
@@ -20,7 +21,8 @@ import WaybillDatabases
             Plain(), database: try await database.open(), configuration: EngineConfiguration(workers: 64))
         var jobs: [JobRecord] = []
         for number in 0..<300 { jobs.append(try await rig.engine.enqueue(Plain.self, number, for: .tester)) }
-        try await rig.running { for job in jobs { try await rig.untilEnded(job.id) } }
+        let ids = jobs.map(\.id)
+        try await rig.running { for id in ids { try await rig.untilEnded(id) } }
         for (number, job) in jobs.enumerated() {
             let found = try #require(try await rig.engine.find(job.id))
             #expect((found.state, found.output, found.attempts, found.fence) == (.completed, "\(number + 1)", 0, 1))
@@ -69,18 +71,21 @@ import WaybillDatabases
         let standing = "SELECT standing FROM engine_jobs WHERE id = '\(second.id)'"
         #expect(try await rig.count(standing) == 1)
         try await rig.write { store, session, _ in
-            #expect(try store.running(session, on: "one").keys.sorted() == [first.id])
-            #expect(try store.aside(session, on: "two").isEmpty)
+            let running = try store.running(session, on: "one").keys.sorted()
+            #expect(running == [first.id])
+            let before = try store.aside(session, on: "two").keys.sorted()
             // Not what another node runs.
-            #expect(try store.stepAside(session, [first.id, second.id], on: "two") == [second.id])
-            #expect(try store.aside(session, on: "two").keys.sorted() == [second.id])
+            let stepped = try store.stepAside(session, [first.id, second.id], on: "two")
+            let after = try store.aside(session, on: "two").keys.sorted()
+            #expect((before, stepped, after) == ([], [second.id], [second.id]))
         }
         #expect(try await rig.count(standing) == 5)
         rig.wait(.seconds(20))
         try await rig.write { try $0.heartbeat($1, node: "two", now: $2) }
         rig.wait(.seconds(11))
         let dead = try await rig.write { store, session, now in
-            #expect(try store.due(session, now: now, stall: .seconds(3600), except: "two").sweep)
+            let due = try store.due(session, now: now, stall: .seconds(3600), except: "two")
+            #expect(due.sweep)
             return try store.dead(session, except: "two", alone: false, now: now).map(\.job.id)
         }
         #expect(dead == [first.id])
