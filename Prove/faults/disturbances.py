@@ -17,7 +17,7 @@ def disturb(name, world, stack, rng):
     return seconds
 
 
-def _ready(world, stack):
+def ready(world, stack):
     """Waits until every node says that it is ready, and has acknowledged a write."""
     began = time.monotonic()
     for node in stack.members:
@@ -42,7 +42,7 @@ def kill(world, stack, rng):
         world.ledger.count("kills while starting")
     seconds = node.start()
     world.up.set()
-    return seconds + _ready(world, stack)
+    return seconds + ready(world, stack)
 
 
 def kill_both(world, stack, rng):
@@ -51,7 +51,7 @@ def kill_both(world, stack, rng):
     time.sleep(rng.uniform(0, 1))
     seconds = stack.start()
     world.up.set()
-    return seconds + _ready(world, stack)
+    return seconds + ready(world, stack)
 
 
 def takeover(world, stack, rng):
@@ -83,7 +83,7 @@ def stop_a_node(world, stack, rng):
     node.signal(signal.SIGSTOP)
     time.sleep(rng.choice((0.1, rng.uniform(0.5, 2), rng.uniform(2.5, 6))))
     node.signal(signal.SIGCONT)
-    return _ready(world, stack)
+    return ready(world, stack)
 
 
 def crash_database(world, stack, rng):
@@ -91,7 +91,7 @@ def crash_database(world, stack, rng):
     time.sleep(rng.choice((0, 0.3, rng.uniform(0.5, 4))))
     began = time.monotonic()
     stack.postgres.start()
-    _ready(world, stack)
+    ready(world, stack)
     return time.monotonic() - began
 
 
@@ -101,7 +101,7 @@ def _on_link(act, lasts, link):
         getattr(broken, act)()
         time.sleep(rng.choice(lasts) * rng.uniform(0.3, 1))
         broken.heal()
-        return _ready(world, stack)
+        return ready(world, stack)
     return break_link
 
 
@@ -114,7 +114,7 @@ def _lose(link, baits, answer=True):
         while broken.swallowed == before and time.monotonic() < deadline:
             time.sleep(0.01)
         broken.heal()
-        return _ready(world, stack) if broken.swallowed > before else None
+        return ready(world, stack) if broken.swallowed > before else None
     return lose
 
 

@@ -5,7 +5,7 @@ import random
 import sqlite3
 import time
 
-from faults.disturbances import DISTURBANCES
+from faults.disturbances import DISTURBANCES, ready
 from load.crowd import finish, make_types
 from uploads.uploader import Uploader
 from uploads.world import NAMES, UploadWorld
@@ -107,14 +107,6 @@ def something(world, stack, rng):
         world.last_kill = time.monotonic()
         if seconds is not None:
             return name, seconds
-
-
-def ready(world, stack):
-    began = time.monotonic()
-    for node in stack.members:
-        node.wait_ready()
-    world.wait_writable()
-    return time.monotonic() - began
 
 
 def kill(world, stack, rng):
