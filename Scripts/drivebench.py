@@ -401,7 +401,7 @@ def speed(bench, rounds, size, peers_wanted):
         bench.row("tus beside tuspyserver", rate["ours tus"], "MB/s", rate["tuspyserver"], 2)
         bench.row("form chunks beside boto3 to SeaweedFS", rate["ours chunks"], "MB/s", rate["seaweedfs"], 3)
     for name, highest in memory.items():
-        bench.row("memory meanwhile, %s (peak RSS)" % name[5:], highest, "MiB", bar=80, higher=False)
+        bench.row("memory meanwhile, %s (peak RSS)" % name[5:], highest, "MB", bar=80, higher=False)
 
 
 class Flock:
@@ -491,7 +491,7 @@ def many(bench, count=1000, size=5 * MIB):
         if said != [*counted, 0, 0]:
             sys.exit("the quota says %s" % quota)
         bench.row("{:,} uploads of 5 MiB at once".format(count), count * size / seconds / 1e6, "MB/s")
-        bench.row("memory meanwhile (peak RSS); no error, quota exact", peak.highest, "MiB", bar=200, higher=False)
+        bench.row("memory meanwhile (peak RSS); no error, quota exact", peak.highest, "MB", bar=200, higher=False)
     finally:
         server.stop()
         source.unlink()
@@ -522,7 +522,7 @@ def idle(bench, count=10_000):
         run(1000)  # what the program takes for its work at all
         before = server.memory()
         run(count)
-        bench.row("{:,} idle open uploads (RSS)".format(count), server.memory() - before, "MiB", bar=50, higher=False)
+        bench.row("{:,} idle open uploads (RSS)".format(count), server.memory() - before, "MB", bar=50, higher=False)
     finally:
         server.stop()
 

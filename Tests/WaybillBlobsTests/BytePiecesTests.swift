@@ -16,6 +16,27 @@ import WaybillBlobs
         #expect(pieces.large() == nil)
     }
 
+    @Test("where many have small pieces there are no large ones, until they are given back")
+    func crowd() {
+        let pieces = BytePieces()
+        var small = (0..<1000).map { _ in pieces.small() }
+        #expect(pieces.large() == nil)
+        small.removeLast(900)
+        #expect(pieces.large() != nil)
+    }
+
+    @Test("a piece that was used before begins empty")
+    func again() {
+        let pieces = BytePieces(largeMax: 1, keptMax: 1)
+        for _ in 0..<3 {
+            for piece in [pieces.small(), pieces.large()].compactMap(\.self) {
+                #expect(piece.isEmpty)
+                #expect([1, 2, 3].withUnsafeBytes { piece.append($0) } == 24)
+            }
+        }
+        #expect(pieces.used == 0)
+    }
+
     @Test("a piece takes as many bytes as there is room for, and gives them as they came")
     func filling() {
         let piece = BytePieces().small()

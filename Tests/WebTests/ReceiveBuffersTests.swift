@@ -9,7 +9,7 @@ import Testing
         let buffers = ReceiveBuffers(total: 48 << 20)
         #expect(buffers.bytes == ReceiveBuffers.bytesMax)
         for _ in 0..<100 { buffers.bodyBegins() }
-        #expect(buffers.bytes * 16 * 100 <= 48 << 20)
+        #expect(buffers.bytes * ConnectionChannel.waitingMax * 100 <= 48 << 20)
         #expect(buffers.bytes > ReceiveBuffers.bytesMin)
         for _ in 0..<10_000 { buffers.bodyBegins() }
         #expect(buffers.bytes == ReceiveBuffers.bytesMin)

@@ -48,6 +48,7 @@ final class DiskBlobWriter: BlobWriter {
     // One thread at a time writes, so the lock is never waited for.
     private let written = Mutex(Written())
     private let file: StagedFile
+    private let early: EarlySync
 
     init(
         key: BlobKey, mode: BlobWriteMode, path: String, descriptor: Int32, folders: BlobFolders, service: DiskIOService
@@ -57,6 +58,7 @@ final class DiskBlobWriter: BlobWriter {
         self.path = path
         self.descriptor = descriptor
         file = StagedFile(descriptor, path)
+        early = EarlySync(service: service) { try FileCalls.syncData(descriptor, path) }
         self.folders = folders
         self.service = service
     }
@@ -64,7 +66,7 @@ final class DiskBlobWriter: BlobWriter {
     deinit {
         let hasEnded = state.withLock { $0.hasEnded }
         guard !hasEnded else { return }
-        service.submit { [path, descriptor] in DiskBlobWriter.drop(path, descriptor) }
+        service.submit { [path, descriptor, early] in DiskBlobWriter.drop(path, descriptor, early) }
     }
 
     func append(_ bytes: [UInt8]) async throws {
@@ -83,7 +85,7 @@ final class DiskBlobWriter: BlobWriter {
         do {
             try await wait(forIdle: true)
         } catch {
-            await service.drop(path, descriptor)
+            await service.drop(path, descriptor, early)
             throw error
         }
         return try await service.run { try self.publish() }
@@ -101,7 +103,7 @@ final class DiskBlobWriter: BlobWriter {
         } catch {
             // It is dropped anyway.
         }
-        await service.drop(path, descriptor)
+        await service.drop(path, descriptor, early)
     }
 
     private func end() throws {
@@ -138,6 +140,7 @@ final class DiskBlobWriter: BlobWriter {
                         written.hash.update(bufferPointer: bytes)
                         try file.append(bytes)
                         written.length += Int64(bytes.count)
+                        try early.wrote(bytes.count)
                     }
                 }
             } catch {
@@ -153,18 +156,24 @@ final class DiskBlobWriter: BlobWriter {
     private func publish() throws -> BlobDigest {
         do {
             try file.finish()
+            try early.end()
             if SeededBug.renamesBeforeSync { try folders.place(path, at: key, mode) }
             if !SeededBug.dropsFileSync { try FileCalls.sync(descriptor, path) }
             if !SeededBug.renamesBeforeSync { try folders.place(path, at: key, mode) }
         } catch {
-            DiskBlobWriter.drop(path, descriptor)
+            DiskBlobWriter.drop(path, descriptor, early)
             throw error
         }
         FileCalls.close(descriptor)
         return written.withLock { BlobDigest(length: $0.length, sha256: Array($0.hash.finalize())) }
     }
 
-    fileprivate static func drop(_ path: String, _ descriptor: Int32) {
+    fileprivate static func drop(_ path: String, _ descriptor: Int32, _ early: EarlySync) {
+        do {
+            try early.end()
+        } catch {
+            // What could not be made durable is not wanted.
+        }
         FileCalls.close(descriptor)
         // If it can't be removed now, the next start empties the folder.
         unlink(path)
@@ -172,10 +181,10 @@ final class DiskBlobWriter: BlobWriter {
 }
 
 extension DiskIOService {
-    fileprivate func drop(_ path: String, _ descriptor: Int32) async {
+    fileprivate func drop(_ path: String, _ descriptor: Int32, _ early: EarlySync) async {
         await withCheckedContinuation { caller in
             submit {
-                DiskBlobWriter.drop(path, descriptor)
+                DiskBlobWriter.drop(path, descriptor, early)
                 caller.resume()
             }
         }

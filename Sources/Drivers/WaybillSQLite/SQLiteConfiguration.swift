@@ -3,7 +3,7 @@ public struct SQLiteConfiguration: Sendable {
     /// Connections that read at the same time, each on a thread of its own.
     public var readers = 4
     /// The page cache of the one connection that writes.
-    public var writerCacheKiB = 16 * 1024
+    public var writerCacheKiB = 8 * 1024
     /// The page cache of each reading connection.
     public var readerCacheKiB = 2 * 1024
     /// The log is moved into the file once it holds so many pages of 4 KiB.

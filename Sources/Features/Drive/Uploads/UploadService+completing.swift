@@ -199,7 +199,7 @@ extension UploadService {
 
 extension Upload {
     /// Whose it is, for looking it up.
-    var owner: Principal { Principal(tenant: tenant, user: account, roles: []) }
+    var owner: Principal { Principal(tenant: self.tenant, user: self.account, roles: []) }
 }
 
 extension DriveFile {

@@ -3,7 +3,7 @@
 /// `@unchecked Sendable` is safe because one task fills it, hands it over, and lets it alone until those who read it are done.
 public final class BytePiece: @unchecked Sendable {
     private let memory: UnsafeMutableRawBufferPointer
-    private let owner: BytePieces?
+    private let owner: BytePieces
     public private(set) var count = 0
 
     public var capacity: Int { memory.count }
@@ -12,18 +12,12 @@ public final class BytePiece: @unchecked Sendable {
     public var isLarge: Bool { capacity >= BytePieces.largeBytes }
 
     /// - Parameter owner: gets the memory back.
-    init(_ memory: UnsafeMutableRawBufferPointer, owner: BytePieces?) {
+    init(_ memory: UnsafeMutableRawBufferPointer, owner: BytePieces) {
         self.memory = memory
         self.owner = owner
     }
 
-    deinit {
-        if let owner {
-            owner.putBack(memory)
-        } else {
-            memory.deallocate()
-        }
-    }
+    deinit { owner.putBack(memory) }
 
     /// Takes as many of the bytes as there is room for.
     /// - Returns: how many.

@@ -2,17 +2,41 @@ import Synchronization
 
 /// Gives memory for bytes on their way into files. There are so many large pieces and no more, for all together: who gets none
 /// makes do with a small one. Nobody waits for anybody, so that slow senders hold nobody up.
+///
+/// Pieces that come back are kept for the next ones, as far as there are some: memory that is given to others between two pieces
+/// would be cut up by them.
 public final class BytePieces: Sendable {
     public static let largeBytes = 512 * 1024
-    public static let smallBytes = 32 * 1024
+    public static let smallBytes = 16 * 1024
+    /// Where so many make do with small pieces, a few large ones more would help nobody.
+    private static let crowd = 256
 
     private struct Memory: @unchecked Sendable {
         var bytes: UnsafeMutableRawBufferPointer
     }
 
-    private struct State {
-        var free: [Memory] = []
+    /// Pieces of one length.
+    private struct Shelf {
         var used = 0
+        var free: [Memory] = []
+
+        mutating func take() -> Memory? {
+            used += 1
+            return free.popLast()
+        }
+
+        /// - Returns: whether it is kept.
+        mutating func putBack(_ memory: Memory, keptMax: Int) -> Bool {
+            used -= 1
+            guard free.count < keptMax else { return false }
+            free.append(memory)
+            return true
+        }
+    }
+
+    private struct State {
+        var large = Shelf()
+        var small = Shelf()
     }
 
     private let largeMax: Int
@@ -21,40 +45,40 @@ public final class BytePieces: Sendable {
 
     /// - Parameters:
     ///   - largeMax: how many large pieces there may be.
-    ///   - keptMax: how many of them are kept while nobody has them. A new one costs as much as a copy of its bytes: the
+    ///   - keptMax: how many of a length are kept while nobody has them. A new one costs as much as a copy of its bytes: the
     ///     system has to find its pages.
-    public init(largeMax: Int = 48, keptMax: Int = 8) {
+    public init(largeMax: Int = 32, keptMax: Int = 8) {
         self.largeMax = largeMax
         self.keptMax = keptMax
     }
 
     deinit {
-        for memory in state.withLock({ $0.free }) { memory.bytes.deallocate() }
+        for memory in state.withLock({ $0.large.free + $0.small.free }) { memory.bytes.deallocate() }
     }
 
     /// How many large pieces are out, for tests.
-    package var used: Int { state.withLock { $0.used } }
+    package var used: Int { state.withLock { $0.large.used } }
 
-    /// A large piece, or nil if all are taken.
+    /// A large piece, or nil if all are taken, or many have small ones.
     public func large() -> BytePiece? {
         let (isFree, kept): (Bool, Memory?) = state.withLock { state in
-            guard state.used < largeMax else { return (false, nil) }
-            state.used += 1
-            return (true, state.free.popLast())
+            guard state.large.used < largeMax, state.small.used < Self.crowd else { return (false, nil) }
+            return (true, state.large.take())
         }
         guard isFree else { return nil }
         return BytePiece(kept?.bytes ?? Self.allocate(Self.largeBytes), owner: self)
     }
 
-    public func small() -> BytePiece { BytePiece(Self.allocate(Self.smallBytes), owner: nil) }
+    public func small() -> BytePiece {
+        BytePiece(state.withLock { $0.small.take() }?.bytes ?? Self.allocate(Self.smallBytes), owner: self)
+    }
 
     func putBack(_ bytes: UnsafeMutableRawBufferPointer) {
         let memory = Memory(bytes: bytes)
         let isKept = state.withLock { state in
-            state.used -= 1
-            guard state.free.count < keptMax else { return false }
-            state.free.append(memory)
-            return true
+            bytes.count == Self.largeBytes
+                ? state.large.putBack(memory, keptMax: keptMax)
+                : state.small.putBack(memory, keptMax: max(keptMax, state.small.used))
         }
         if !isKept { memory.bytes.deallocate() }
     }

@@ -5,15 +5,15 @@ import Synchronization
 /// a body, so that all together stay within a bound, and one alone is not slowed down by many small reads.
 final class ReceiveBuffers: Sendable {
     static let bytesMax = 256 * 1024
-    static let bytesMin = 4 * 1024
+    static let bytesMin = 2 * 1024
     /// How many buffers may wait for the one who takes them, and those that are on their way.
-    private static let perConnection = 16
+    private static let perConnection = ConnectionChannel.waitingMax + 2
 
     private let total: Int
     private let bodies = Atomic<Int>(0)
 
     /// - Parameter total: bytes, for all connections.
-    init(total: Int = 48 << 20) {
+    init(total: Int = 16 << 20) {
         self.total = total
     }
 

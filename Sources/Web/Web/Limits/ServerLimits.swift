@@ -34,13 +34,11 @@ public struct ServerLimits: Sendable {
         _ handlers: @escaping @Sendable () -> [any RemovableChannelHandler] = { [] }
     ) -> HTTPServerBuilder {
         let buffers = ReceiveBuffers()
-        return .http1(
-            configuration: .init(
-                additionalChannelHandlers: [ConnectionGuard(self, buffers: buffers, random: random), ProtocolSwitch()]
-                    + handlers(),
-                idleTimeout: idle,
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: headerBytes, maxHeaderListSize: headerBytes, maxHeaderFieldCount: headerFields)))
+        return HTTPServerBuilder { [self] responder in
+            ConnectionChannel(limits: self, responder: responder) {
+                [ConnectionGuard(self, buffers: buffers, random: random), ProtocolSwitch()] + handlers()
+            }
+        }
     }
 
     /// The application's configuration that goes with them.

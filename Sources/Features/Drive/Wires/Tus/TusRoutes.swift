@@ -267,5 +267,5 @@ struct TusRoutes: Sendable {
 
 extension Upload {
     /// A joined file has no offset until it is there.
-    fileprivate var tellsOffset: Bool { role != .joined || status == .completed }
+    fileprivate var tellsOffset: Bool { self.role != .joined || self.status == .completed }
 }
