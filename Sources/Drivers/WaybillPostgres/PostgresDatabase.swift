@@ -11,6 +11,7 @@ import WaybillDatabases
 public final class PostgresDatabase: SQLDatabase {
     public let dialect = SQLDialect.postgres
     public let writesSideBySide = true
+    public var writingExecutor: (any TaskExecutor)? { serial.executor }
     let options: ConnectionOptions
     let pool: ConnectionPool
     /// Words between the nodes.

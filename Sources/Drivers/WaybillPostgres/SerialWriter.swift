@@ -35,6 +35,9 @@ final class SerialWriter: Sendable {
         }
     }
 
+    /// Runs tasks on the thread that writes, so that their writes need no change of threads.
+    var executor: any TaskExecutor { QueueExecutor(queue: runner.slot.queue) }
+
     /// Refuses everything that comes from now on. What is in line is still committed.
     func close() async {
         state.withLock { $0.isClosed = true }
@@ -56,5 +59,18 @@ final class SerialWriter: Sendable {
                 state.withLock { $0.waiting.insert(contentsOf: left, at: 0) }
             }
         }
+    }
+}
+
+private final class QueueExecutor: TaskExecutor {
+    private let queue: DispatchQueue
+
+    init(queue: DispatchQueue) {
+        self.queue = queue
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }

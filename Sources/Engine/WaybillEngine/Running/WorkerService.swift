@@ -48,7 +48,10 @@ struct WorkerService: Sendable {
     private func work() async {
         let completing = Completing(node: node, attempts: attempts)
         await withDiscardingTaskGroup { tasks in
-            if node.database.writesSideBySide { tasks.addTask { await completing.run() } }
+            if node.database.writesSideBySide {
+                // Not where the loop runs: what it writes goes beside that.
+                tasks.addTask(executorPreference: globalConcurrentExecutor) { await completing.run() }
+            }
             await settleAndClaim(beside: completing)
             completing.finish()
         }
