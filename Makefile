@@ -34,6 +34,7 @@ prove: ## Kill, starve and cut off the real server, and see that nothing is lost
 		$(if $(SEED),--seed $(SEED)) $(if $(QUICK),--quick)
 
 bench: bootstrap ## Measure speed and memory beside sqlite3 and others
+	swift build -c release --product waybill
 	@Scripts/bench
 
 docs: ## Write the page of settings again
