@@ -277,6 +277,13 @@ class Chunks(Wire):
         answer = self.actor.sure("POST", self.PATH + "/create", request, {"idempotency-key": key})
         if not self.actor.expect(answer, (200,), "create"):
             raise Lost("not begun")
+        if answer.json["fileExists"]:
+            # Of very few bytes there are not many.
+            file = answer.json["file"]
+            self.ledger.hold(
+                file["hash"].endswith(request["hash"]) and file["size"] == len(data), "wrong bytes",
+                "%s of %d bytes is said to be there as %r" % (request["hash"], len(data), file))
+            raise Lost("there already")
         return answer.json["taskId"], True
 
     def can_go_on(self, note):
