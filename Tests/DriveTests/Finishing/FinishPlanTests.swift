@@ -6,10 +6,11 @@ import WaybillEngine
 @Suite struct FinishPlanTests {
     private func upload(_ role: Upload.Role = .file, hash: [UInt8]? = nil, isEncrypted: Bool = false) throws -> Upload {
         let time = Timestamp(microseconds: 0)
-        return Upload(Upload.Fields(
-            id: try #require(JobID("01890a5d-ac96-774b-bcce-000000000001")), tenant: try #require(TenantID("acme")),
-            account: "ann", name: "a", size: 100, contentType: "text/plain", hash: hash, chunkSize: 10, pool: "p", place: "",
-            wire: .tus, role: role, isEncrypted: isEncrypted, createdAt: time, updatedAt: time, activeAt: time))
+        return Upload(
+            Upload.Fields(
+                id: try #require(JobID("01890a5d-ac96-774b-bcce-000000000001")), tenant: try #require(TenantID("acme")),
+                account: "ann", name: "a", size: 100, contentType: "text/plain", hash: hash, chunkSize: 10, pool: "p", place: "",
+                wire: .tus, role: role, isEncrypted: isEncrypted, createdAt: time, updatedAt: time, activeAt: time))
     }
 
     @Test("what came in order and is renamed takes nothing; what did not is read, what is far away is sent")

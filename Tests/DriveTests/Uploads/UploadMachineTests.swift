@@ -10,11 +10,12 @@ import WaybillEngine
     private var later: Timestamp { start.advanced(by: .seconds(5)) }
 
     private func upload(size: Int64? = 25) throws -> Upload {
-        Upload(Upload.Fields(
-            id: try #require(JobID("01890a5d-ac96-774b-bcce-b302099a8057")), tenant: try #require(TenantID("acme")),
-            account: "ann",
-            name: "a", size: size, contentType: "text/plain", hash: nil, chunkSize: 10, pool: Pool.standardID, bundle: nil,
-            fileExpiresAt: nil, place: "", wire: .chunks, metadata: nil, createdAt: start, updatedAt: start, activeAt: start))
+        Upload(
+            Upload.Fields(
+                id: try #require(JobID("01890a5d-ac96-774b-bcce-b302099a8057")), tenant: try #require(TenantID("acme")),
+                account: "ann",
+                name: "a", size: size, contentType: "text/plain", hash: nil, chunkSize: 10, pool: Pool.standardID, bundle: nil,
+                fileExpiresAt: nil, place: "", wire: .chunks, metadata: nil, createdAt: start, updatedAt: start, activeAt: start))
     }
 
     private func refusal<T>(_ body: () throws -> T) -> UploadRefusal? {

@@ -76,12 +76,13 @@ struct UploadService: Sendable {
             {
                 throw Problem.notFound("there is no such bundle")
             }
-            var upload = Upload(Upload.Fields(
-                id: job.id, tenant: job.tenant, account: principal.user, name: request.name, size: request.size,
-                contentType: request.contentType, hash: request.hash, chunkSize: request.chunkSize ?? limits.chunkBytes,
-                pool: pool.id, bundle: request.bundle, fileExpiresAt: request.fileExpiresAt, place: place, wire: request.wire,
-                metadata: request.metadata, role: request.role, concat: request.concat, createdAt: job.createdAt,
-                updatedAt: job.createdAt, activeAt: job.createdAt))
+            var upload = Upload(
+                Upload.Fields(
+                    id: job.id, tenant: job.tenant, account: principal.user, name: request.name, size: request.size,
+                    contentType: request.contentType, hash: request.hash, chunkSize: request.chunkSize ?? limits.chunkBytes,
+                    pool: pool.id, bundle: request.bundle, fileExpiresAt: request.fileExpiresAt, place: place, wire: request.wire,
+                    metadata: request.metadata, role: request.role, concat: request.concat, createdAt: job.createdAt,
+                    updatedAt: job.createdAt, activeAt: job.createdAt))
             if let password = request.password {
                 upload.isEncrypted = true
                 upload.sealedPassword = try seal.close(Array(password.utf8), for: Self.label(of: job.id, job.tenant))

@@ -205,14 +205,15 @@ struct UploadStore: Sendable {
             let stored = ByteExtents(text: row.string(16)), let role = Upload.Role(rawValue: row.int(23))
         else { return nil }
         func time(_ column: Int) -> Timestamp { Timestamp(microseconds: row.int64(column)) }
-        return Upload(Upload.Fields(
-            id: id, tenant: tenant, account: row.string(2), name: row.string(3), size: row.optionalInt64(4),
-            contentType: row.string(5), hash: row.optionalBytes(6), chunkSize: row.int64(7), pool: row.string(8),
-            bundle: row.optionalString(9), fileExpiresAt: row.optionalInt64(10).map { Timestamp(microseconds: $0) },
-            place: row.string(11), wire: wire, metadata: row.optionalString(13), role: role,
-            concat: row.optionalString(24), isEncrypted: row.bool(25), sealedPassword: row.optionalBytes(26), status: status,
-            fence: row.int64(15), stored: stored, charged: row.int64(17), failure: row.optionalString(18),
-            finishing: row.optionalString(27).flatMap { JobID($0) }, blob: row.optionalString(28), createdAt: time(19),
-            updatedAt: time(20), activeAt: time(21)))
+        return Upload(
+            Upload.Fields(
+                id: id, tenant: tenant, account: row.string(2), name: row.string(3), size: row.optionalInt64(4),
+                contentType: row.string(5), hash: row.optionalBytes(6), chunkSize: row.int64(7), pool: row.string(8),
+                bundle: row.optionalString(9), fileExpiresAt: row.optionalInt64(10).map { Timestamp(microseconds: $0) },
+                place: row.string(11), wire: wire, metadata: row.optionalString(13), role: role,
+                concat: row.optionalString(24), isEncrypted: row.bool(25), sealedPassword: row.optionalBytes(26), status: status,
+                fence: row.int64(15), stored: stored, charged: row.int64(17), failure: row.optionalString(18),
+                finishing: row.optionalString(27).flatMap { JobID($0) }, blob: row.optionalString(28), createdAt: time(19),
+                updatedAt: time(20), activeAt: time(21)))
     }
 }
