@@ -25,6 +25,18 @@ import WaybillBlobs
         #expect(pieces.large() != nil)
     }
 
+    @Test("small pieces are kept for the next ones while about as many are used, and go with the crowd")
+    func kept() {
+        let pieces = BytePieces(keptMax: 2)
+        var small = (0..<100).map { _ in pieces.small() }
+        small.removeLast(50)
+        #expect(pieces.smallKept == 50)
+        small += (0..<20).map { _ in pieces.small() }
+        #expect(pieces.smallKept == 30)
+        small = []
+        #expect(pieces.smallKept <= 3)
+    }
+
     @Test("a piece that was used before begins empty")
     func again() {
         let pieces = BytePieces(largeMax: 1, keptMax: 1)

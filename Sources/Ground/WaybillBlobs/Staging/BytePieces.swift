@@ -25,12 +25,15 @@ public final class BytePieces: Sendable {
             return free.popLast()
         }
 
-        /// - Returns: whether it is kept.
-        mutating func putBack(_ memory: Memory, keptMax: Int) -> Bool {
+        /// - Returns: what is not kept.
+        mutating func putBack(_ memory: Memory, keptMax: Int) -> [Memory] {
             used -= 1
-            guard free.count < keptMax else { return false }
-            free.append(memory)
-            return true
+            guard free.count >= keptMax else {
+                free.append(memory)
+                return []
+            }
+            // One more, so that few are kept once few are used.
+            return free.count > keptMax ? [memory, free.removeLast()] : [memory]
         }
     }
 
@@ -59,6 +62,9 @@ public final class BytePieces: Sendable {
     /// How many large pieces are out, for tests.
     package var used: Int { state.withLock { $0.large.used } }
 
+    /// How many small pieces wait for the next one, for tests.
+    package var smallKept: Int { state.withLock { $0.small.free.count } }
+
     /// A large piece, or nil if all are taken, or many have small ones.
     public func large() -> BytePiece? {
         let (isFree, kept): (Bool, Memory?) = state.withLock { state in
@@ -75,12 +81,12 @@ public final class BytePieces: Sendable {
 
     func putBack(_ bytes: UnsafeMutableRawBufferPointer) {
         let memory = Memory(bytes: bytes)
-        let isKept = state.withLock { state in
+        let left = state.withLock { state in
             bytes.count == Self.largeBytes
                 ? state.large.putBack(memory, keptMax: keptMax)
                 : state.small.putBack(memory, keptMax: max(keptMax, state.small.used))
         }
-        if !isKept { memory.bytes.deallocate() }
+        for memory in left { memory.bytes.deallocate() }
     }
 
     private static func allocate(_ count: Int) -> UnsafeMutableRawBufferPointer {
