@@ -27,10 +27,11 @@ import WaybillEngineTesting
     @Test("a graceful shutdown lets handlers reach a commit; the attempt is not counted, and the next start goes on")
     func gracefulShutdown() async throws {
         let (started, goOn) = (Gate(), Gate())
-        let handler = ScriptedJob { _, checkpoint, job in
-            if let checkpoint { return checkpoint.n }
+        let handler = ScriptedJob { _, _, job in
             started.open()
             await goOn.wait()
+            // The group tells of the shutdown in a task of its own.
+            while !job.shouldCommit { await Task.yield() }
             try await job.commit(.init(n: 42), progress: 50)
             Issue.record("a commit while the process shuts down must throw")
             return 0
@@ -45,7 +46,9 @@ import WaybillEngineTesting
         }
         let after = try #require(try await rig.engine.find(job.id))
         #expect((after.state, after.attempts, after.interruptions, after.progress) == (.pending, 0, 1, 50))
-        let next = try await EngineRig(handler, database: rig.database, blobs: rig.blobs, time: rig.time, name: "two")
+        // The one that waits may have been claimed too late to begin.
+        let goesOn = ScriptedJob { _, checkpoint, _ in checkpoint?.n ?? 0 }
+        let next = try await EngineRig(goesOn, database: rig.database, blobs: rig.blobs, time: rig.time, name: "two")
         try await next.running {
             #expect(try await next.untilEnded(job.id).output == "42")
             try await next.untilEnded(waiting.id)
@@ -180,6 +183,57 @@ import WaybillEngineTesting
             #expect(try await rig.untilEnded(job.id).state == .completed)
         }
         #expect(starts.all == [0, 5])
+    }
+
+    @Test("a pause that was asked for after the store was read is not taken back by what was read")
+    func staleLook() async throws {
+        let (started, asked) = (Gate(), Gate())
+        let rig = try await EngineRig(
+            ScriptedJob { _, _, job in
+                started.open()
+                await asked.wait()
+                #expect(job.shouldCommit)
+                try await job.commit(.init(n: 5))
+                return 0
+            })
+        let job = try await rig.enqueue()
+        try await rig.running {
+            await started.wait()
+            let look = StopRequests(node: rig.engine.node, attempts: rig.engine.attempts).look()
+            let read = try await rig.database.read { [rig] session in
+                try rig.engine.node.store.running(session, on: rig.engine.name)
+            }
+            _ = try await rig.engine.pause(job.id)
+            look.hand(read)
+            asked.open()
+            try await rig.until(job.id) { $0.state == .paused }
+        }
+    }
+
+    @Test("a shutdown is not forgotten where a pause is taken back that was asked for before it")
+    func shutdownBehindPause() async throws {
+        let (started, goOn) = (Gate(), Gate())
+        let rig = try await EngineRig(
+            ScriptedJob { _, _, job in
+                started.open()
+                await goOn.wait()
+                #expect(job.shouldCommit)
+                try await job.commit(.init(n: 42))
+                Issue.record("a commit while the process shuts down must throw")
+                return 0
+            })
+        let job = try await rig.enqueue()
+        try await serve(rig) { group in
+            await started.wait()
+            _ = try await rig.engine.pause(job.id)
+            await group.triggerGracefulShutdown()
+            // It has been told once somebody waits for the end of its time.
+            await rig.time.untilAsleep(until: rig.time.now().advanced(by: .seconds(20)))
+            _ = try await rig.engine.resume(job.id)
+            goOn.open()
+        }
+        let after = try #require(try await rig.engine.find(job.id))
+        #expect((after.state, after.attempts, after.interruptions) == (.pending, 0, 1))
     }
 
     @Test("a cancel that another node has asked for is seen within a second")

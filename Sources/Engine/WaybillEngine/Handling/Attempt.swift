@@ -2,16 +2,10 @@ import Synchronization
 import WaybillBlobs
 import WaybillDatabases
 
-/// Why a handler must stop. Thrown by `commit`, and let through by the handler.
-enum AttemptStop: Error, Sendable, Hashable {
-    case cancelled, paused, interrupted, leaseLost
-}
-
 /// One run of a job on this node: what its context does.
 final class Attempt: Sendable {
     private struct State {
-        var stop: AttemptStop?
-        var stopRequestedAt: Timestamp?
+        var asks = StopAsks()
         var thrown: (any Error)?
         var commits = 0
         var lastCommit: Timestamp
@@ -62,25 +56,27 @@ final class Attempt: Sendable {
     // MARK: Stopping
 
     /// What it is asked to do.
-    var stop: AttemptStop? { state.withLock { $0.stop } }
+    var stop: AttemptStop? { state.withLock { $0.asks.stop } }
+
+    /// Whether it is asked that, whatever outdoes it.
+    func isAsked(_ stop: AttemptStop) -> Bool { state.withLock { $0.asks.contains(stop) } }
 
     /// When it was asked to stop, if it was.
-    var stopRequestedAt: Timestamp? { state.withLock { $0.stopRequestedAt } }
+    var stopRequestedAt: Timestamp? { state.withLock { $0.asks.since } }
+
+    /// How often it was asked to pause.
+    var pausesAsked: Int { state.withLock { $0.asks.pauses } }
 
     /// What `commit` has thrown, if it has: it tells the outcome even if the handler threw something else after it.
     var thrown: (any Error)? { state.withLock { $0.thrown } }
 
-    /// Asks the handler to stop. A lost lease outdoes the rest, a cancel a pause, a pause a shutdown. One whose work is not
-    /// wanted any more has its task cancelled as well; the others go on to their next commit.
+    /// Asks the handler to stop. One whose work is not wanted any more has its task cancelled as well; the others go on to their
+    /// next commit.
     func request(_ stop: AttemptStop) {
+        let now = node.time.now()
         let task: Task<Void, Never>? = state.withLock { state in
-            switch (state.stop, stop) {
-            case (.leaseLost, _), (.cancelled, .paused), (.cancelled, .interrupted), (.paused, .interrupted): break
-            default:
-                if state.stop != stop { state.stopRequestedAt = node.time.now() }
-                state.stop = stop
-            }
-            guard state.stop == .cancelled || state.stop == .leaseLost else { return nil }
+            state.asks.add(stop, now: now)
+            guard state.asks.stop == .cancelled || state.asks.stop == .leaseLost else { return nil }
             state.isTaskCancelled = true
             return state.task
         }
@@ -88,11 +84,11 @@ final class Attempt: Sendable {
     }
 
     /// Takes back a pause that has not been honoured.
-    func withdrawPause() {
+    /// - Parameter pauses: how often a pause had been asked for when it was read that none is wanted; a later one stays.
+    func withdrawPause(asked pauses: Int) {
+        let now = node.time.now()
         state.withLock { state in
-            guard state.stop == .paused else { return }
-            state.stop = nil
-            state.stopRequestedAt = nil
+            if state.asks.pauses == pauses { state.asks.withdrawPause(now: now) }
         }
     }
 
@@ -127,7 +123,7 @@ final class Attempt: Sendable {
         let now = node.time.now()
         let pacing = node.configuration.pacing
         return state.withLock { state in
-            state.stop != nil
+            state.asks.stop != nil
                 || pacing.isDue(
                     since: state.lastCommit, isFirst: state.commits == 0, bytesWritten: state.length - state.lengthAtCommit,
                     now: now)
@@ -165,7 +161,8 @@ final class Attempt: Sendable {
         try observed(.after)
         if stop.cancel { throw ended(by: AttemptStop.cancelled) }
         if stop.pause { throw ended(by: AttemptStop.paused) }
-        if let stop = self.stop { throw ended(by: stop) }
+        // Whether it is paused is for the row to say: a pause that was asked for here may have been taken back since.
+        if let stop = state.withLock({ $0.asks.stopButPause }) { throw ended(by: stop) }
     }
 
     private func write(

@@ -30,7 +30,7 @@ struct AttemptRunner: Sendable {
         if let stop = error as? AttemptStop { return outcome(of: stop) }
         // One whose work is not wanted any more may end by whatever its cancelled task makes of that.
         if let stop = attempt.stop, stop == .cancelled || stop == .leaseLost { return outcome(of: stop) }
-        if attempt.stop == .interrupted, attempt.isTaskCancelled { return .interrupted }
+        if attempt.isAsked(.interrupted), attempt.isTaskCancelled { return .interrupted }
         if let failure = error as? JobFailure { return .failed(failure) }
         if let outcome = outcome(ofOutage: error) {
             node.logger.warning(

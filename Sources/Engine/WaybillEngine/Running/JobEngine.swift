@@ -257,8 +257,9 @@ public final class JobEngine: Service, Sendable {
     public func resume(
         _ id: JobID, of tenant: TenantID? = nil, writing: @escaping JobWriting = { _, _ in }
     ) async throws -> JobRecord {
+        let asked = attempts.attempt(of: id)?.pausesAsked
         let job = try await control(tenant, writing) { store, session, now in try store.resume(session, id, now: now) }
-        if job.state == .running { running(job)?.withdrawPause() }
+        if job.state == .running, let asked { running(job)?.withdrawPause(asked: asked) }
         return job
     }
 

@@ -20,20 +20,31 @@ struct StopRequests: Sendable {
     }
 
     func heed() async throws {
-        guard attempts.count > 0 else { return }
-        hand(try await node.database.read { [node] session in try node.store.running(session, on: node.name) })
+        let look = look()
+        guard !look.isEmpty else { return }
+        look.hand(try await node.database.read { [node] session in try node.store.running(session, on: node.name) })
     }
 
-    /// - Parameter asked: what the store says runs here.
-    func hand(_ asked: [JobID: (fence: Int64, stop: StopRequest)]) {
-        for attempt in attempts.all {
-            guard let (fence, stop) = asked[attempt.record.id], fence == attempt.record.fence else { continue }
-            if stop.cancel {
-                attempt.request(.cancelled)
-            } else if stop.pause {
-                attempt.request(.paused)
-            } else {
-                attempt.withdrawPause()
+    /// Begins to look: before the store is read.
+    func look() -> Look { Look(seen: attempts.all.map { ($0, $0.pausesAsked) }) }
+
+    /// The attempts that run here, as they were before the store was read. One that was asked to pause meanwhile goes by that.
+    struct Look: Sendable {
+        fileprivate let seen: [(attempt: Attempt, pausesAsked: Int)]
+
+        var isEmpty: Bool { seen.isEmpty }
+
+        /// - Parameter asked: what the store says runs here.
+        func hand(_ asked: [JobID: (fence: Int64, stop: StopRequest)]) {
+            for (attempt, pausesAsked) in seen {
+                guard let (fence, stop) = asked[attempt.record.id], fence == attempt.record.fence else { continue }
+                if stop.cancel {
+                    attempt.request(.cancelled)
+                } else if stop.pause {
+                    attempt.request(.paused)
+                } else {
+                    attempt.withdrawPause(asked: pausesAsked)
+                }
             }
         }
     }

@@ -114,14 +114,14 @@ struct SweepService: Sendable {
         if !node.configuration.isAlone { node.hub.wakeAll() }
         if attempts.hasEnded { node.wake.wake() }
         try await stepAside(now: now)
-        let isRunning = attempts.count > 0
+        let look = StopRequests(node: node, attempts: attempts).look()
         let (due, mine) = try await node.database.read { [node] session in
             (
                 try node.store.due(session, now: now, stall: .seconds(node.configuration.stallSeconds), except: node.name),
-                isRunning ? try node.store.aside(session, on: node.name) : [:]
+                look.isEmpty ? [:] : try node.store.aside(session, on: node.name)
             )
         }
-        StopRequests(node: node, attempts: attempts).hand(mine)
+        look.hand(mine)
         if due.ready { node.wake.wake() }
         guard due.sweep else { return }
         let changed = try await Sweeping(node: node).sweep(now: now)
