@@ -18,9 +18,9 @@ final class FailingBlobs: BlobStore {
         if failing.withLock({ $0 == call }) { throw BlobError(.other, "the store is away") }
     }
 
-    func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
+    func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
         try check(.write)
-        return try await inner.writer(key, mode)
+        return try await inner.writer(key, mode, behind: hash)
     }
 
     func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks { try await inner.read(key, range: range) }

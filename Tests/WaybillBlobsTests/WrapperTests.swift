@@ -135,7 +135,7 @@ private final class StubbornBlobs: BlobStore {
         if let failure { throw BlobError(failure, "as ordered") }
     }
 
-    func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
+    func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
         try await call()
         throw BlobError(.other, "read only")
     }

@@ -1,4 +1,3 @@
-import Crypto
 import SeededBugs
 import Synchronization
 import WaybillBlobs
@@ -9,8 +8,8 @@ import Glibc
 import Darwin
 #endif
 
-/// Writes a temporary file behind its caller's back: while he makes the next bytes, a thread hashes and writes the last ones.
-/// What goes wrong there is thrown by the next call.
+/// Writes a temporary file behind its caller's back: while he makes the next bytes, one thread hashes the last ones and another
+/// writes them. What goes wrong there is thrown by the next call.
 final class DiskBlobWriter: BlobWriter {
     private struct Waiter {
         var forIdle: Bool
@@ -32,12 +31,6 @@ final class DiskBlobWriter: BlobWriter {
         }
     }
 
-    /// What is in the file.
-    private struct Written {
-        var hash = SHA256()
-        var length: Int64 = 0
-    }
-
     private let key: BlobKey
     private let mode: BlobWriteMode
     private let path: String
@@ -45,14 +38,18 @@ final class DiskBlobWriter: BlobWriter {
     private let folders: BlobFolders
     private let service: DiskIOService
     private let state = Mutex(State())
-    // One thread at a time writes, so the lock is never waited for.
-    private let written = Mutex(Written())
+    // One thread at a time hashes, and one writes, so the lock is never waited for.
+    private let hash: Mutex<BlobHash>
+    private let lengthBefore: Int64
     private let file: StagedFile
     private let early: EarlySync
 
     init(
-        key: BlobKey, mode: BlobWriteMode, path: String, descriptor: Int32, folders: BlobFolders, service: DiskIOService
+        key: BlobKey, mode: BlobWriteMode, hash: BlobHash, path: String, descriptor: Int32, folders: BlobFolders,
+        service: DiskIOService
     ) {
+        self.hash = Mutex(hash)
+        lengthBefore = hash.length
         self.key = key
         self.mode = mode
         self.path = path
@@ -70,18 +67,18 @@ final class DiskBlobWriter: BlobWriter {
     }
 
     func append(_ bytes: [UInt8]) async throws {
-        let startsThread = try state.withLock { state in
+        let work = try state.withLock { state in
             guard !state.hasEnded else { throw BlobError(.other, "the writer of \(key) has ended") }
             if let failure = state.failure { throw failure }
             return state.queue.add(bytes)
         }
-        if startsThread { service.submit { self.writeQueued() } }
+        if let work { service.submit { self.work(work) } }
         try await wait(forIdle: false)
     }
 
     func finish() async throws -> BlobDigest {
         try end()
-        if state.withLock({ $0.queue.flush() }) { service.submit { self.writeQueued() } }
+        if let work = state.withLock({ $0.queue.flush() }) { service.submit { self.work(work) } }
         do {
             try await wait(forIdle: true)
         } catch {
@@ -129,27 +126,38 @@ final class DiskBlobWriter: BlobWriter {
 
     // MARK: On a thread of the service
 
-    private func writeQueued() {
-        while true {
-            let (chunk, released) = state.withLock { state in (state.queue.next(), state.released()) }
-            released.forEach { $0.resume() }
-            guard let chunk else { return }
-            do {
-                try chunk.withUnsafeBytes { bytes in
-                    try written.withLock { written in
-                        written.hash.update(bufferPointer: bytes)
-                        try file.append(bytes)
-                        written.length += Int64(bytes.count)
-                        try early.wrote(bytes.count)
+    private func work(_ first: DiskWriteQueue.Work) {
+        var work: DiskWriteQueue.Work? = first
+        while let now = work {
+            while let chunk = state.withLock({ $0.queue.next(now) }) {
+                do {
+                    try chunk.withUnsafeBytes { try take($0, now) }
+                } catch {
+                    state.withLock { state in
+                        state.failure = error
+                        state.queue.dropAll()
                     }
                 }
-            } catch {
-                state.withLock { state in
-                    state.failure = error
-                    state.queue.dropAll()
-                }
+                release { $0.queue.did(now) }
             }
+            work = release { $0.queue.turn(from: now) }
         }
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer, _ work: DiskWriteQueue.Work) throws {
+        switch work {
+        case .hash: hash.withLock { $0.update(bytes) }
+        case .write:
+            try file.append(bytes)
+            try early.wrote(bytes.count)
+        }
+    }
+
+    /// Changes the state, and wakes those who need not wait any longer.
+    private func release<T: Sendable>(_ body: (inout State) -> T) -> T {
+        let (result, released) = state.withLock { state in (body(&state), state.released()) }
+        released.forEach { $0.resume() }
+        return result
     }
 
     /// The file is durable before its name is, and its name before the digest is told.
@@ -165,7 +173,7 @@ final class DiskBlobWriter: BlobWriter {
             throw error
         }
         FileCalls.close(descriptor)
-        return written.withLock { BlobDigest(length: $0.length, sha256: Array($0.hash.finalize())) }
+        return hash.withLock { BlobDigest(length: $0.length - lengthBefore, hash: $0) }
     }
 
     fileprivate static func drop(_ path: String, _ descriptor: Int32, _ early: EarlySync) {

@@ -35,10 +35,11 @@ public final class DiskBlobs: BlobStore {
         }
     }
 
-    public func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
+    public func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
         let path = "\(temporary)/\(counter.wrappingAdd(1, ordering: .relaxed).newValue)"
         let descriptor = try await service.run { try FileCalls.open(path, O_WRONLY | O_CREAT | O_EXCL) }
-        return DiskBlobWriter(key: key, mode: mode, path: path, descriptor: descriptor, folders: folders, service: service)
+        return DiskBlobWriter(
+            key: key, mode: mode, hash: hash, path: path, descriptor: descriptor, folders: folders, service: service)
     }
 
     public func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks {

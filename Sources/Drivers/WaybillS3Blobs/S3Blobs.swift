@@ -70,10 +70,10 @@ public final class S3Blobs: BlobStore {
             configuration.object(key), lifetimeSeconds: min(max(1, lifetime.components.seconds), 7 * 86_400))
     }
 
-    public func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
+    public func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
         let marker = String(retries.random(), radix: 16) + "-" + String(retries.random(), radix: 16)
         return S3BlobWriter(
-            key: key, object: configuration.object(key), mode: mode, marker: marker, plan: configuration.parts,
+            key: key, object: configuration.object(key), mode: mode, hash: hash, marker: marker, plan: configuration.parts,
             uploads: S3Uploads(client: client, retries: retries), service: service)
     }
 

@@ -8,8 +8,10 @@ public protocol BlobReading: Sendable {
 /// A place for immutable blobs. A blob is there whole or not at all.
 public protocol BlobStore: BlobReading {
     /// Starts a blob. Nothing is visible under `key` until the writer's `finish` has returned.
-    /// - Parameter mode: what `finish` does if there is a blob of that key by then.
-    func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter
+    /// - Parameters:
+    ///   - mode: what `finish` does if there is a blob of that key by then.
+    ///   - hash: of the bytes that come before those of the blob; `finish` tells the digest of all of them.
+    func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter
 
     /// The length of a blob, or nil if there is none.
     func length(_ key: BlobKey) async throws -> Int64?
@@ -27,9 +29,9 @@ public protocol BlobStore: BlobReading {
 }
 
 extension BlobStore {
-    /// Starts a blob that replaces one of the same key.
-    public func writer(_ key: BlobKey) async throws -> any BlobWriter {
-        try await writer(key, .replace)
+    /// Starts a blob that is hashed by itself.
+    public func writer(_ key: BlobKey, _ mode: BlobWriteMode = .replace) async throws -> any BlobWriter {
+        try await writer(key, mode, behind: BlobHash())
     }
 
     /// For a store that keeps nothing of writers that never ended. A wrapper must hand this on.
@@ -58,14 +60,23 @@ public protocol BlobWriter: Sendable {
 }
 
 /// What a blob is, once written.
-public struct BlobDigest: Sendable, Hashable {
+public struct BlobDigest: Sendable {
     public var length: Int64
-    /// SHA-256, 32 bytes.
+    /// Of the blob and what it was told to come behind.
+    public var hash: BlobHash
+    /// The digest of `hash`, 32 bytes.
     public var sha256: [UInt8]
 
-    public init(length: Int64, sha256: [UInt8]) {
+    public init(length: Int64, hash: BlobHash) {
         self.length = length
-        self.sha256 = sha256
+        self.hash = hash
+        sha256 = hash.sha256
+    }
+}
+
+extension BlobDigest: Equatable {
+    public static func == (one: BlobDigest, other: BlobDigest) -> Bool {
+        one.length == other.length && one.sha256 == other.sha256
     }
 }
 

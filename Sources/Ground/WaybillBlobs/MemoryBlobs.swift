@@ -1,4 +1,3 @@
-import Crypto
 import Synchronization
 
 /// Blobs in memory, for tests and simulations.
@@ -16,8 +15,8 @@ public final class MemoryBlobs: BlobStore {
         self.now = now
     }
 
-    public func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
-        MemoryBlobWriter(key: key, mode: mode, store: self)
+    public func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
+        MemoryBlobWriter(key: key, mode: mode, hash: hash, store: self)
     }
 
     public func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks {
@@ -58,13 +57,15 @@ public final class MemoryBlobs: BlobStore {
 private final class MemoryBlobWriter: BlobWriter {
     private let key: BlobKey
     private let mode: BlobWriteMode
+    private let hash: BlobHash
     private let store: MemoryBlobs
     /// Nil once the writer has ended.
     private let bytes = Mutex<[UInt8]?>([])
 
-    init(key: BlobKey, mode: BlobWriteMode, store: MemoryBlobs) {
+    init(key: BlobKey, mode: BlobWriteMode, hash: BlobHash, store: MemoryBlobs) {
         self.key = key
         self.mode = mode
+        self.hash = hash
         self.store = store
     }
 
@@ -79,7 +80,9 @@ private final class MemoryBlobWriter: BlobWriter {
     func finish() async throws -> BlobDigest {
         guard let whole = bytes.withLock({ $0.take() }) else { throw BlobError(.other, "the writer of \(key) has ended") }
         try store.put(whole, at: key, mode)
-        return BlobDigest(length: Int64(whole.count), sha256: Array(SHA256.hash(data: whole)))
+        var hash = hash
+        hash.update(whole)
+        return BlobDigest(length: Int64(whole.count), hash: hash)
     }
 
     func abandon() async {

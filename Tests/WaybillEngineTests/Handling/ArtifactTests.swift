@@ -208,10 +208,10 @@ private struct SlowBlobs: BlobStore {
         self.gate = gate
     }
 
-    func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
+    func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
         asked.open()
         await gate.wait()
-        return try await base.writer(key, mode)
+        return try await base.writer(key, mode, behind: hash)
     }
 
     func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks { try await base.read(key, range: range) }

@@ -305,9 +305,9 @@ private final class FullBlobs: BlobStore {
         set { full.add(newValue) }
     }
 
-    func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
+    func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
         guard !isFull else { throw BlobError(.full, "no space left on device") }
-        return try await base.writer(key, mode)
+        return try await base.writer(key, mode, behind: hash)
     }
 
     func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks { try await base.read(key, range: range) }

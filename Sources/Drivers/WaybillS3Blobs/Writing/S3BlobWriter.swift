@@ -1,4 +1,3 @@
-import Crypto
 import NIOCore
 import WaybillBlobs
 
@@ -14,8 +13,8 @@ actor S3BlobWriter: BlobWriter {
     private let plan: PartPlan
 
     private var gathered = ByteBuffer()
-    private var hash = SHA256()
-    private var length: Int64 = 0
+    private var hash: BlobHash
+    private let lengthBefore: Int64
     private var hasEnded = false
     private var isFailed = false
     private var upload: S3Uploads.Upload?
@@ -25,9 +24,11 @@ actor S3BlobWriter: BlobWriter {
 
     /// - Parameter marker: tells this writer's object from that of any other.
     init(
-        key: BlobKey, object: String, mode: BlobWriteMode, marker: String, plan: PartPlan, uploads: S3Uploads,
+        key: BlobKey, object: String, mode: BlobWriteMode, hash: BlobHash, marker: String, plan: PartPlan, uploads: S3Uploads,
         service: S3TransferService
     ) {
+        self.hash = hash
+        lengthBefore = hash.length
         self.key = key
         self.object = object
         self.mode = mode
@@ -47,8 +48,7 @@ actor S3BlobWriter: BlobWriter {
         guard !hasEnded else { throw BlobError(.other, "the writer of \(key) has ended") }
         guard !isFailed else { throw BlobError(.other, "an earlier write of \(key) failed") }
         do {
-            hash.update(data: bytes)
-            length += Int64(bytes.count)
+            hash.update(bytes)
             var rest = bytes[...]
             while !rest.isEmpty {
                 guard let size = plan.bytes(ofPart: sent + 1) else {
@@ -71,10 +71,9 @@ actor S3BlobWriter: BlobWriter {
         hasEnded = true
         do {
             guard !isFailed else { throw BlobError(.other, "an earlier write of \(key) failed") }
-            let digest = BlobDigest(length: length, sha256: Array(hash.finalize()))
-            if upload == nil { try await put(digest) } else { try await complete() }
+            if upload == nil { try await put() } else { try await complete() }
             upload = nil
-            return digest
+            return BlobDigest(length: hash.length - lengthBefore, hash: hash)
         } catch {
             await drop(unlessDone: error)
             throw S3Blobs.told(error, "storing \(key)")
@@ -87,9 +86,11 @@ actor S3BlobWriter: BlobWriter {
         await drop(unlessDone: nil)
     }
 
-    private func put(_ digest: BlobDigest) async throws {
+    private func put() async throws {
+        // The store checks what it is sent, which is less than what was hashed where the blob comes behind others.
+        let sha256 = lengthBefore == 0 ? hash.sha256 : Self.sha256(gathered)
         let task = try await service.start { [gathered, uploads, object, mode, marker] in
-            try await uploads.put(gathered, sha256: digest.sha256, at: object, mode, marker: marker)
+            try await uploads.put(gathered, sha256: sha256, at: object, mode, marker: marker)
         }
         gathered = ByteBuffer()
         try await withTaskCancellationHandler {
@@ -97,6 +98,12 @@ actor S3BlobWriter: BlobWriter {
         } onCancel: {
             task.cancel()
         }
+    }
+
+    private static func sha256(_ bytes: ByteBuffer) -> [UInt8] {
+        var hash = BlobHash()
+        bytes.withUnsafeReadableBytes { hash.update($0) }
+        return hash.sha256
     }
 
     private func complete() async throws {

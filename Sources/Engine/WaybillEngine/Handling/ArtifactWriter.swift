@@ -1,4 +1,3 @@
-import Crypto
 import SeededBugs
 import WaybillBlobs
 
@@ -23,10 +22,9 @@ public actor ArtifactWriter {
     private var isBusy = false
     private var isFailed = false
 
-    // The digest of the whole. The store hashes each segment anyway, so an artifact of one segment is not hashed here; when a
-    // second one begins, the first is read back.
-    private var digest = SHA256()
-    private var unhashed: [Segment]
+    /// Of all segments: each goes on with the hash of those before it, so that no byte is hashed twice. Nil while those of earlier
+    /// attempts have not been read back.
+    private var hash: BlobHash?
     private let earlier: [Segment]
     /// Those of `earlier` that the next commit drops.
     private var replaced: [Segment] = []
@@ -53,7 +51,7 @@ public actor ArtifactWriter {
         self.wrote = wrote
         self.isStored = isStored
         self.isClosed = isClosed
-        unhashed = segments
+        hash = segments.isEmpty ? BlobHash() : nil
         earlier = segments
         segmentCount = segments.count
         length = segments.reduce(0) { $0 + $1.length }
@@ -68,7 +66,6 @@ public actor ArtifactWriter {
         guard !isClosed else { throw EngineError(.invalid, "the artifact \(name) has been closed") }
         try await alone {
             let writer = try await openSegment()
-            if unhashed.isEmpty, segmentCount > 0 { digest.update(data: bytes) }
             length += Int64(bytes.count)
             wrote(bytes.count)
             try await writer.append(bytes)
@@ -91,7 +88,7 @@ public actor ArtifactWriter {
             throw EngineError(.invalid, "the artifact \(name) can't be begun anew")
         }
         replaced = earlier
-        unhashed = []
+        hash = BlobHash()
         segmentCount = 0
         length = 0
     }
@@ -116,8 +113,8 @@ public actor ArtifactWriter {
         guard let open = segment else { return }
         let sealed = try await open.writer.finish()
         segment = nil
+        hash = sealed.hash
         let done = Segment(key: open.key, length: sealed.length, sha256: sealed.sha256)
-        if segmentCount == 0 { unhashed.append(done) }
         drafts.append(SegmentDraft(number: segmentCount, segment: done))
         segmentCount += 1
     }
@@ -164,31 +161,31 @@ public actor ArtifactWriter {
 
     private func openSegment() async throws -> any BlobWriter {
         if let segment { return segment.writer }
-        try await catchUp()
+        let before = try await hashSoFar()
         guard let key = makeKey() else { throw EngineError(.invalid, "the artifact has no key for its bytes") }
-        let writer = try await blobs.writer(key)
+        let writer = try await blobs.writer(key, .replace, behind: before)
         segment = (key, writer)
         return writer
     }
 
     private func wholeDigest() async throws -> [UInt8] {
-        if segmentCount == 1, let only = unhashed.first { return only.sha256 }
-        try await catchUp()
-        return Array(digest.finalize())
+        if hash == nil, segmentCount == 1, let only = earlier.first { return only.sha256 }
+        return try await hashSoFar().sha256
     }
 
-    /// Hashes the segments that were not hashed when they were written.
-    private func catchUp() async throws {
-        if SeededBug.skipsRehash { unhashed = [] }
-        for segment in unhashed {
-            var read: Int64 = 0
-            for try await chunk in try await blobs.read(segment.key, range: 0..<segment.length) {
-                digest.update(data: chunk)
-                read += Int64(chunk.count)
+    /// The hash of all segments. Those of earlier attempts are read back, once: what is half done can't be kept.
+    private func hashSoFar() async throws -> BlobHash {
+        if let hash { return hash }
+        var hash = BlobHash()
+        for segment in earlier where !SeededBug.skipsRehash {
+            let before = hash.length
+            for try await chunk in try await blobs.read(segment.key, range: 0..<segment.length) { hash.update(chunk) }
+            guard hash.length - before == segment.length else {
+                throw BlobError(.damaged, "the blob \(segment.key) is not as long as it was")
             }
-            guard read == segment.length else { throw BlobError(.damaged, "the blob \(segment.key) is not as long as it was") }
         }
-        unhashed = []
+        self.hash = hash
+        return hash
     }
 
     /// Runs one call at a time; after a failure the bytes are not sure any more, so it refuses the rest.

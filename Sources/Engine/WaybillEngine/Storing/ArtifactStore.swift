@@ -31,6 +31,7 @@ public struct Artifact: Sendable, Hashable {
 public struct Segment: Sendable, Hashable {
     public var key: BlobKey
     public var length: Int64
+    /// Of the artifact up to this segment's end, 32 bytes.
     public var sha256: [UInt8]
 }
 

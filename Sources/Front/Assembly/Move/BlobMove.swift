@@ -1,4 +1,3 @@
-import Crypto
 import WaybillBlobs
 
 /// Copies every blob of one store to another, and compares what has arrived.
@@ -68,12 +67,8 @@ struct BlobMove: Sendable {
     }
 
     private static func digest(_ key: BlobKey, _ length: Int64, in store: any BlobStore) async throws -> BlobDigest {
-        var hash = SHA256()
-        var count: Int64 = 0
-        for try await chunk in try await store.read(key, range: 0..<length) {
-            hash.update(data: chunk)
-            count += Int64(chunk.count)
-        }
-        return BlobDigest(length: count, sha256: Array(hash.finalize()))
+        var hash = BlobHash()
+        for try await chunk in try await store.read(key, range: 0..<length) { hash.update(chunk) }
+        return BlobDigest(length: hash.length, hash: hash)
     }
 }

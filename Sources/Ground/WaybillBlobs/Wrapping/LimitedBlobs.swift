@@ -11,8 +11,8 @@ public struct LimitedBlobs<Base: BlobStore>: BlobStore {
         places = CallPlaces(callsMax)
     }
 
-    public func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
-        LimitedBlobWriter(base: try await inPlace(places) { try await base.writer(key, mode) }, places: places)
+    public func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
+        LimitedBlobWriter(base: try await inPlace(places) { try await base.writer(key, mode, behind: hash) }, places: places)
     }
 
     public func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks {

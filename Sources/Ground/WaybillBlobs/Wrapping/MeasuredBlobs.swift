@@ -11,9 +11,9 @@ public struct MeasuredBlobs<Base: BlobStore>: BlobStore {
         self.now = now
     }
 
-    public func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
+    public func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
         MeasuredBlobWriter(
-            base: try await measured(meter, .open, now) { try await base.writer(key, mode) }, meter: meter, now: now)
+            base: try await measured(meter, .open, now) { try await base.writer(key, mode, behind: hash) }, meter: meter, now: now)
     }
 
     public func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks {

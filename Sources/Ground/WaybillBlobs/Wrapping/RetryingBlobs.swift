@@ -12,8 +12,8 @@ public struct RetryingBlobs<Base: BlobStore>: BlobStore {
         self.retries = retries
     }
 
-    public func writer(_ key: BlobKey, _ mode: BlobWriteMode) async throws -> any BlobWriter {
-        try await again { try await base.writer(key, mode) }
+    public func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
+        try await again { try await base.writer(key, mode, behind: hash) }
     }
 
     public func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks {
