@@ -1,15 +1,14 @@
 # Two commands are enough on a fresh machine: `make run` and `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test test-postgres prove build format lint bench assets sample clean bootstrap
+.PHONY: help docs run test test-postgres prove release build format lint bench assets sample clean bootstrap
 
 SOURCES := $(wildcard Sources Tests Prove Examples Benchmarks Package.swift)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-run: bootstrap ## Build, start the server on 127.0.0.1:8080, load the sample and export it before your eyes
-	swift build -c release --product waybill
+run: release ## Build, start the server on 127.0.0.1:8080, load the sample and export it before your eyes
 	@Scripts/run-sample
 
 test: ## Run every test, the browser's too
@@ -17,6 +16,9 @@ test: ## Run every test, the browser's too
 
 test-postgres: ## The same, and the suites of every door once more on PostgreSQL
 	@WAYBILL_TEST_POSTGRES=1 Scripts/test
+
+release: bootstrap ## Build for use: one binary, which needs no Swift where it runs
+	swift build -c release --static-swift-stdlib --product waybill
 
 build: bootstrap ## Build for debugging
 	swift build
@@ -33,8 +35,7 @@ prove: ## Kill, starve and cut off the real server, and see that nothing is lost
 	@Scripts/prove $(foreach part,$(PART),--part $(part)) $(foreach stack,$(STACK),--stack $(stack)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(QUICK),--quick)
 
-bench: bootstrap ## Measure speed and memory beside sqlite3 and others
-	swift build -c release --product waybill
+bench: release ## Measure speed and memory beside sqlite3 and others
 	@Scripts/bench
 
 docs: ## Write the page of settings again
