@@ -35,8 +35,11 @@ struct BackupFixture: Sendable {
     ///   - archiveBytes: how long a file may be.
     ///   - commitsOften: writes a checkpoint wherever one may be.
     ///   - restoredPieceBytes: how long what a restore puts to one place may be.
+    ///   - datasets: tables of others.
+    ///   - trustedKeys: whose backups may be restored, besides its own; none: everybody's.
     init(
-        archiveBytes: Int64 = 100 << 20, commitsOften: Bool = false, restoredPieceBytes: Int64 = 256 << 20
+        archiveBytes: Int64 = 100 << 20, commitsOften: Bool = false, restoredPieceBytes: Int64 = 256 << 20,
+        datasets: any BackupDatasets = NoTables(), trustedKeys: [String] = []
     ) async throws {
         self.archiveBytes = archiveBytes
         let database = try await TestDatabase.open()
@@ -50,6 +53,7 @@ struct BackupFixture: Sendable {
         var configuration = BackupFeature.Configuration(
             archiveBytes: archiveBytes, maxAttempts: 3, jobDeadline: .seconds(3600), version: "test")
         configuration.restoredPieceBytes = restoredPieceBytes
+        configuration.trustedKeys = trustedKeys
         let scratch = DrillScratch(
             database: database, registry: Entities.registry,
             erasers: [
@@ -63,7 +67,7 @@ struct BackupFixture: Sendable {
                 { tenant in try await database.write { try floor.eraseSlice(of: tenant, in: $0) } },
             ])
         let handlers = BackupFeature.handlers(
-            database: database, registry: Entities.registry, datasets: NoTables(), rights: floor.rights, blobs: blobs,
+            database: database, registry: Entities.registry, datasets: datasets, rights: floor.rights, blobs: blobs,
             audit: audit, keys: BackupKeys(key), time: time, random: SystemRandom.bytes, scratch: scratch,
             configuration: configuration)
         var engine = EngineConfiguration()
