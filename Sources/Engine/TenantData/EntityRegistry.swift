@@ -36,31 +36,40 @@ public struct EntityRegistry: Sendable {
         for group in groups { try group.release(job: job, of: tenant, in: session) }
     }
 
-    /// What of a manifest's entities this installation does not know how to restore, or has with other columns.
+    /// What of a manifest's entities this installation does not know how to restore, or has with other columns: all of it.
     public func mismatches(_ manifest: BackupManifest, _ rows: RestoredRows) -> [ArchiveError] {
-        manifest.entities.filter { !$0.isExternal }.compactMap { entity in
-            let file = entity.files.first?.name ?? entity.name
-            do {
-                guard let columns = try group(entity.group)?.columns(of: entity.name, among: rows) else {
-                    return ArchiveError(file: file, "this Waybill does not know the entity \(entity.name)")
-                }
-                return Self.difference(entity.columns, columns).map { ArchiveError(file: file, $0) }
-            } catch {
-                return (error as? ArchiveError) ?? ArchiveError(file: file, "\(error)")
+        manifest.entities.flatMap { mismatches(of: $0, rows) }
+    }
+
+    /// - Parameter rows: of the entities that are read as a whole.
+    public func mismatches(of entity: BackupManifest.Entity, _ rows: RestoredRows) -> [ArchiveError] {
+        guard !entity.isExternal else { return [] }
+        let file = entity.files.first?.name ?? entity.name
+        do {
+            guard let columns = try group(entity.group)?.columns(of: entity.name, among: rows) else {
+                return [ArchiveError(file: file, "this Waybill does not know the entity \(entity.name)")]
             }
+            return Self.differences(entity.columns, columns).map { ArchiveError(file: file, $0) }
+        } catch {
+            return [(error as? ArchiveError) ?? ArchiveError(file: file, "\(error)")]
         }
     }
 
-    /// The order of columns does not matter.
-    private static func difference(_ given: [LosslessColumn], _ wanted: [LosslessColumn]) -> String? {
-        if let unknown = given.first(where: { column in !wanted.contains { $0.name == column.name } }) {
-            return "the column ‘\(unknown.name)’ is not known"
+    /// The order of columns does not matter. One that was renamed is both: not known, and missing.
+    private static func differences(_ given: [LosslessColumn], _ wanted: [LosslessColumn]) -> [String] {
+        var found: [String] = []
+        var seen: Set<String> = []
+        for column in given {
+            if !seen.insert(column.name).inserted {
+                found.append("the column ‘\(column.name)’ stands twice")
+            } else if let known = wanted.first(where: { $0.name == column.name }) {
+                guard known != column else { continue }
+                found.append(
+                    "the column ‘\(column.name)’ is of the type \(column.type.rawValue), and \(known.type.rawValue) is wanted")
+            } else {
+                found.append("the column ‘\(column.name)’ is not known")
+            }
         }
-        if let missing = wanted.first(where: { column in !given.contains { $0.name == column.name } }) {
-            return "the column ‘\(missing.name)’ is missing"
-        }
-        guard given.count == wanted.count else { return "a column stands twice" }
-        guard let other = given.first(where: { !wanted.contains($0) }) else { return nil }
-        return "the column ‘\(other.name)’ is of the type \(other.type.rawValue), and another one is wanted"
+        return found + wanted.filter { !seen.contains($0.name) }.map { "the column ‘\($0.name)’ is missing" }
     }
 }

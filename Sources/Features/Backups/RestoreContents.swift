@@ -30,19 +30,33 @@ struct RestoreContents: Sendable {
         numbers.map { number in manifests[number].flatMap { try? BackupChain.Link(opened: Array($0.utf8)) } }
     }
 
+    /// The manifests that are missing or can't be used.
+    var manifestProblems: [ArchiveError] {
+        numbers.compactMap { number in
+            do throws(ArchiveError) {
+                _ = try link(number)
+                return nil
+            } catch {
+                return error
+            }
+        }
+    }
+
+    private func link(_ number: Int) throws(ArchiveError) -> BackupChain.Link {
+        let file = BackupChain.label(BackupManifest.fileName, of: number)
+        guard let text = manifests[number] else { throw ArchiveError(file: file, "it is missing") }
+        do {
+            return try BackupChain.Link(Array(text.utf8))
+        } catch {
+            throw ArchiveError(file: file, "\(error)")
+        }
+    }
+
     /// All manifests, as what they give together.
     /// - Throws: `ArchiveError` for one that is missing or can't be used.
     func chain() throws(ArchiveError) -> BackupChain {
         var links: [BackupChain.Link] = []
-        for number in numbers {
-            let file = BackupChain.label(BackupManifest.fileName, of: number)
-            guard let text = manifests[number] else { throw ArchiveError(file: file, "it is missing") }
-            do {
-                links.append(try BackupChain.Link(Array(text.utf8)))
-            } catch {
-                throw ArchiveError(file: file, "\(error)")
-            }
-        }
+        for number in numbers { links.append(try link(number)) }
         guard let chain = BackupChain(links) else { throw ArchiveError(file: BackupManifest.fileName, "it is missing") }
         return chain
     }

@@ -35,15 +35,23 @@ struct RestoreFiles: Sendable {
 
     /// What stands in the way of a start, by what is known of the documents without reading them.
     var problems: [ArchiveError] {
-        let files = chain.files
+        chain.problems + Self.problems(Array(documents.values), chain.files, numbers: chain.links.indices)
+    }
+
+    /// What is missing, does not match, or is named by no manifest.
+    /// - Parameter numbers: of the backups whose manifests are there.
+    static func problems(
+        _ documents: [RestoreDocument], _ files: [BackupManifest.File], numbers: some Sequence<Int>
+    ) -> [ArchiveError] {
+        let (byName, numbers) = (Dictionary(documents.map { ($0.name, $0) }) { $1 }, Set(numbers))
         let named = Set(files.map(\.name))
-        let strangers = documents.values.filter { !named.contains($0.name) && $0.place.name != BackupManifest.fileName }
-            .map(\.name).sorted().map { ArchiveError(file: $0, "the manifest does not name it") }
-        return chain.problems
-            + files.compactMap { file in
-                guard let document = documents[file.name] else { return ArchiveError(file: file.name, "it is missing") }
-                return Self.difference(document, file).map { ArchiveError(file: file.name, $0) }
-            } + strangers
+        let strangers = byName.values.filter {
+            !named.contains($0.name) && $0.place.name != BackupManifest.fileName && numbers.contains($0.place.number)
+        }
+        return files.compactMap { file in
+            guard let document = byName[file.name] else { return ArchiveError(file: file.name, "it is missing") }
+            return Self.difference(document, file).map { ArchiveError(file: file.name, $0) }
+        } + strangers.map(\.name).sorted().map { ArchiveError(file: $0, "the manifest does not name it") }
     }
 
     /// What of a document is not as the manifest says.
@@ -53,15 +61,17 @@ struct RestoreFiles: Sendable {
 
     /// What is wrong with the entities and their columns. Reads the small ones, and the heads of the others.
     func mismatches() async throws -> [ArchiveError] {
-        let rows: RestoredRows
-        do {
-            rows = try await wholeRows()
-        } catch let error as ArchiveError {
-            return [error]
+        var found: [ArchiveError] = []
+        var groups: Set<String> = []
+        let rows = try await wholeRows { entity, error in
+            found.append(error)
+            groups.insert(entity.group)
         }
-        var found = registry.mismatches(manifest, rows)
-        guard found.isEmpty else { return found }
-        for entity in sliced {
+        // What can't be read of a group may be what its other entities are known by.
+        for entity in manifest.entities where !groups.contains(entity.group) {
+            let wrong = registry.mismatches(of: entity, rows)
+            found += wrong
+            guard wrong.isEmpty, !entity.isExternal, registry.group(entity.group)?.isSliced(entity.name) == true else { continue }
             for file in entity.files {
                 if let error = try await headProblem(of: file, entity) { found.append(error) }
             }
@@ -72,26 +82,45 @@ struct RestoreFiles: Sendable {
     /// The rows of the entities that are read as a whole, each in the order of the columns that its group asks for.
     /// - Throws: `ArchiveError`.
     func wholeRows() async throws -> RestoredRows {
+        try await wholeRows { throw $1 }
+    }
+
+    /// - Parameter failed: is told of an entity that can't be read, which has no rows then.
+    private func wholeRows(
+        _ failed: (BackupManifest.Entity, ArchiveError) throws -> Void
+    ) async throws -> RestoredRows {
         var rows = RestoredRows()
         for entity in manifest.entities where !entity.isExternal {
-            guard let group = registry.group(entity.group), !group.isSliced(entity.name),
-                let wanted = try group.columns(of: entity.name, among: rows)
-            else { continue }
-            var taken: [RestoredRows.Row] = []
-            let order = KeyOrder()
-            let places = wanted.map { column in entity.columns.firstIndex { $0 == column } }
-            guard places.allSatisfy({ $0 != nil }) else { continue }
-            for file in entity.files {
-                try await read(file, of: entity, order: order) { row in
-                    let values = try places.compactMap(\.self).map {
-                        try LosslessCSVReader.value(row[$0], of: entity.columns[$0], line: row.line)
-                    }
-                    taken.append(RestoredRows.Row(line: row.line, file: file.name, values: values))
-                }
+            do {
+                if let taken = try await wholeRows(of: entity, among: rows) { rows[entity.name] = taken }
+            } catch let error as ArchiveError {
+                try failed(entity, error)
             }
-            rows[entity.name] = taken
         }
         return rows
+    }
+
+    /// - Returns: nil for an entity that is not read as a whole, or has not the columns that are asked for.
+    private func wholeRows(
+        of entity: BackupManifest.Entity, among rows: RestoredRows
+    ) async throws -> [RestoredRows.Row]? {
+        guard let group = registry.group(entity.group), !group.isSliced(entity.name),
+            let wanted = try group.columns(of: entity.name, among: rows)
+        else { return nil }
+        let found = wanted.map { column in entity.columns.firstIndex { $0 == column } }
+        let places = found.compactMap(\.self)
+        guard places.count == found.count else { return nil }
+        var taken: [RestoredRows.Row] = []
+        let order = KeyOrder()
+        for file in entity.files {
+            try await read(file, of: entity, order: order) { row in
+                let values = try places.map {
+                    try LosslessCSVReader.value(row[$0], of: entity.columns[$0], line: row.line)
+                }
+                taken.append(RestoredRows.Row(line: row.line, file: file.name, values: values))
+            }
+        }
+        return taken
     }
 
     /// Reads a file through, and holds it against the manifest.

@@ -250,16 +250,7 @@ struct RestoreRoutes: Sendable {
         let contents = try await contents(of: restore)
         try await checkKeys(of: contents, secrets)
         let problems = try await problems(of: contents, try secrets.keyring)
-        guard problems.isEmpty else {
-            let details = problems.map { error in
-                JSONValue.object(
-                    [.init("file", .string(error.file)), .init("reason", .string(error.reason))]
-                        + (error.line.map { [.init("line", .integer(Int64($0)))] } ?? []))
-            }
-            throw Problem(
-                .init(409, "RESTORE_NOT_READY", "The restore can't start"),
-                problems.prefix(5).map(\.description).joined(separator: "; "), details: .array(details))
-        }
+        guard problems.isEmpty else { throw Self.notReady(problems) }
         var principal = try context.requirePrincipal()
         if principal.tenant != restore.tenant {
             principal = Principal(tenant: restore.tenant, user: principal.user, roles: ["system"])
@@ -306,25 +297,49 @@ struct RestoreRoutes: Sendable {
         }
     }
 
-    /// What stands in the way of a start.
+    /// A refusal tells of so many problems one by one.
+    private static let problemsMax = 100
+
+    private static func notReady(_ problems: [ArchiveError]) -> Problem {
+        let details = problems.prefix(problemsMax).map { error in
+            JSONValue.object(
+                [.init("file", .string(error.file)), .init("reason", .string(error.reason))]
+                    + (error.line.map { [.init("line", .integer(Int64($0)))] } ?? []))
+        }
+        let first = problems.prefix(5).map(\.description).joined(separator: "; ")
+        let more = problems.count > 5 ? "; and \(problems.count - 5) more" : ""
+        return Problem(.init(409, "RESTORE_NOT_READY", "The restore can't start"), first + more, details: .array(details))
+    }
+
+    /// All that stands in the way of a start. The files are read only when they are all there, of somebody who is trusted.
     private func problems(of contents: RestoreContents, _ keyring: AgeKeyring) async throws -> [ArchiveError] {
-        let chain: BackupChain
-        do {
-            chain = try contents.chain()
-        } catch {
-            return [error]
+        let links = contents.links
+        let known = links.enumerated().compactMap { number, link in link.map { (number, $0.manifest) } }
+        let missing = contents.manifestProblems
+        let strangers = known.filter { !isTrusted($1.publicKey) }.map { number, manifest in
+            ArchiveError(
+                file: BackupChain.label(BackupManifest.fileName, of: number),
+                "it is signed by a key that backup.trustedKeys does not name, \(manifest.publicKey)")
         }
+        guard missing.isEmpty else {
+            let files = known.flatMap { number, manifest in
+                manifest.files.map { file in
+                    var file = file
+                    file.name = BackupChain.label(file.name, of: number)
+                    return file
+                }
+            }
+            return missing + strangers + RestoreFiles.problems(contents.documents, files, numbers: known.map(\.0))
+        }
+        let files = RestoreFiles(
+            try contents.chain(), contents, registry: feature.registry, blobs: feature.blobs, keyring: keyring)
+        let found = strangers + files.problems
+        return found.isEmpty ? try await files.mismatches() : found
+    }
+
+    private func isTrusted(_ key: String) -> Bool {
         let trusted = feature.configuration.trustedKeys
-        for (number, link) in chain.links.enumerated() where !trusted.isEmpty {
-            guard !trusted.contains(link.manifest.publicKey), link.manifest.publicKey != feature.keys.publicKey else { continue }
-            return [
-                ArchiveError(
-                    file: BackupChain.label(BackupManifest.fileName, of: number),
-                    "it is signed by a key that backup.trustedKeys does not name")
-            ]
-        }
-        let files = RestoreFiles(chain, contents, registry: feature.registry, blobs: feature.blobs, keyring: keyring)
-        return files.problems.isEmpty ? try await files.mismatches() : files.problems
+        return trusted.isEmpty || key == feature.keys.publicKey || trusted.contains(key)
     }
 
     private func undo(_ context: WebContext, _ ticket: IdempotencyTicket) async throws -> StoredAnswer {
