@@ -264,15 +264,45 @@ import Web
         }
     }
 
-    @Test("a 401 says what is wrong with what was sent")
-    func credentials() async throws {
+    @Test("a paused backup is pending, an expired one has failed, in the list and by itself")
+    func words() async throws {
+        let fixture = try await BackupFixture(commitsOften: true)
+        let fields = [ContentField(name: "t", kind: .text)]
+        try await fixture.put("n", fields, (0..<9000).map { #"{"id":"\#(10_000 + $0)","t":"x"}"# })
+        let token = try await fixture.token()
+        try await fixture.serve { caller in
+            func status(_ id: String) async throws -> String? {
+                let token = try await fixture.token()
+                let shown = try await caller.send(.get, "/backup/jobs/\(id)", token).json?["status"]?.string
+                let listed = try await caller.send(.get, "/backup/jobs", token).json?.array?.first
+                #expect(listed?["jobId"]?.string == id && listed?["status"]?.string == shown)
+                return shown
+            }
+            let id = try await schedule(caller, token)
+            let job = try #require(JobID(id))
+            // It has begun, and been interrupted.
+            try await fixture.dieAfterFirstCommit(of: job)
+            let paused = try await fixture.tester.engine.pause(job)
+            #expect(paused.state == .paused && paused.startedAt != nil)
+            #expect(try await status(id) == "pending")
+            fixture.tester.time.advance(by: .seconds(3601))
+            try await fixture.tester.engine.sweepNext()
+            #expect(try await fixture.tester.engine.find(job)?.state == .expired)
+            #expect(try await status(id) == "failed")
+        }
+        #expect(try await fixture.count("backup_copied") == 0)
+    }
+
+    @Test("a 401 says what is wrong with what was sent", arguments: [HTTPRequest.Method.get, .post])
+    func credentials(_ method: HTTPRequest.Method) async throws {
+        let (path, done) = method == .get ? ("/backup/jobs", 200) : ("/backup/schedule", 202)
         let fixture = try await BackupFixture()
         let secret = try await fixture.floor.keys.create(
             id: "k", tenant: try fixture.principal().tenant, user: "bot", roles: ["operator"], name: "", expiresAt: nil,
             random: Array(0..<32), now: fixture.floor.time.now())
         try await fixture.serve { caller in
             func detail(_ headers: HTTPFields) async throws -> String? {
-                let answer = try await caller.send(.get, "/backup/jobs", headers)
+                let answer = try await caller.send(method, path, headers)
                 #expect(answer.status == 401)
                 #expect(answer.headers[values: .wwwAuthenticate].joined().contains("ApiSecret"))
                 return answer.json?["detail"]?.string
@@ -288,7 +318,7 @@ import Web
                 try await detail([.authorization: "Bearer \(secret)"])
                     == "the secret belongs in the field ApiSecret, not in Authorization")
             #expect(try await detail([apiSecret: "0123456789abcdef"]) == "the API key ‘0123456789…’ is not valid")
-            #expect(try await caller.send(.get, "/backup/jobs", [apiSecret: secret]).status == 200)
+            #expect(try await caller.send(method, path, [apiSecret: secret]).status == done)
             _ = try await fixture.floor.keys.revoke(
                 id: "k", tenant: nil, now: fixture.floor.time.now())
             #expect(try await detail([apiSecret: secret])?.contains("is not valid") == true)

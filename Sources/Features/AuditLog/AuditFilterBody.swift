@@ -37,8 +37,8 @@ struct AuditFilterBody: JSONBody {
 
     /// From the parameters of a query: lists with commas, or `filters` as JSON.
     init?(_ query: QueryParameters) throws {
-        if let text = query["filters"] ?? query["filter"] {
-            self = try Self.checked(Array(text.utf8))
+        if let name = ["filters", "filter"].first(where: { query[$0] != nil }), let text = query[name] {
+            self = try Self.naming(name) { try Self.checked(Array(text.utf8)) }
         } else if ["usernames", "actions", "dateFrom", "dateTo"].allSatisfy({ query[$0] == nil }) {
             return nil
         }
@@ -46,6 +46,20 @@ struct AuditFilterBody: JSONBody {
         actions = query["actions"].map(Self.list) ?? actions
         dateFrom = query["dateFrom"] ?? dateFrom
         dateTo = query["dateTo"] ?? dateTo
+    }
+
+    /// Says of what is wrong with a text that it stands in a parameter, and not in the body.
+    private static func naming<T>(_ parameter: String, _ body: () throws -> T) throws -> T {
+        do {
+            return try body()
+        } catch let problem as Problem where problem.kind.status == 400 {
+            let details = (problem.details.array ?? []).map { detail -> Web.JSONValue in
+                guard let field = detail["field"]?.string else { return detail }
+                return detail.setting("field", .string(field == "body" ? parameter : "\(parameter).\(field)"))
+            }
+            let text = problem.detail.hasPrefix("body: ") ? String(problem.detail.dropFirst(6)) : problem.detail
+            throw Problem(problem.kind, "\(parameter): \(text)", details: .array(details))
+        }
     }
 
     init(dateFrom: String?, dateTo: String?) {

@@ -11,7 +11,9 @@ enum AuditExportStatus: String, Encodable, Sendable, CaseIterable {
         switch job.state {
         case .completed: self = .completed
         case .failed, .cancelled, .expired: self = .failed
-        case .pending, .running, .paused:
+        // Nothing goes on, however far it has come.
+        case .paused: self = .exporting
+        case .pending, .running:
             let checkpoint = job.checkpoint.flatMap { try? JobCoding.decode(AuditExportJob.Checkpoint.self, $0) }
             self = checkpoint?.phase == .uploading ? .uploading : .exporting
         }
