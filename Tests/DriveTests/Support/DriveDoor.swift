@@ -30,6 +30,7 @@ struct DriveDoor: Sendable {
     let feature: DriveFeature
     let tenant: TenantID
     let running: RunningDrive
+    private let end: DoorEnd
 
     var database: any SQLDatabase { tester.database }
     var time: ManualTime { tester.time }
@@ -40,6 +41,7 @@ struct DriveDoor: Sendable {
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         running = RunningDrive()
+        end = DoorEnd(running)
         let time = ManualTime()
         let database = try await TestDatabase.open()
         try await SQLMigrator(EngineMigrations.all + AuditMigrations.all + WebMigrations.all + DriveMigrations.all).migrate(
@@ -68,7 +70,7 @@ struct DriveDoor: Sendable {
 
     private init(restarting door: DriveDoor) async throws {
         (tester, floor, blobs, staging) = (door.tester, door.floor, door.blobs, door.staging)
-        (configuration, tenant, running) = (door.configuration, door.tenant, door.running)
+        (configuration, tenant, running, end) = (door.configuration, door.tenant, door.running, door.end)
         try await door.tester.restart()
         feature = DriveFeature(
             floor: door.floor, engine: door.tester.engine, database: door.tester.database, blobs: door.blobs,
@@ -247,5 +249,19 @@ struct Asking: Sendable {
         let answer = try await get("/api/files/\(id)/content", user: user)
         try #require(answer.status == 200, "\(answer.text)")
         return answer.body
+    }
+}
+
+/// Lets go of the door when its test does: a finishing job knows the door, whose engine knows the job's handler. Else the database
+/// would stay in use, of which a server has so many at once.
+private final class DoorEnd: Sendable {
+    private let running: RunningDrive
+
+    init(_ running: RunningDrive) {
+        self.running = running
+    }
+
+    deinit {
+        running.feature = nil
     }
 }

@@ -107,6 +107,7 @@ struct ResumableClient: Sendable {
                 Array(file.bytes[..<700]), last: false, [.contentDisposition: "inline; filename*=UTF-8''p%C3%A4ss.txt"],
                 media: "text/csv")
             #expect(begun.status == 201 && client.isEnd(begun) == false, "\(begun.text)")
+            #expect(begun["id"] != nil && begun.number("offset") != nil, "\(begun.text)")
             #expect(begun.headers[ResumableFields.offset] == "700")
             #expect(begun.headers[ResumableFields.version] == interop.number.map { "\($0)" })
             let limits = begun.headers[ResumableFields.limit]

@@ -140,7 +140,8 @@ struct FileRoutes: Sendable {
         )
         .path("id", .uuid).query("encrypted", .boolean, "`true`: the age file, which needs no password here")
         .header(FilePassword.field.rawName, .string, FilePassword.hint)
-        .download(media: ["application/octet-stream"]).problems(403, 410)
+        // With the type that it was given.
+        .download(media: ["*/*"]).problems(403, 410)
         catalog.route(.get, "\(Self.path)/{id}/content", content) { request, context in
             let asStored = try context.query.bool("encrypted") ?? false
             let (file, blobs) = try await bytes(context)

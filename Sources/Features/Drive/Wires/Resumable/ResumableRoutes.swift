@@ -56,7 +56,10 @@ struct ResumableRoutes: Sendable {
             .header(FilePassword.field.rawName, .string, "the file is encrypted with it: \(FilePassword.hint)")
             .body(media: "*/*").untypedBody()
             .answer(202, "all is there, and a file is being made of it", .ref("UploadFinishing"), headers: ["Location"])
-            .answer(201, "begun, or the file", .ref("File"), headers: ["Location", "Upload-Complete", "Upload-Limit"])
+            .answer(
+                201, "begun, or the file", .oneOf(.ref("File"), .ref("UploadBegun")),
+                headers: ["Location", "Upload-Complete", "Upload-Limit"]
+            )
             .problems(409, 410, 413, 422)
         catalog.change(.post, path, create) { request, context, ticket in
             try await self.create(request, context, ticket, at: path)
@@ -82,7 +85,10 @@ struct ResumableRoutes: Sendable {
             .body(media: "*/*").untypedBody()
             .answer(204, "taken", headers: ["Upload-Offset", "Upload-Complete"])
             .answer(202, "all is there, and a file is being made of it", .ref("UploadFinishing"), headers: ["Location"])
-            .answer(201, "the file; in old forms also: taken", .ref("File"), headers: ["Location", "Upload-Complete"])
+            .answer(
+                201, "the file; in old forms also: taken", .oneOf(.ref("File"), .ref("UploadBegun")),
+                headers: ["Location", "Upload-Complete"]
+            )
             .problems(409, 410, 413, 422)
         catalog.change(.patch, "\(path)/{id}", append) { request, context, ticket in
             try await self.append(request, context, ticket)
@@ -155,19 +161,19 @@ struct ResumableRoutes: Sendable {
             try await uploads.create(asked, for: principal, context) { session, upload, job in
                 let entry = AuditEntry(.jobStart, job)
                 if isOver {
-                    try ticket.settle(session, begun(upload, interop, at: path), auditing: entry)
+                    try ticket.settle(session, try begun(upload, interop, at: path), auditing: entry)
                 } else {
                     try ticket.record(entry, in: session)
                 }
             }
         }
-        if isOver { return begun(upload, interop, at: path) }
+        if isOver { return try begun(upload, interop, at: path) }
         var fields: HTTPFields = [.location: location(of: upload, at: path)]
         if let limits = limits(of: upload, interop) { fields[ResumableFields.limit] = limits }
         await inform(interop, context, fields)
         return try await answering(request, of: upload) {
             let current = try await take(request, context, upload, at: 0, check, interop)
-            guard isLast else { return begun(current, interop, at: path) }
+            guard isLast else { return try begun(current, interop, at: path) }
             return try await complete(current, interop, ticket)
         }
     }
@@ -198,26 +204,27 @@ struct ResumableRoutes: Sendable {
         "\(feature.configuration.publicURL)\(path)/\(upload.id)"
     }
 
-    private func begun(_ upload: Upload, _ interop: Interop, at path: String) -> StoredAnswer {
-        var answer = taken(upload, interop)
-        answer.status = 201
+    private func begun(_ upload: Upload, _ interop: Interop, at path: String) throws -> StoredAnswer {
+        var answer = try taken(upload, interop, status: 201)
         answer.headers[.location] = location(of: upload, at: path)
         return answer
     }
 
-    private func taken(_ upload: Upload, _ interop: Interop) -> StoredAnswer {
+    /// - Parameter status: nil: what the form answers to bytes that are taken.
+    private func taken(_ upload: Upload, _ interop: Interop, status: Int? = nil) throws -> StoredAnswer {
         var fields: HTTPFields = [ResumableFields.offset: "\(upload.stored.prefix)"]
         interop.tell(of: upload, in: &fields)
         if let limits = limits(of: upload, interop) { fields[ResumableFields.limit] = limits }
-        return StoredAnswer(status: interop.appended, headers: fields)
+        let status = status ?? interop.appended
+        guard status == 201 else { return StoredAnswer(status: status, headers: fields) }
+        return try StoredAnswer(status: status, json: UploadBegunView(upload), headers: fields)
     }
 
     // MARK: Going on
 
     private func offset(of upload: Upload, _ interop: Interop) async throws -> StoredAnswer {
         let current = upload.status == .completed ? upload : try await uploads.stopAppending(to: upload)
-        var answer = taken(current, interop)
-        answer.status = 204
+        var answer = try taken(current, interop, status: 204)
         answer.headers[.cacheControl] = "no-store"
         // Here it is about the upload in each form.
         interop.tell(isEnd: current.status == .completed || current.finishing != nil, in: &answer.headers)
@@ -251,7 +258,7 @@ struct ResumableRoutes: Sendable {
             }
             let open = try await declare(request, of: upload, at: offset, isLast: isLast)
             let current = try await take(request, context, open, at: offset, check, interop)
-            guard isLast else { return taken(current, interop) }
+            guard isLast else { return try taken(current, interop) }
             return try await complete(current, interop, ticket)
         }
     }

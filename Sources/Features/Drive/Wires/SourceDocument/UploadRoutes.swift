@@ -25,6 +25,7 @@ struct UploadRoutes: Sendable {
         catalog.component("Upload", UploadView.schema)
         catalog.component("File", FileView.schema)
         catalog.component("UploadFinishing", UploadFinishingView.schema)
+        catalog.component("UploadBegun", UploadBegunView.schema)
         catalog.component("UploadCreated", UploadCreatedView.schema)
         catalog.component("UploadDetails", UploadDetailsView.schema)
         for (path, suffix) in [("/api/files/upload", ""), ("/drive/files/upload", "ViaGateway")] {

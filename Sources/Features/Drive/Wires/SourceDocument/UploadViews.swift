@@ -97,6 +97,23 @@ struct UploadCreatedView: Encodable, Sendable {
     ])
 }
 
+/// The answer to who has begun an upload, or sent more of it, in a form that answers with content.
+struct UploadBegunView: Encodable, Sendable {
+    var id: String
+    /// Bytes that are kept, from the first on.
+    var offset: Int64
+
+    init(_ upload: Upload) {
+        id = upload.id.text
+        offset = upload.stored.prefix
+    }
+
+    static let schema = Schema.object([
+        "id": Schema.uuid.described("of the upload"),
+        "offset": Schema.integer(min: 0).described("bytes that are kept, from the first on"),
+    ])
+}
+
 /// The answer to who completes an upload of which a job makes a file.
 struct UploadFinishingView: Encodable, Sendable {
     /// The file will have it.
