@@ -108,6 +108,97 @@ struct CSVReaderTests {
             names.isSuperset(of: ["items-odd.csv", "items-article.csv", "schedules.csv", "api-keys.csv", "audit-events.csv"]))
     }
 
+    /// Files of every kind that a backup may have: an external table, long entities, the drive, deletions, segments.
+    @Test("they read the same from every kind of file of full backups, increments and what was restored")
+    func kinds() async throws {
+        let outside = NSTemporaryDirectory() + "waybill-csv-\(UUID().uuidString).sqlite"
+        defer { try? FileManager.default.removeItem(atPath: outside) }
+        try await Tool.sqlite(
+            outside,
+            """
+            CREATE TABLE things (nr INTEGER PRIMARY KEY, owner TEXT, text TEXT, size REAL);
+            INSERT INTO things VALUES (1, 'acme', 'a, "b"' || char(13, 10) || 'c', 0.1), (2, 'acme', '', NULL),
+              (3, 'acme', NULL, -1e-9), (4, 'globex', 'of another', 1);
+            """)
+        let dataset = """
+            datasets:
+              things: {source: \(outside), table: things, key: nr, tenantColumn: owner, readers: [everyone]}
+            """
+        try await withServer(["backup.archiveBytes": "12KiB"], configuration: dataset) { server in
+            let ada = try await server.user("ada", of: "acme", "admin")
+            try await fill(ada)
+            let full = try await readBackup(ada, "{}")
+            #expect(full.names.isSuperset(of: ["dataset-things.csv", "items-article.csv", "items-article.2.csv"]))
+            #expect(full.rows["dataset-things.csv"]?.map { $0[2] } == ["a, \"b\"\r\nc", "", nil])
+            for name in ["drive-files", "drive-bundles", "drive-pools", "drive-quotas", "api-keys", "schedules"] {
+                #expect(full.rows["\(name).csv"]?.isEmpty == false, "\(name)")
+            }
+            for path in ["/content/types/odd/items/1", "/content/types/article/items/\(User.articleID(3))"] {
+                #expect(try await ada.delete(path).status == 204)
+            }
+            let stored = try await ada.get("/api/files?limit=1").json().array?.first?["id"]?.string
+            #expect(try await ada.delete("/api/files/\(try #require(stored))").status == 204)
+            let increment = try await readBackup(ada, #"{"since": "last"}"#)
+            #expect(increment.rows["deleted-odd.csv"]?.map { $0[0] } == ["1"])
+            #expect(increment.rows["deleted-article.csv"]?.count == 1 && increment.rows["drive-deleted.csv"]?.count == 1)
+            try await restore(increment.id, server)
+            let eve = try await server.user("eve", of: "copy", "admin")
+            let again = try await readBackup(eve, "{}")
+            #expect(again.rows["audit-segments.csv"]?.isEmpty == false)
+            #expect(again.rows["audit-segment-1.csv"]?.isEmpty == false)
+        }
+    }
+
+    private func fill(_ ada: User) async throws {
+        try await ada.makeArticles(300)
+        try await ada.define("odd", #"{"name": "text", "type": "text"}"#)
+        try await ada.store("odd", [#"{"id": "1", "text": "a, \"b\"\r\nc"}"#, #"{"id": "2", "text": ""}"#, #"{"id": "3"}"#])
+        for name in ["plain", "a%2C%20%22b%22", "%C3%A9%20%F0%9F%98%80"] {
+            let file = try await ada.send("POST", "/api/files?name=\(name)", Array(name.utf8), type: "text/plain")
+            try #require(file.status == 201, "\(file.text)")
+        }
+        try #require(try await ada.post("/api/bundles", #"{"name": "a, \"b\""}"#).status == 201)
+        try #require(try await ada.post("/api/pools", #"{"name": "p; q"}"#).status == 201)
+        try #require(try await ada.put("/api/quota", #"{"bytes": 1000000}"#).status == 200)
+        try #require(try await ada.post("/backup/schedule", #"{"cron": "0 3 1 1 *"}"#).status == 201)
+        try #require(try await ada.post("/apikeys", #"{"user": "robot", "roles": ["reader"]}"#).status == 201)
+    }
+
+    /// Makes a backup and has all three read each of its files.
+    /// - Returns: its id, the names, and the rows of each as DuckDB has them.
+    private func readBackup(_ user: User, _ body: String) async throws -> (
+        id: String, names: Set<String>, rows: [String: [[String?]]]
+    ) {
+        let started = try await user.send(
+            "POST", "/backup/schedule", Array(body.utf8), type: "application/json", headers: [("Prefer", "wait=30")])
+        let backup = try started.json()
+        let id = try #require(backup["jobId"]?.string, "\(started.text)")
+        var rows: [String: [[String?]]] = [:]
+        for entity in try #require(backup["manifest"]?["entities"]?.array, "\(started.text)") {
+            for file in entity["files"]?.array ?? [] {
+                let name = try #require(file["name"]?.string)
+                let answer = try await user.get("/backup/jobs/\(id)/archives/\(name)")
+                try #require(answer.status == 200)
+                let read = try await Self.read(answer.body)
+                #expect(read.rows.count == file["rows"]?.integer, "\(name)")
+                rows[name] = read.nulls
+            }
+        }
+        return (id, Set(rows.keys), rows)
+    }
+
+    /// Restores a backup into the tenant `copy`.
+    private func restore(_ backup: String, _ server: ServerFixture) async throws {
+        let root = try await server.user("root", of: "ops", "system")
+        let opened = try await root.post("/backup/restores", #"{"from": "\#(backup)", "tenant": "copy"}"#)
+        let id = try #require(try opened.json()["id"]?.string, "\(opened.text)")
+        let started = try await root.post("/backup/restores/\(id)/start?tenant=copy")
+        #expect(started.status == 202, "\(started.text)")
+        _ = try await poll("the restore") { () -> Bool? in
+            try await root.get("/backup/restores/\(id)?tenant=copy").json()["status"]?.string == "completed" ? true : nil
+        }
+    }
+
     @Test(
         "they read the same from exports of content, in every profile and with another delimiter",
         arguments: ["", #", "csv": {"delimiter": ";", "bom": true}"#, #", "csv": {"profile": "spreadsheet"}"#])
