@@ -57,5 +57,9 @@ public enum BackupMigrations {
                 """,
             ] + ["backup_marks", "backup_manifests"].flatMap { dialect.tenantRows(of: $0) }
         },
+        SQLMigration(room: "backup", number: 5, title: "documents that come in ranges") { _ in
+            // How long it will be; NULL once all of it is there.
+            ["ALTER TABLE backup_documents ADD COLUMN total BIGINT"]
+        },
     ]
 }

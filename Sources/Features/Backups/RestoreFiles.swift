@@ -56,7 +56,8 @@ struct RestoreFiles: Sendable {
 
     /// What of a document is not as the manifest says.
     static func difference(_ document: RestoreDocument, _ file: BackupManifest.File) -> String? {
-        ArchiveUnpacker.difference(file, bytes: document.length, sha256: document.sha256)
+        if let total = document.total { return "only \(document.length) of its \(total) bytes have come" }
+        return ArchiveUnpacker.difference(file, bytes: document.length, sha256: document.sha256)
     }
 
     /// What is wrong with the entities and their columns. Reads the small ones, and the heads of the others.

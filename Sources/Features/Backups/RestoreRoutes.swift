@@ -63,6 +63,7 @@ struct RestoreRoutes: Sendable {
         let put = doc("putRestoreDocument", "Uploads a file of the backup, or uploads it again").addressed()
             .path("name", .string(1...255), "as the manifest has it, or `manifest.json`; a slash is `%2F`")
             .query("backup", .integer(0...BackupChain.linksMax - 1), "0 is the full one, 1 its first increment, …")
+            .header("Content-Range", .string, "one range of it: `bytes FIRST-LAST/TOTAL`")
             .body(media: "text/csv").body(media: "application/json").body(media: "application/octet-stream")
             .problems(409, 422).answer(200, "the restore as it is now", .ref("Restore"))
         catalog.change(.put, "\(Self.path)/{id}/documents/{name}", put) { request, context, ticket in
@@ -93,7 +94,7 @@ struct RestoreRoutes: Sendable {
                 try RestoreStore().delete(restore, in: session)
                 try ticket.settle(session, .noContent, auditing: Self.entry(.restoreRemove, restore))
             }
-            await RestoreUpload.remove(documents, from: feature)
+            await RestoreUpload.remove(documents.flatMap(\.pieces), from: feature)
             return .noContent
         }
     }
@@ -207,37 +208,27 @@ struct RestoreRoutes: Sendable {
         guard RestoreUpload.isName(name) else { throw Problem.invalid("name", "is none of a file of a backup") }
         guard found.takesDocuments, found.from == nil else { throw Self.wrongStatus(found) }
         let number = try context.query.integer("backup", in: 0...BackupChain.linksMax - 1) ?? 0
-        let received = try await RestoreUpload(feature: feature, restore: found, name: name, backup: number).receive(request)
-        let label = received.document.name
-        let (before, now) = (try await contents(of: found).documents.filter { $0.name == label }, context.arrivedAt)
-        do {
-            let answer = try await writing(for: found, context) { [self] session in
-                let store = RestoreStore()
-                guard var current = try store.find(found.id, of: found.tenant, in: session), current.takesDocuments else {
-                    throw Self.wrongStatus(found)
+        let upload = RestoreUpload(feature: feature, restore: found, name: name, backup: number)
+        let received = try await upload.receive(request, behind: try await document(upload))
+        let now = context.arrivedAt
+        return try await keep(received, of: found, context) { [self] session, before in
+            let store = RestoreStore()
+            var current = before
+            if let manifest = received.manifest {
+                if number == 0 {
+                    current.manifest = manifest
+                } else {
+                    try RestoreManifestStore().put(manifest, number: number, of: current, in: session)
                 }
-                let old = current.status
-                if let manifest = received.manifest {
-                    if number == 0 {
-                        current.manifest = manifest
-                    } else {
-                        try RestoreManifestStore().put(manifest, number: number, of: current, in: session)
-                    }
-                }
-                guard try store.change(current, from: old, at: now, in: session) else { throw Self.wrongStatus(current) }
-                try store.put(received.document, of: current, at: now, in: session)
-                current.updatedAt = now
-                let contents = try RestoreContents(of: current, in: session)
-                let answer = try StoredAnswer(status: 200, json: shown(current, contents))
-                try ticket.settle(
-                    session, answer, auditing: Self.entry(.restoreUpload, current, [AuditDetail("document", label)]))
-                return answer
             }
-            await RestoreUpload.remove(before, from: feature)
+            guard try store.change(current, from: before.status, at: now, in: session) else { throw Self.wrongStatus(current) }
+            try store.put(received.document, of: current, at: now, in: session)
+            current.updatedAt = now
+            let contents = try RestoreContents(of: current, in: session)
+            let answer = try StoredAnswer(status: 200, json: shown(current, contents))
+            try ticket.settle(
+                session, answer, auditing: Self.entry(.restoreUpload, current, [AuditDetail("document", upload.label)]))
             return answer
-        } catch {
-            if error is Problem { await RestoreUpload.remove([received.document], from: feature) }
-            throw error
         }
     }
 

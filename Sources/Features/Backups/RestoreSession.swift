@@ -57,6 +57,8 @@ struct RestoreDocument: Sendable, Hashable {
     var isDeflated: Bool
     /// Unpacked.
     var length: Int64
-    /// Of the unpacked bytes, in hexadecimal digits.
+    /// Of the unpacked bytes, in hexadecimal digits; empty as long as they are not all there.
     var sha256: String
+    /// How long it will be, of one that comes in ranges; nil once all of it is there.
+    var total: Int64?
 }

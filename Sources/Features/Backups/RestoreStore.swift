@@ -65,15 +65,15 @@ struct RestoreStore: Sendable {
     func documents(of restore: RestoreSession, in session: any SQLSession) throws -> [RestoreDocument] {
         try session.all(
             """
-            SELECT name, pieces, is_deflated, length, sha256 FROM backup_documents WHERE tenant = $1 AND restore_id = $2
-            ORDER BY name
+            SELECT name, pieces, is_deflated, length, sha256, total FROM backup_documents
+            WHERE tenant = $1 AND restore_id = $2 ORDER BY name
             """, restore.tenant.text, restore.id, make: Self.document)
     }
 
     func document(_ name: String, of restore: RestoreSession, in session: any SQLSession) throws -> RestoreDocument? {
         try session.first(
             """
-            SELECT name, pieces, is_deflated, length, sha256 FROM backup_documents
+            SELECT name, pieces, is_deflated, length, sha256, total FROM backup_documents
             WHERE tenant = $1 AND restore_id = $2 AND name = $3
             """, restore.tenant.text, restore.id, name, make: Self.document)
     }
@@ -81,7 +81,7 @@ struct RestoreStore: Sendable {
     private static func document(_ row: SQLRow) throws -> RestoreDocument {
         RestoreDocument(
             name: row.string(0), pieces: try JobCoding.decode([RestoreDocument.Piece].self, row.string(1)),
-            isDeflated: row.bool(2), length: row.int64(3), sha256: row.string(4))
+            isDeflated: row.bool(2), length: row.int64(3), sha256: row.string(4), total: row.optionalInt64(5))
     }
 
     /// Stores a document, or replaces the one of its name.
@@ -91,11 +91,11 @@ struct RestoreStore: Sendable {
             document.name)
         try session.execute(
             """
-            INSERT INTO backup_documents (tenant, restore_id, name, pieces, is_deflated, length, sha256, uploaded_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            INSERT INTO backup_documents (tenant, restore_id, name, pieces, is_deflated, length, sha256, uploaded_at, total)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             """,
             restore.tenant.text, restore.id, document.name, try JobCoding.encode(document.pieces), document.isDeflated,
-            document.length, document.sha256, now.microseconds)
+            document.length, document.sha256, now.microseconds, document.total)
     }
 
     private static func restore(_ row: SQLRow) throws -> RestoreSession? {

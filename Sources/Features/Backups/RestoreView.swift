@@ -9,23 +9,32 @@ struct RestoreView: Encodable, Sendable {
             case ok, mismatch
             /// The manifest, which says what it should be, is not there yet.
             case waiting
+            /// It comes in ranges, and they have not all come.
+            case partial
         }
 
         var name: String
         /// 0 is the full one, then its increments.
         var backup: Int
         var bytes: Int64
-        var sha256: String
+        /// As far as it is there without a gap: where the next range begins.
+        var received: Int64
+        /// Of one that is not all there.
+        var total: Int64?
+        var sha256: String?
         var state: State
         var reason: String?
 
         init(_ document: RestoreDocument, state: State) {
             (name, backup) = (document.place.name, document.place.number)
-            (bytes, sha256, self.state) = (document.length, document.sha256, state)
+            (bytes, received, total) = (document.length, document.length, document.total)
+            sha256 = document.total == nil ? document.sha256 : nil
+            self.state = document.total == nil ? state : .partial
         }
 
         static let schema = Schema.object([
-            "name": .string, "backup": .integer(min: 0), "bytes": .integer(min: 0), "sha256": .string,
+            "name": .string, "backup": .integer(min: 0), "bytes": .integer(min: 0), "received": .integer(min: 0),
+            "total": .integer(min: 1).optional, "sha256": .string.optional,
             "state": .enumeration(State.self), "reason": .string.optional,
         ])
     }
@@ -78,9 +87,10 @@ struct RestoreView: Encodable, Sendable {
             let place = document.place
             var shown = Document(document, state: .waiting)
             guard links[place.number] != nil, place.name != BackupManifest.fileName else { return shown }
+            let isWhole = document.total == nil
             shown.reason =
                 files[document.name].map { RestoreFiles.difference(document, $0) } ?? "the manifest does not name it"
-            shown.state = shown.reason == nil ? .ok : .mismatch
+            shown.state = shown.reason == nil ? .ok : isWhole ? .mismatch : .partial
             return shown
         }
         let here = Set(contents.documents.map(\.name))
