@@ -251,8 +251,8 @@ let package = Package(
         tests(
             "ContentExportTests",
             [
-                "ContentExport", "Datasets", "Formats", "WaybillEngine", "WaybillDatabases", "WaybillBlobs", "PostgresFixture",
-                logging,
+                "ContentExport", "AuditTrail", "JobDoors", "Datasets", "Formats", "WaybillEngine", "WaybillEngineTesting",
+                "WaybillDatabases", "WaybillBlobs", "PostgresFixture", logging,
             ]),
         tests(
             "AuditLogTests",

@@ -90,6 +90,24 @@ import Testing
         #expect(bench.requests.count == 3)
     }
 
+    @Test(
+        "what a job is told goes to its path, and is said in words or as JSON",
+        arguments: [
+            ("cancel", "cancel requested"), ("pause", "pause requested"), ("resume", "resumed"), ("retry", "started over"),
+        ])
+    func act(verb: String, said: String) async {
+        let bench = CommandBench()
+        let server = Self.answering(202, #"{"jobId":"a","state":"running","progress":7}"#)
+        let ran = await bench.run(["jobs", verb, "a"], server: server)
+        #expect(ran.status == 0 && ran.output == "a: \(said)\n" && ran.trouble.isEmpty)
+        let json = await bench.run(["jobs", verb, "a", "b", "--json"], server: server)
+        let line = #"{"jobId":"a","progress":7,"state":"running"}"# + "\n"
+        #expect(json.status == 0 && json.output == line + line && json.trouble.isEmpty)
+        #expect(bench.requests == ["a", "a", "b"].map { "POST http://127.0.0.1:8080/jobs/\($0)/\(verb)" })
+        let refused = await bench.run(["jobs", verb, "a", "--json"], server: Self.answering(409, #"{"detail":"not so"}"#))
+        #expect(refused.status == 1 && refused.output.isEmpty && refused.trouble == "a: not so (409)\n")
+    }
+
     @Test("a watched job that fails is status 1; as JSON each event is a line")
     func watch() async {
         let frames = """

@@ -99,7 +99,7 @@ import Testing
     func request() throws {
         let line = [
             "--types", "a,b", "--query", "x:1", "--fields", "id, x", "--sort=-x", "--format", "ndjson", "--compression", "gzip",
-            "--on-error", "continue", "--filename", "f",
+            "--on-error", "continue", "--filename", "f", "--part-rows", "7", "--part-bytes", "2048",
         ]
         let command = try ExportCommand.parse(line)
         #expect(
@@ -107,14 +107,21 @@ import Testing
                 == ExportRequest(
                     contentTypes: ["a", "b"], query: "x:1", fields: ["id", "x"], sort: ["-x"], format: .ndjson,
                     compression: .gzip,
-                    onError: .proceed, filename: "f"))
+                    onError: .proceed, filename: "f", partRows: 7, partBytes: 2048))
+        func csv(_ flags: String...) throws -> ExportRequest.CSV? {
+            try ExportCommand.parse(["--type", "a"] + flags).request.csv
+        }
+        #expect(try csv("--csv-profile", "spreadsheet") == .init(profile: .spreadsheet))
+        #expect(try csv("--csv-bom", "--csv-delimiter", ";") == .init(bom: true, delimiter: ";"))
+        #expect(try csv() == nil, "what is not asked for is not sent, so that other formats are not refused for it")
     }
 
     @Test(
         "what contradicts itself is wrong usage",
         arguments: [
             ["export"], ["export", "--type", "a", "--dataset", "b"], ["export", "--type", "a", "--no-wait", "-o", "f"],
-            ["export", "--type", "a", "--format", "pdf"],
+            ["export", "--type", "a", "--format", "pdf"], ["export", "--type", "a", "--part-rows", "many"],
+            ["export", "--type", "a", "--csv-profile", "excel"],
         ])
     func usage(line: [String]) async {
         let bench = CommandBench()

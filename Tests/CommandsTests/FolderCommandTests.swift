@@ -14,7 +14,8 @@ import Testing
         private func note(_ text: String) { asked.withLock { $0.append(text) } }
 
         func createAPIKey(_ request: APIKeyRequest) async throws -> WaybillAPIKey {
-            note("create \(request.tenant ?? "") \(request.user) \(request.roles ?? []) \(request.scopes ?? [])")
+            let ttl = request.ttlSeconds.map { " \($0)s" } ?? ""
+            note("create \(request.tenant ?? "") \(request.user) \(request.roles ?? []) \(request.scopes ?? [])\(ttl)")
             return WaybillAPIKey(id: "k1", secret: "s3cret")
         }
         func apiKeys(tenant: String) async throws -> [WaybillAPIKey] {
@@ -49,6 +50,23 @@ import Testing
         #expect(ran.status == 0)
         #expect(ran.output == "s3cret\n")
         #expect(log == [#"create acme bot ["reader"] ["a:b"]"#, "close"])
+    }
+
+    @Test("a key is made for a time, in the folder and at a server; one for no time or for ever so long is not")
+    func ttl() async {
+        let line = ["apikey", "create", "--tenant", "acme", "--user", "bot", "--role", "reader", "--ttl"]
+        #expect(await run(line + ["90d"]).1 == [#"create acme bot ["reader"] [] 7776000s"#, "close"])
+        for wrong in ["soon", "0", "3651d"] {
+            let (ran, log) = await run(line + [wrong])
+            #expect(ran.status == 2 && log.isEmpty, "\(wrong)")
+        }
+        let body = Mutex("")
+        let ran = await CommandBench().run(line + ["1h", "--url", "http://h"]) { request in
+            if case .bytes(let bytes) = request.body { body.withLock { $0 = String(decoding: bytes, as: UTF8.self) } }
+            return (201, [:], #"{"id":"k1","secret":"s3cret","expiresAt":"2026-03-01T10:00:00.000Z"}"#)
+        }
+        #expect(ran.output == "s3cret\n")
+        #expect(body.withLock { $0 }.contains(#""ttlSeconds":3600"#))
     }
 
     @Test("a key that may do nothing is not made")

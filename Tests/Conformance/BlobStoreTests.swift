@@ -26,7 +26,8 @@ import WaybillBlobs
         }
     }
 
-    @Test("a blob that comes behind others tells the digest of all of them", arguments: BlobDriver.all, [0, 3, 70_000, 12_000_000])
+    @Test(
+        "a blob that comes behind others tells the digest of all of them", arguments: BlobDriver.all, [0, 3, 70_000, 12_000_000])
     func behindOthers(driver: BlobDriver, count: Int) async throws {
         try await driver.withStore { store in
             let (first, second) = (bytes(70_001), bytes(count))

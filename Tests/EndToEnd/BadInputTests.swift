@@ -25,6 +25,7 @@ struct BadInputTests {
             (#"{"contentType": "article", "format": "csv", "partRows": 9223372036854775807}"#, "partRows"),
             (#"{"contentType": "article", "format": "csv", "partBytes": 3}"#, "partBytes"),
             (#"{"contentType": "article", "format": "csv", "partBytes": -9223372036854775808}"#, "partBytes"),
+            (#"{"contentType": "article", "format": "xlsx", "partBytes": 4096}"#, "partBytes"),
             (#"{"contentType": "article", "format": "csv", "filename": ""}"#, "filename"),
             (#"{"contentType": "article", "format": "csv", "csv": {"delimiter": "ab"}}"#, "csv.delimiter"),
             (#"{"contentType": "article", "format": "csv", "csv": {"delimiter": "\""}}"#, "csv.delimiter"),

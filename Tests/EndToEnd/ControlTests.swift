@@ -11,12 +11,20 @@ struct ControlTests {
         #expect(try answer.json()["cancelRequested"]?.bool == true)
         #expect(answer["Location"] == "/content/export/\(id)")
         let again = try await ada.post("/content/export/\(id)/cancel")
-        #expect(again.status == 202 || again.status == 409, "the same until it has stopped")
+        // The same until it has stopped, and then that it has.
+        let body = try again.json()
+        if again.status == 202 {
+            #expect(
+                body["jobId"]?.string == id && body["cancelRequested"]?.bool == true && again["Location"] == answer["Location"])
+        } else {
+            #expect(again.status == 409 && body["code"]?.string == "JOB_ENDED")
+        }
         let job = try await ada.wait(id)
         #expect(job["state"]?.string == "cancelled" && job["artifactState"]?.string == "none" && job["downloadUrl"] == nil)
         #expect((job["progress"]?.number ?? 100) < 100)
         let late = try await ada.post("/content/export/\(id)/cancel")
         #expect(late.status == 409)
+        #expect(try late.json()["code"]?.string == "JOB_ENDED")
         #expect(try await ada.get("/content/export/\(id)/download").status == 409)
         let after = try await ada.job(id)
         #expect(after["counters"] == job["counters"] && after["endedAt"] == job["endedAt"])
@@ -143,6 +151,7 @@ struct ControlTests {
     func cancelRace() async throws {
         let ada = try await sharedServer().newUser("editor")
         try await ada.makeArticles(400)
+        var outcomes: [String: String] = [:]
         for _ in 0..<12 {
             let id = try await ada.export()
             let answer = try await ada.post("/content/export/\(id)/cancel")
@@ -155,7 +164,16 @@ struct ControlTests {
                 ["job.completed", "job.cancelled", "job.failed"].contains($0)
             }
             #expect(ends == ["job.\(state)"])
+            outcomes[id] = state
             #expect(try await ada.get("/content/export/\(id)/download").status == (state == "completed" ? 200 : 409))
+        }
+        let notices = try await poll("a notice for each") { () -> [JSON]? in
+            let notices = try await ada.get("/notifications?size=50").json()["notifications"]?.array ?? []
+            return notices.count >= 12 ? notices : nil
+        }
+        #expect(notices.count == outcomes.count, "each job is told of once")
+        for notice in notices {
+            #expect(notice["outcome"]?.string == notice["jobId"]?.string.flatMap { outcomes[$0] }, "\(notice)")
         }
     }
 }

@@ -63,7 +63,7 @@ struct ExportFormatTests {
             #expect(try await Tool.unzipped(packed.body) == "article.\(format):" + plain.text)
         default:
             #expect(packed["Content-Type"] == "application/zstd")
-            #expect(packed.body.prefix(4) == [0x28, 0xB5, 0x2F, 0xFD])
+            #expect(try await Tool.unpackedZstd(packed.body) == plain.text)
         }
         #expect(packed["Content-Encoding"] == nil, "a file that is compressed is not an encoding of the transfer")
     }
@@ -116,6 +116,27 @@ struct ExportFormatTests {
         let refused = try await ada.post(
             User.exports, #"{"contentTypes": ["article", "note"], "fields": ["id", "year"], "format": "csv"}"#)
         #expect(refused.status == 400 && refused.text.contains("year"))
+    }
+
+    @Test("fields, query and sort hold for each of several types, and must exist in each")
+    func choosingOfTypes() async throws {
+        let ada = try await articles(4)
+        try await ada.define("note", #"{"name": "title", "type": "text", "indexed": true}, {"name": "year", "type": "integer"}"#)
+        try await ada.store("note", (1...4).map { #"{"id": "n\#($0)", "title": "Title \#($0)", "year": \#(1900 + $0)}"# })
+        let zip = try await ada.exportedFile(
+            #"""
+            {"contentTypes": ["note", "article"], "fields": ["year", "id"], "sort": ["-title"],
+             "query": "year:[1902 TO 1904] AND NOT title:\"Title 3\"", "format": "csv"}
+            """#)
+        #expect(
+            try await Tool.unzipped(zip.body) == "content-note.csv:year,id\r\n1904,n4\r\n1902,n2\r\n"
+                + "content-article.csv:year,id\r\n1904,a0000004\r\n1902,a0000002\r\n")
+        for (member, name) in [
+            (#""query": "price:>1""#, "price"), (#""sort": "year""#, "year"), (#""fields": ["body"]"#, "body"),
+        ] {
+            let refused = try await ada.post(User.exports, #"{"contentTypes": ["note", "article"], \#(member)}"#)
+            #expect(refused.status == 400 && refused.text.contains(name), "\(member): \(refused.text)")
+        }
     }
 
     @Test("fields, sort and query choose columns, order and rows")

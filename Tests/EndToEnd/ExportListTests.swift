@@ -24,6 +24,24 @@ struct ExportListTests {
         #expect(try await ada.get("/jobs?size=200").json()["total"]?.integer == 45)
     }
 
+    @Test("a job that was taken on says where it is, and is there", arguments: [User.exports, User.imports])
+    func accepted(door: String) async throws {
+        let ada = try await sharedServer().newUser("editor")
+        try await ada.makeArticles(1)
+        let answer =
+            door == User.exports
+            ? try await ada.post(door, #"{"contentType": "article"}"#)
+            : try await ada.send("POST", "\(door)?contentType=article", Array("id,title\n1,One\n".utf8), type: "text/csv")
+        #expect(answer.status == 202 && answer["Retry-After"] != nil)
+        let job = try answer.json()
+        let id = try #require(job["jobId"]?.string)
+        #expect(job["statusUrl"]?.string == "\(door)/\(id)" && answer["Location"] == "\(door)/\(id)")
+        let shown = try await ada.get(try #require(job["statusUrl"]?.string))
+        #expect(shown.status == 200)
+        #expect(try shown.json()["jobId"]?.string == id && shown.json()["statusUrl"] == job["statusUrl"])
+        #expect(try await ada.get("/jobs/\(id)").json()["statusUrl"]?.string == "/jobs/\(id)", "each door names its own")
+    }
+
     @Test(
         "a page, size or status that can't be is refused and named",
         arguments: [

@@ -8,6 +8,13 @@ struct ImportTests {
         return ada
     }
 
+    /// The lines and codes that an import's ledger names.
+    private func ledger(_ ada: User, _ job: JSON) async throws -> [[String]] {
+        let answer = try await ada.get(try #require(job["ledgerUrl"]?.string, "\(job)"))
+        #expect(answer.status == 200)
+        return try await Tool.csv(answer.body).dropFirst().map { Array($0.prefix(2)) }
+    }
+
     private func count(_ ada: User, _ type: String = "page") async throws -> Int? {
         try await ada.get("/content/types/\(type)").json()["items"]?.integer
     }
@@ -154,6 +161,9 @@ struct ImportTests {
         let job = try await ada.wait(id, in: User.imports)
         #expect(job["state"]?.string == "failed")
         #expect(job["error"]?["message"]?.string?.contains("ine 4") == true, "\(job)")
+        #expect(job["error"]?["line"]?.integer == 4 && job["result"]?["inserted"]?.integer == 2)
+        #expect(try await ledger(ada, job) == [["4", "WRONG_TYPE"]])
+        #expect(try await ada.get("/content/import/\(id)/failed").text == "id,title,size\r\n3,Three,many\r\n")
         #expect(job["attempts"]?.integer == 1, "a bad row is not better a second time")
         #expect(try await count(ada) == 2)
     }
@@ -172,17 +182,36 @@ struct ImportTests {
             #expect(
                 job["state"]?.string == "failed" && job["error"]?["message"]?.string?.contains(line) == true,
                 "\(job["error"] ?? .null)")
+            #expect(job["error"]?["line"]?.integer.map { "ine \($0)" } == line)
         }
         let empty = try await ada.importing("contentType=page", "")
         #expect(["completed", "failed"].contains(try await ada.wait(empty, in: User.imports)["state"]?.string))
     }
 
-    @Test("a cancelled import ends, and its rows so far stay, each once")
+    @Test("an import that breaks off behind bad rows still tells of all of them")
+    func brokenOffLater() async throws {
+        let ada = try await editor()
+        let id = try await ada.importing(
+            "contentType=page&onError=continue&commitEvery=1", "id,title,size\n1,One,1\n2,Two,many\n3,Three,3\n4,\"Four")
+        let early = try await ada.get("/content/import/\(id)/ledger")
+        let job = try await ada.wait(id, in: User.imports)
+        #expect(early.status == 200 || early.status == 409, "\(early.text)")
+        #expect(job["state"]?.string == "failed" && job["error"]?["line"]?.integer == 5)
+        #expect(try await ledger(ada, job) == [["3", "WRONG_TYPE"], ["5", "CSV_UNTERMINATED_QUOTE"]])
+        let failed = try await ada.get(try #require(job["failedRowsUrl"]?.string))
+        #expect(failed.text == "id,title,size\r\n2,Two,many\r\n4,\"Four\r\n")
+        #expect(job["result"]?["inserted"]?.integer == 2)
+        #expect(try await count(ada) == 2)
+        let last = try await ada.stream("/content/import/\(id)/monitor") { try await $0.rest() }.last
+        #expect(last?.name == "job.failed" && last?.data["ledgerUrl"] == job["ledgerUrl"])
+    }
+
+    @Test("a cancelled import ends, its rows so far stay, each once, and the bad ones among them are told")
     func cancel() async throws {
         let ada = try await editor()
         let rows = 40_000
-        let text = "id,title,size\n" + (0..<rows).map { "r\($0),Row \($0),\($0)\n" }.joined()
-        let id = try await ada.importing("contentType=page&commitEvery=100", text)
+        let text = "id,title,size\nbad,Bad,many\n" + (0..<rows).map { "r\($0),Row \($0),\($0)\n" }.joined()
+        let id = try await ada.importing("contentType=page&commitEvery=100&onError=continue", text)
         _ = try await poll("some rows") {
             let job = try await ada.job(id, in: User.imports)
             return (job["counters"]?["inserted"]?.integer ?? 0) > 0 || job["state"]?.string == "completed" ? true : nil
@@ -191,6 +220,8 @@ struct ImportTests {
         let job = try await ada.wait(id, in: User.imports)
         #expect(job["state"]?.string == (answer.status == 202 ? "cancelled" : "completed"))
         #expect(try await count(ada) == job["counters"]?["inserted"]?.integer)
+        #expect(try await ledger(ada, job) == [["2", "WRONG_TYPE"]])
+        #expect(try await ada.get("/content/import/\(id)/failed").text == "id,title,size\r\nbad,Bad,many\r\n")
         #expect(try await ada.post("/content/import/\(id)/cancel").status == 409)
     }
 

@@ -26,6 +26,28 @@ struct MonitorTests {
         #expect(events.filter { $0.name != "job.progress" }.count == 1)
     }
 
+    @Test("what is only shown live has no number, so that nobody goes on behind something that is not kept")
+    func liveProgress() async throws {
+        try await withOneWorker { server in
+            let ada = try await server.newUser("editor")
+            try await ada.makeArticles(10)
+            let worker = try await server.holdWorker()
+            let id = try await ada.export()
+            let told = try await ada.get("/jobs/\(id)/events").json()["events"]?.array ?? []
+            let last = try #require(told.last?["number"]?.integer)
+            let events = try await ada.stream("/content/export/\(id)/monitor", lastEventID: last) { stream in
+                // All that has happened is known: the first thing is how it stands.
+                let first = try #require(try await stream.next())
+                #expect(first.name == "job.progress" && first.id == nil && first.data["state"]?.string == "pending")
+                try await worker.release()
+                return try await stream.rest()
+            }
+            #expect(events.last?.name == "job.completed" && events.last?.id != nil)
+            let kept = try await ada.get("/jobs/\(id)/events?after=\(last)").json()["events"]?.array ?? []
+            #expect(events.compactMap(\.id) == kept.compactMap { $0["number"]?.integer }, "what has a number is what is kept")
+        }
+    }
+
     @Test("who comes back with the last number misses nothing and hears nothing twice, also after a restart")
     func lastEventID() async throws {
         try await withServer { server in

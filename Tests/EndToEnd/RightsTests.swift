@@ -105,4 +105,24 @@ struct RightsTests {
             #expect(job["artifactState"]?.string == "none" && job["downloadUrl"] == nil)
         }
     }
+
+    @Test(
+        "one who has lost the right to export by a later attempt gets no file, whether the job was resumed or retried",
+        arguments: [("pause", "paused", "resume"), ("cancel", "cancelled", "retry")])
+    func lostScopeLater(stop: String, stopped: String, goOn: String) async throws {
+        try await withServer(["engine.checkpointSeconds": "100ms"]) { server in
+            let before = try await server.slowUser()
+            let root = try await server.user("root", of: before.tenant, "admin")
+            let id = try await before.slowExport()
+            #expect(try await root.post("/jobs/\(id)/\(stop)").status == 202)
+            #expect(try await root.wait(id, for: [stopped])["startedAt"] != nil, "an attempt has run")
+            let after = try await server.user(before.name, of: before.tenant, "auditor")
+            #expect(try await after.get("/jobs/\(id)").status == 200)
+            #expect(try await root.post("/jobs/\(id)/\(goOn)").status == 202)
+            let job = try await root.wait(id)
+            #expect(job["state"]?.string == "failed" && job["error"]?["code"]?.string == "RIGHTS_LOST")
+            #expect(job["artifactState"]?.string == "none" && job["downloadUrl"] == nil)
+            #expect(try await root.get("/content/export/\(id)/download").status == 409)
+        }
+    }
 }

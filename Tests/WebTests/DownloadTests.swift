@@ -15,7 +15,9 @@ import WaybillEngine
     private struct Blobs: BlobStore {
         var blobs: [BlobKey: [UInt8]]
 
-        func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter { throw BlobError(.other, "read only") }
+        func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
+            throw BlobError(.other, "read only")
+        }
 
         func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks {
             guard let bytes = blobs[key] else { throw BlobError(.notFound, "/data/secret") }

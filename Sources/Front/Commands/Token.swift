@@ -23,17 +23,12 @@ struct TokenCommand: AsyncParsableCommand {
     @Option(name: .customLong("role"), help: ArgumentHelp("A role; may be given several times.", valueName: "role"))
     var roles: [String] = []
 
-    @Option(help: ArgumentHelp("How long it is good for: 90s, 1h, 7d.", valueName: "duration"), transform: TokenCommand.duration)
+    @Option(help: ArgumentHelp("How long it is good for: 90s, 1h, 7d.", valueName: "duration"), transform: TokenOptions.duration)
     var ttl = Duration.seconds(3600)
 
     func run() async throws {
         let context = CommandContext.current
         let order = try TokenOptions.order(tenant, user, roles, ttl)
         context.terminal.say(try await context.actions.signToken(try settings.load().settings, order))
-    }
-
-    private static func duration(_ text: String) throws -> Duration {
-        guard let duration = DurationText.parse(text) else { throw ValidationError("\"\(text)\" is no duration") }
-        return duration
     }
 }

@@ -3,9 +3,11 @@ import Web
 
 /// A job as the wire shows it; a door adds its own members beside these.
 public struct JobView: Encodable, Sendable {
-    struct Failure: Encodable, Sendable {
+    public struct Failure: Encodable, Sendable {
         var code: String
         var message: String
+        /// Of the file that came in, where a line of it is the reason.
+        public var line: Int?
     }
 
     var jobId: String
@@ -29,9 +31,9 @@ public struct JobView: Encodable, Sendable {
     var pauseRequested: Bool
     var stalled: Bool
     var waitingFor: String?
-    var error: Failure?
+    public var error: Failure?
     var counters: [String: Int64]
-    var statusUrl: String
+    public var statusUrl: String
 
     /// - Parameter statusPath: where the door answers for its jobs, `/content/export`.
     public init(_ job: JobRecord, statusPath: String, waiting: WaitReason? = nil) {
@@ -71,8 +73,8 @@ public struct JobView: Encodable, Sendable {
         ("interruptions", .integer(min: 0)), ("deaths", .integer(min: 0)), ("cancelRequested", .boolean),
         ("pauseRequested", .boolean),
         ("stalled", .boolean), ("waitingFor", .string.optional),
-        ("error", Schema.object(["code": .string, "message": .string]).optional), ("counters", .map(of: .integer)),
-        ("statusUrl", .uri),
+        ("error", Schema.object(["code": .string, "message": .string, "line": .integer(min: 1).optional]).optional),
+        ("counters", .map(of: .integer)), ("statusUrl", .uri),
     ]
 
     /// The whole schema.

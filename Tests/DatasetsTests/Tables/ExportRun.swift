@@ -30,6 +30,8 @@ struct ExportRun: Sendable {
     var fields: [String]?
     var query: QueryExpression?
     var sort: [TableSort] = []
+    /// Rows of a sheet; as many as the format allows if nil.
+    var sheetRows: Int64?
     /// Throws after each commit and goes on from what it committed.
     var isInterrupted = false
 
@@ -42,7 +44,9 @@ struct ExportRun: Sendable {
             dataset, in: snapshot, for: principal, fields: fields, query: query, sort: sort, readers: readers,
             chunkRows: chunkRows)
         let commits = Mutex(0)
-        let handler = TableExport(source: source, isInterrupted: isInterrupted) { commits.withLock { $0 += 1 } }
+        let handler = TableExport(source: source, sheetRows: sheetRows, isInterrupted: isInterrupted) {
+            commits.withLock { $0 += 1 }
+        }
         let engine = JobEngine(
             database: database, blobs: blobs, handlers: JobHandlers([handler]), name: "test", time: WallClock(),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -77,6 +81,7 @@ private struct TableExport: JobHandler {
     private struct Interruption: Error {}
 
     let source: TableSource
+    let sheetRows: Int64?
     let isInterrupted: Bool
     let committed: @Sendable () -> Void
 
@@ -87,6 +92,7 @@ private struct TableExport: JobHandler {
         while true {
             let last = Mutex<ExportPosition?>(nil)
             var target = ExportTarget(job, temporaryFolder: NSTemporaryDirectory()) { $0 }
+            if let sheetRows { target.sheetRowsMax = sheetRows }
             let commit = target.commit
             target.commit = { position, progress in
                 try await commit(position, progress)

@@ -118,6 +118,29 @@ import WaybillEngine
         #expect(byBytes.files.dropLast().allSatisfy { $0.bytes.count >= 1500 && $0.bytes.count < 2200 })
     }
 
+    @Test(
+        "a sheet that is full is followed by another one, whether parts were asked for or not",
+        arguments: [(nil, 13), (40, 13), (5, 5)] as [(Int64?, Int64)])
+    func fullSheets(_ sizes: (partRows: Int64?, expected: Int64)) async throws {
+        let table = SampleTable.all[0]
+        let file = try await SampleDatabase()
+        try await table.fill(file, seed: 11, count: 120)
+        let dataset = try await ExternalDataset(Self.configuration(table), source: try file.source())
+        let principal = try Self.principal("root", ["admin"])
+        let rows = try await Self.expected(file, table, for: principal).count
+        let made = try await ExportRun(sheetRows: 13)(
+            dataset, ExportOptions(format: .xlsx, filename: "out", partRows: sizes.partRows), as: principal)
+        #expect(made.job.state == .completed && made.result?.exported == Int64(rows))
+        let size = Int(sizes.expected)
+        let full = (rows - 1) / size
+        try #require(full >= 2)
+        #expect(
+            made.files.compactMap { $0.facts?.rows } == Array(repeating: Int64(size), count: full) + [Int64(rows - full * size)])
+        // Without parts that were asked for, the name is numbered from the second on.
+        let first = sizes.partRows == nil ? "out.xlsx" : "out-00001.xlsx"
+        #expect(made.files.prefix(2).map(\.name) == [first, "out-00002.xlsx"])
+    }
+
     @Test("texts that are not UTF-8 are listed and left out, or fail the export")
     func brokenTexts() async throws {
         let table = SampleTable.all[0]

@@ -33,6 +33,10 @@ enum Tool {
         try await python("import gzip,sys; sys.stdout.write(gzip.open(sys.argv[1], 'rt', newline='').read())", bytes)
     }
 
+    static func unpackedZstd(_ bytes: [UInt8]) async throws -> String {
+        try await python("import subprocess,sys; subprocess.run(['zstd', '-qdc', sys.argv[1]], check=True)", bytes)
+    }
+
     /// The files of a ZIP, each as its name, a colon and its text.
     static func unzipped(_ bytes: [UInt8]) async throws -> String {
         let program = """

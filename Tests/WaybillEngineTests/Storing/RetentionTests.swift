@@ -92,9 +92,11 @@ import WaybillDatabases
         #expect(policy.pruneAt(.completed, endedAt: Timestamp(microseconds: 0)) == Timestamp(microseconds: 60_000_000))
     }
 
-    @Test("a job that ends in any other way leaves no artifact", arguments: ["cancelled", "failed", "expired"])
-    func noArtifact(end: String) async throws {
-        let rig = try await StoreRig()
+    @Test(
+        "a job that ends in any other way leaves no artifact, unless its kind keeps what was committed of them",
+        arguments: ["cancelled", "failed", "expired"], [false, true])
+    func noArtifact(end: String, isKept: Bool) async throws {
+        let rig = try await StoreRig(keeping: isKept ? ["work"] : [])
         let job = try await rig.enqueue(deadlineIn: .seconds(5))
         let attempt = try await rig.claimOne()
         let segment = Segment(key: try #require(BlobKey(job: attempt, serial: 1)), length: 2, sha256: [7])
@@ -107,7 +109,7 @@ import WaybillDatabases
             var last = change
             last.segments[0].segment.key = try #require(BlobKey(job: attempt, serial: 2))
             try await rig.settle(attempt, .completed(output: "{}", made: [last]))
-            #expect(try await rig.count("SELECT count(*) FROM engine_garbage") == 2)
+            #expect(try await rig.count("SELECT count(*) FROM engine_garbage") == (isKept ? 1 : 2))
         case "failed": try await rig.settle(attempt, .failed(JobFailure(code: "X", message: "x")))
         default:
             rig.wait(.seconds(5))
@@ -116,9 +118,42 @@ import WaybillDatabases
             }
         }
         #expect(try await rig.state(job).rawValue == end)
+        guard !isKept else {
+            let kept = try await artifacts(job, rig)
+            #expect(kept.map(\.state) == [.ready] && kept.map(\.sha256) == [[7]] && kept.map(\.length) == [2])
+            // It has a time like any other, and what is done anew leaves nothing of it.
+            #expect(kept.first?.expiresAt == rig.now.advanced(by: .seconds(7 * 86_400)))
+            _ = try await rig.retry(job)
+            #expect(try await artifacts(job, rig).isEmpty)
+            return
+        }
         #expect(try await artifacts(job, rig).isEmpty)
         #expect(try await rig.count("SELECT count(*) FROM engine_segments") == 0)
         #expect(try await rig.count("SELECT count(*) FROM engine_garbage") >= 1)
+    }
+
+    @Test("kept artifacts go at their time, and never later than their job")
+    func keptArtifactsExpire() async throws {
+        var configuration = EngineConfiguration()
+        configuration.retention = RetentionPolicy(failed: .seconds(60), artifacts: .seconds(10))
+        configuration.retentions["other"] = RetentionPolicy(failed: .seconds(5), artifacts: .seconds(10))
+        let rig = try await StoreRig(configuration: configuration, keeping: ["work", "other"])
+        var jobs: [JobRecord] = []
+        for kind: JobKind in ["work", "other"] {
+            jobs.append(try await rig.enqueue(kind))
+            let attempt = try await rig.claimOne()
+            let change = ArtifactChange(position: 0, name: "empty", contentType: "text/plain", segments: [])
+            try await rig.checkpoint(attempt, artifacts: [change])
+            try await rig.settle(attempt, .failed(JobFailure(code: "X", message: "x")))
+        }
+        let kept = [try await artifacts(jobs[0], rig), try await artifacts(jobs[1], rig)].flatMap { $0 }
+        #expect(kept.map(\.expiresAt) == [rig.now.advanced(by: .seconds(10)), rig.now.advanced(by: .seconds(5))])
+        #expect(kept.allSatisfy { $0.sha256 == BlobHash().sha256 })
+        rig.wait(.seconds(10))
+        _ = try await rig.write { try $0.prune($1, now: $2) }
+        #expect(try await rig.write { try $0.expireArtifacts($1, now: $2) }.map(\.id) == [jobs[0].id])
+        #expect(try await artifacts(jobs[0], rig).map(\.state) == [.expired])
+        #expect(try await artifacts(jobs[1], rig).isEmpty)
     }
 
     @Test("erasing a tenant in slices leaves nothing of it, and everything of the others")

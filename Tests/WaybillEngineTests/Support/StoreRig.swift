@@ -13,10 +13,10 @@ final class StoreRig: Sendable {
 
     init(
         _ kind: EngineDatabase = .standard, configuration: EngineConfiguration = EngineConfiguration(),
-        hooks: [JobKind: JobEndHook] = [:]
+        hooks: [JobKind: JobEndHook] = [:], keeping: Set<JobKind> = []
     ) async throws {
         database = try await kind.open()
-        store = JobStore(configuration, hooks: hooks)
+        store = JobStore(configuration, hooks: hooks, keeping: keeping)
         try await SQLMigrator(EngineMigrations.all).migrate(database, now: 0)
     }
 

@@ -14,6 +14,8 @@ public struct ExportTarget: Sendable {
     public var runName: String
     /// Of the parts of a backup; nil: they are stored as they are.
     public var encryption: PartEncryption?
+    /// Rows of a sheet after which a new part begins.
+    var sheetRowsMax = ExportOptions.sheetRowsMax
 
     public init(
         artifact: @escaping @Sendable (_ name: String, _ contentType: String) async throws -> ArtifactWriter,

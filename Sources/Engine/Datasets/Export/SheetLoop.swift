@@ -14,7 +14,7 @@ struct SheetLoop {
     func run(_ position: inout ExportPosition, _ failures: inout FailureWriter) async throws {
         var isDone = false
         while !isDone {
-            let rowsMax = min(plan.options.partRows ?? .max, ExportOptions.sheetRowsMax)
+            let rowsMax = min(plan.options.partRows ?? .max, loop.target.sheetRowsMax)
             let path = "\(loop.target.temporaryFolder)/\(loop.target.runName)-\(position.part).xlsx"
             defer { unlink(path) }
             let (sheet, read) = try await write(rowsMax: rowsMax, path: path, from: position)

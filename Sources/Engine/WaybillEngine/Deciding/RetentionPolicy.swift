@@ -6,7 +6,7 @@ public struct RetentionPolicy: Sendable, Hashable {
     public var cancelled: Duration
     /// Of jobs whose deadline passed before they ended.
     public var expired: Duration
-    /// How long the artifacts of a completed job stay; never longer than its row.
+    /// How long the artifacts of a job stay; never longer than its row.
     public var artifacts: Duration
 
     public init(
@@ -30,7 +30,7 @@ public struct RetentionPolicy: Sendable, Hashable {
         }
     }
 
-    func artifactsExpireAt(endedAt: Timestamp) -> Timestamp {
-        endedAt.advanced(by: artifacts)
+    func artifactsExpireAt(_ state: JobState, endedAt: Timestamp) -> Timestamp {
+        min(endedAt.advanced(by: artifacts), pruneAt(state, endedAt: endedAt))
     }
 }

@@ -22,8 +22,8 @@ public actor ArtifactWriter {
     private var isBusy = false
     private var isFailed = false
 
-    /// Of all segments: each goes on with the hash of those before it, so that no byte is hashed twice. Nil while those of earlier
-    /// attempts have not been read back.
+    /// Of all segments: each goes on with the hash of those before it, so that no byte is hashed twice. Nil while those of
+    /// earlier attempts have not been read back.
     private var hash: BlobHash?
     private let earlier: [Segment]
     /// Those of `earlier` that the next commit drops.

@@ -14,6 +14,8 @@ public protocol JobHandler: Sendable {
     static var uniqueKey: String? { get }
     /// Jobs of this kind are worked outside: see `ExternalJobHandler`.
     static var isExternal: Bool { get }
+    /// Whether what its commits have made of artifacts can be read as well when a job of this kind ends without having completed.
+    static var keepsArtifacts: Bool { get }
 
     /// Does the work, from the beginning or from a checkpoint.
     /// - Throws: `JobFailure` to end the attempt with a reason for the user; what `commit` throws must be let through.
@@ -23,6 +25,7 @@ public protocol JobHandler: Sendable {
 extension JobHandler {
     public static var uniqueKey: String? { nil }
     public static var isExternal: Bool { false }
+    public static var keepsArtifacts: Bool { false }
 }
 
 /// A handler that has something to write when a job of its kind ends. Such ends are written in the serial order; those of other
@@ -46,6 +49,9 @@ public struct JobHandlers: Sendable {
     /// The kinds that are worked outside.
     var external: Set<JobKind> { Set(byKind.filter(\.value.isExternal).keys) }
 
+    /// The kinds whose artifacts stay however a job ends.
+    var keeping: Set<JobKind> { Set(byKind.filter(\.value.keepsArtifacts).keys) }
+
     public init(_ handlers: [any JobHandler]) {
         for handler in handlers { register(handler) }
     }
@@ -60,6 +66,7 @@ public struct JobHandlers: Sendable {
 struct AnyJobHandler: Sendable {
     let uniqueKey: String?
     let isExternal: Bool
+    let keepsArtifacts: Bool
     let run: @Sendable (JobRecord, Attempt) async throws -> String
     /// nil if the kind writes nothing of its own.
     let ended: JobEndHook?
@@ -79,6 +86,7 @@ struct AnyJobHandler: Sendable {
         }
         uniqueKey = Handler.uniqueKey
         isExternal = Handler.isExternal
+        keepsArtifacts = Handler.keepsArtifacts
         ended = (handler as? any JobEndHandler).map(Self.hook)
     }
 

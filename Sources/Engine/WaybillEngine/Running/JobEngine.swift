@@ -32,7 +32,9 @@ public final class JobEngine: Service, Sendable {
     ) {
         node = EngineNode(
             name: name, database: database, blobs: blobs,
-            store: JobStore(configuration, hooks: handlers.byKind.compactMapValues(\.ended), external: handlers.external),
+            store: JobStore(
+                configuration, hooks: handlers.byKind.compactMapValues(\.ended), external: handlers.external,
+                keeping: handlers.keeping),
             handlers: handlers,
             configuration: configuration,
             time: time, ids: JobIDSource(generator), logger: logger, observer: observer)

@@ -107,6 +107,17 @@ struct ArtifactStore: Sendable {
         }
     }
 
+    /// Makes what the commits have stored of a job's artifacts whole as it is: no attempt will add to it.
+    func closeAsTheyAre(_ session: any SQLSession, of job: JobID) throws {
+        for artifact in try list(session, of: job) where artifact.sha256 == nil {
+            // The digest of the last segment is that of all up to its end.
+            let last = try segments(session, of: job, position: artifact.position).last
+            try session.execute(
+                "UPDATE engine_artifacts SET sha256 = $1 WHERE job_id = $2 AND position = $3", last?.sha256 ?? BlobHash().sha256,
+                job.text, artifact.position)
+        }
+    }
+
     func publish(_ session: any SQLSession, of job: JobID, expiresAt: Timestamp) throws {
         try session.execute(
             "UPDATE engine_artifacts SET state = 'ready', expires_at = $1 WHERE job_id = $2 AND sha256 IS NOT NULL",

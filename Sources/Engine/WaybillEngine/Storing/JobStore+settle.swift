@@ -233,8 +233,9 @@ extension JobStore {
             job.cancelRequested,
             job.progress, job.output, job.failure?.code, job.failure?.message,
             retention.pruneAt(job.state, endedAt: now).microseconds, job.id.text)
-        if job.state == .completed {
-            try artifacts.publish(session, of: job.id, expiresAt: retention.artifactsExpireAt(endedAt: now))
+        if job.state == .completed || keeping.contains(job.kind) {
+            if job.state != .completed { try artifacts.closeAsTheyAre(session, of: job.id) }
+            try artifacts.publish(session, of: job.id, expiresAt: retention.artifactsExpireAt(job.state, endedAt: now))
         } else {
             try artifacts.forget(session, of: job.id, now: now)
         }

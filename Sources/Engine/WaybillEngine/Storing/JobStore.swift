@@ -19,9 +19,15 @@ struct JobStore: Sendable {
     var hooks: [JobKind: JobEndHook]
     /// Kinds whose jobs are worked outside.
     var external: Set<JobKind>
+    /// Kinds whose artifacts stay however a job ends.
+    var keeping: Set<JobKind>
 
-    init(_ configuration: EngineConfiguration, hooks: [JobKind: JobEndHook] = [:], external: Set<JobKind> = []) {
+    init(
+        _ configuration: EngineConfiguration, hooks: [JobKind: JobEndHook] = [:], external: Set<JobKind> = [],
+        keeping: Set<JobKind> = []
+    ) {
         self.external = external
+        self.keeping = keeping
         // A hook is of the kind's own making, and writes for the job's tenant only.
         self.hooks = hooks.mapValues { hook in
             { job, session in try session.isolated(to: job.tenant.text) { try hook(job, session) } }

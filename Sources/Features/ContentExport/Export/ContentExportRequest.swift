@@ -79,7 +79,7 @@ struct ContentExportBody: JSONBody {
         "onError": .enumeration(ExportOptions.OnError.self).optional,
         "filename": .string(1...200).described("without extension").optional,
         "partRows": .integer(1...Int(partRowsMax)).described("a new part after so many rows").optional,
-        "partBytes": .integer(min: 1024).described("a new part after so many bytes, before compression").optional,
+        "partBytes": .integer(min: 1024).described("a new part after so many bytes, before compression; not for xlsx").optional,
         "csv": .body([
             "profile": .enumeration(CSVStyle.Profile.self).optional, "bom": .boolean.optional,
             "delimiter": .string(1...1).optional,
@@ -116,6 +116,7 @@ struct ContentExportBody: JSONBody {
             wrong.append(("partRows", "must be from 1 to \(Self.partRowsMax)"))
         }
         if let partBytes, partBytes < 1024 { wrong.append(("partBytes", "must be 1024 or more")) }
+        if partBytes != nil, format == .xlsx { wrong.append(("partBytes", "does not go with xlsx, which takes partRows")) }
         if let filename, !(1...200).contains(filename.utf8.count) { wrong.append(("filename", "has 1 to 200 bytes")) }
         let sorts = sorts(&wrong)
         let style = style(&wrong)

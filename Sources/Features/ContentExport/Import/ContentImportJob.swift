@@ -43,6 +43,8 @@ struct ContentImportResult: Codable, Sendable, Hashable {
 /// loses nor doubles a row.
 struct ContentImportJob: JobHandler {
     static let kind: JobKind = "content.import"
+    /// Rows that were stored stay stored however the import ends, and so does the list of those that were not.
+    static let keepsArtifacts = true
     static let failedRows = "failed-rows"
     static let ledger = "ledger.csv"
 
@@ -50,6 +52,9 @@ struct ContentImportJob: JobHandler {
         /// Rows of the file that are done with, the failed ones included.
         var rows = 0
         var result = ContentImportResult()
+        /// The line that has ended the import. It is stored with the rows before it, so the attempt that stores it may end in
+        /// between, and the next one must not go on behind it.
+        var stop: ContentImportResult.Failure?
     }
 
     let database: any SQLDatabase
@@ -61,6 +66,7 @@ struct ContentImportJob: JobHandler {
         -> ContentImportResult
     {
         _ = try await rights.current(job.principal, needing: .contentImport)
+        if let stop = checkpoint?.stop { throw JobFailure(stop) }
         guard let key = BlobKey(input.blob) else { throw JobFailure.damagedCheckpoint }
         do {
             let type = try await type(input, job)
@@ -107,7 +113,7 @@ private struct ImportRun: Sendable {
             let before = checkpoint
             let took: Duration
             (checkpoint, took) = try await commit(batch, after: before)
-            if let stop = batch.stop { throw JobFailure(code: stop.code, message: "Line \(stop.line): \(stop.message)") }
+            if let stop = checkpoint.stop { throw JobFailure(stop) }
             let outcome = UpsertOutcome(
                 inserted: Int(checkpoint.result.inserted - before.result.inserted),
                 updated: Int(checkpoint.result.updated - before.result.updated))
@@ -126,9 +132,10 @@ private struct ImportRun: Sendable {
         next.result.total += Int64(batch.rows)
         next.result.failed += Int64(batch.failures.count)
         for failure in batch.failures where next.result.errors.count < ExportPosition.failuresNamed {
-            next.result.errors.append(.init(line: failure.line, code: failure.code, message: failure.message))
+            next.result.errors.append(.init(failure))
         }
-        if batch.stop == nil || input.onError == .continue { try await note(batch, isFirst: checkpoint.result.failed == 0) }
+        next.stop = batch.stop.map { .init($0) }
+        try await note(batch, isFirst: checkpoint.result.failed == 0)
         let items = batch.items
         let progress = input.length > 0 ? min(99.9, Double(batch.bytesRead) / Double(input.length) * 100) : 0
         let tenant = job.principal.tenant
@@ -172,8 +179,8 @@ private struct ImportRun: Sendable {
             ContentImportJob.failedRows + suffix, contentType: suffix == ".csv" ? "text/csv" : "application/x-ndjson")
         let ledger = try await job.artifact(ContentImportJob.ledger, contentType: "text/csv; charset=utf-8; header=present")
         var raw: [UInt8] = []
-        if isFirst, suffix == ".csv" { raw += batch.header + lineEnd }
-        for failure in failures { raw += failure.raw + lineEnd }
+        if isFirst, suffix == ".csv", !batch.header.isEmpty { raw += batch.header + lineEnd }
+        for failure in failures { raw += failure.raw.map { $0 + lineEnd } ?? [] }
         try await rows.append(raw)
         let out = OutputBuffer(capacity: 4096)
         let csv = CSVWriter()
@@ -187,5 +194,17 @@ private struct ImportRun: Sendable {
         if isFirst { row(["line", "code", "field", "message"]) }
         for failure in failures { row([String(failure.line), failure.code, failure.field ?? "", failure.message]) }
         try await ledger.append(out.takeBytes())
+    }
+}
+
+extension ContentImportResult.Failure {
+    init(_ failure: RowFailure) {
+        self.init(line: failure.line, code: failure.code, message: failure.message)
+    }
+}
+
+extension JobFailure {
+    fileprivate init(_ stop: ContentImportResult.Failure) {
+        self.init(code: stop.code, message: "Line \(stop.line): \(stop.message)")
     }
 }

@@ -25,16 +25,11 @@ struct ContentImportRoutes: Sendable {
         let engine = feature.engine
         door = JobDoor(
             floor: feature.floor, engine: engine, blobs: feature.blobs, kinds: [ContentImportJob.kind], path: Self.path,
-            changed: { ContentImportView(job: JobView($0, statusPath: Self.path), additions: .init()) }
+            changed: { try ContentImportView($0) }
         ) { job in
-            let result = try job.output.map { try JobCoding.decode(ContentImportResult.self, $0) }
-            let artifacts = job.state == .completed ? try await engine.artifacts(of: job).map(\.artifact) : []
-            let hasRows = artifacts.contains { $0.state == .ready }
-            return ContentImportView(
-                job: JobView(job, statusPath: Self.path, waiting: try await engine.waitReason(job)),
-                additions: .init(
-                    result: result, failedRowsUrl: hasRows ? "\(Self.path)/\(job.id)/failed" : nil,
-                    ledgerUrl: hasRows ? "\(Self.path)/\(job.id)/ledger" : nil))
+            let artifacts = job.state.isFinal ? try await engine.artifacts(of: job).map(\.artifact) : []
+            return try ContentImportView(
+                job, waiting: try await engine.waitReason(job), hasRows: artifacts.contains { $0.state == .ready })
         }
     }
 
@@ -80,7 +75,7 @@ struct ContentImportRoutes: Sendable {
 
     private func download(_ prefix: String, _ request: Request, _ context: WebContext) async throws -> Response {
         let job = try await door.job(context)
-        guard job.state == .completed else {
+        guard job.state.isFinal else {
             throw Problem(.init(409, "NO_ARTIFACT", "There is no file"), "the job is \(job.state.rawValue)")
         }
         guard
@@ -279,6 +274,21 @@ struct ContentImportView: Encodable, Sendable {
 
     var job: JobView
     var additions: Additions
+
+    /// - Parameter hasRows: there are rows that have failed, and they can be downloaded.
+    init(_ record: JobRecord, waiting: WaitReason? = nil, hasRows: Bool = false) throws {
+        job = JobView(record, statusPath: ContentImportRoutes.path, waiting: waiting)
+        var result = try record.output.map { try JobCoding.decode(ContentImportResult.self, $0) }
+        if record.state.isFinal, result == nil, let text = record.checkpoint {
+            // What was stored stays, so its figures are told however the import has ended.
+            let reached = try JobCoding.decode(ContentImportJob.Checkpoint.self, text)
+            result = reached.result
+            if let stop = reached.stop, stop.code == record.failure?.code { job.error?.line = stop.line }
+        }
+        additions = Additions(
+            result: result, failedRowsUrl: hasRows ? "\(job.statusUrl)/failed" : nil,
+            ledgerUrl: hasRows ? "\(job.statusUrl)/ledger" : nil)
+    }
 
     func encode(to encoder: any Encoder) throws {
         try job.encode(to: encoder)

@@ -37,8 +37,8 @@ struct RowFailure: Sendable, Hashable {
     var code: String
     var message: String
     var field: String?
-    /// As it came in, without its line end.
-    var raw: [UInt8]
+    /// As it came in, without its line end; nil if it was not kept, or is the header.
+    var raw: [UInt8]?
     /// What follows can't be understood any more.
     var isFatal: Bool
 }
@@ -134,7 +134,8 @@ final class ItemIntake {
         case nil: return nil
         case .tooLong(let number):
             return .failure(
-                RowFailure(line: number, code: "LINE_TOO_LONG", message: "the line has more than 1 MiB", raw: [], isFatal: false))
+                RowFailure(line: number, code: "LINE_TOO_LONG", message: "the line has more than 1 MiB", raw: nil, isFatal: false)
+            )
         case .line(let bytes, let number):
             do {
                 return .success(try encoder.encode(json: bytes))
@@ -175,7 +176,7 @@ final class ItemIntake {
             return nil
         } catch {
             return RowFailure(
-                line: record.line, code: error.code.description, message: error.message, field: error.field, raw: header,
+                line: record.line, code: error.code.description, message: error.message, field: error.field, raw: nil,
                 isFatal: true)
         }
     }

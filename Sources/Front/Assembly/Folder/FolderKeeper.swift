@@ -18,6 +18,7 @@ public final class FolderKeeper: Sendable {
         public var user: String
         public var name: String
         public var roles: [String]
+        public var expiresAt: Date?
         public var secret: String?
         public var isRevoked: Bool
     }
@@ -49,12 +50,19 @@ public final class FolderKeeper: Sendable {
         }
     }
 
-    public func createKey(tenant: String, user: String, name: String, roles: [String]) async throws -> Key {
+    private static func date(_ time: Timestamp) -> Date { Date(timeIntervalSince1970: Double(time.microseconds) / 1_000_000) }
+
+    /// - Parameter lifetime: nil: until it is revoked.
+    public func createKey(
+        tenant: String, user: String, name: String, roles: [String], lifetime: Duration? = nil
+    ) async throws -> Key {
         let tenant = try Self.tenant(tenant)
+        let now = time.now()
+        let expiresAt = lifetime.map { now.advanced(by: $0) }
         let id = UUID().uuidString.lowercased()
         let secret = try await keys.create(
-            id: id, tenant: tenant, user: user, roles: Set(roles), name: name, expiresAt: nil, random: SystemRandom.bytes(32),
-            now: time.now()
+            id: id, tenant: tenant, user: user, roles: Set(roles), name: name, expiresAt: expiresAt,
+            random: SystemRandom.bytes(32), now: now
         ) { [self] session, key, secret in
             try record(
                 .keyCreate, key.id,
@@ -64,13 +72,18 @@ public final class FolderKeeper: Sendable {
                 ], of: tenant, in: session)
             return secret
         }
-        return Key(id: id, tenant: tenant.text, user: user, name: name, roles: roles, secret: secret, isRevoked: false)
+        return Key(
+            id: id, tenant: tenant.text, user: user, name: name, roles: roles, expiresAt: expiresAt.map(Self.date),
+            secret: secret,
+            isRevoked: false)
     }
 
     public func keys(tenant: String) async throws -> [Key] {
         try await keys.list(tenant: try Self.tenant(tenant)).map { key in
             Key(
-                id: key.id, tenant: key.tenant.text, user: key.user, name: key.name, roles: key.roles.sorted(), secret: nil,
+                id: key.id, tenant: key.tenant.text, user: key.user, name: key.name, roles: key.roles.sorted(),
+                expiresAt: key.expiresAt.map(Self.date),
+                secret: nil,
                 isRevoked: key.revokedAt != nil)
         }
     }

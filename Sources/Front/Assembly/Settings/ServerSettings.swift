@@ -1,7 +1,7 @@
 /// How the server is reached, and how much it takes on.
 public struct ServerSettings: Sendable, Hashable {
     public var listen: ListenAddress
-    /// Without a slash at its end; nil: links are paths.
+    /// Without a slash at its end; nil: signed links and the places of uploads are paths.
     public var publicURL: String?
     public var maxConnections: Int
     public var idle: Duration
@@ -12,7 +12,8 @@ public struct ServerSettings: Sendable, Hashable {
             "Where the server listens; port 0 lets the system choose.")
         publicURL = read.optionalText(
             "server.publicURL", type: "url", range: "http:// or https://, no query",
-            "The address that links in answers start with; without it they are paths.",
+            "The address that signed links and the places of uploads start with; without it they are paths, as `statusUrl`, "
+                + "`Location` and other addresses of jobs always are.",
             accept: ServerSettings.isPublicURL
         ).map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
         maxConnections = read.integer(

@@ -31,13 +31,20 @@ struct APIKeyCreate: AsyncParsableCommand {
         name: .customLong("scope"), help: ArgumentHelp("A single scope, such as content:export; likewise.", valueName: "scope"))
     var scopes: [String] = []
 
+    @Option(
+        help: ArgumentHelp("How long it is good for: 1h, 90d; until it is revoked if left out.", valueName: "duration"),
+        transform: TokenOptions.duration)
+    var ttl: Duration?
+
     func validate() throws {
+        if let ttl, !TokenOptions.ttls.contains(ttl) { throw ValidationError("--ttl goes from 1s to 3650d") }
         if roles.isEmpty, scopes.isEmpty { throw ValidationError("Give a --role or a --scope: a key without may do nothing.") }
     }
 
     func run() async throws {
         let request = APIKeyRequest(
-            user: user, tenant: tenant, name: name, roles: roles.isEmpty ? nil : roles, scopes: scopes.isEmpty ? nil : scopes)
+            user: user, tenant: tenant, name: name, roles: roles.isEmpty ? nil : roles, scopes: scopes.isEmpty ? nil : scopes,
+            ttlSeconds: ttl?.components.seconds)
         let key = try await folder.perform(
             tenant: tenant, remote: { try await $0.apiKeys.create(request) }, local: { try await $0.createAPIKey(request) })
         let terminal = CommandContext.current.terminal

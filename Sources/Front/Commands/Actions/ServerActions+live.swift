@@ -39,7 +39,7 @@ private struct LiveFolder: DataFolder {
     func createAPIKey(_ request: APIKeyRequest) async throws -> WaybillAPIKey {
         let key = try await keeper.createKey(
             tenant: request.tenant ?? "default", user: request.user, name: request.name ?? "",
-            roles: (request.roles ?? []) + (request.scopes ?? []))
+            roles: (request.roles ?? []) + (request.scopes ?? []), lifetime: request.ttlSeconds.map { .seconds($0) })
         return Self.shown(key)
     }
 
@@ -68,6 +68,7 @@ private struct LiveFolder: DataFolder {
     private static func shown(_ key: FolderKeeper.Key) -> WaybillAPIKey {
         WaybillAPIKey(
             id: key.id, name: key.name, tenant: key.tenant, user: key.user, roles: key.roles.filter { !$0.contains(":") },
-            scopes: key.roles.filter { $0.contains(":") }, secret: key.secret)
+            scopes: key.roles.filter { $0.contains(":") },
+            expiresAt: key.expiresAt, secret: key.secret)
     }
 }

@@ -4,6 +4,7 @@ import WaybillClient
 extension ExportRequest.Format: ExpressibleByArgument {}
 extension ExportRequest.Compression: ExpressibleByArgument {}
 extension ExportRequest.OnError: ExpressibleByArgument {}
+extension ExportRequest.CSV.Profile: ExpressibleByArgument {}
 
 /// `waybill export`
 struct ExportCommand: AsyncParsableCommand {
@@ -46,6 +47,23 @@ struct ExportCommand: AsyncParsableCommand {
     @Option(help: "The name of the file, for those who load it down.")
     var filename: String?
 
+    @Option(name: .customLong("part-rows"), help: ArgumentHelp("Begins a new file after so many rows.", valueName: "rows"))
+    var partRows: Int?
+
+    @Option(
+        name: .customLong("part-bytes"),
+        help: ArgumentHelp("Begins a new file after so many bytes, from 1024; not for xlsx.", valueName: "bytes"))
+    var partBytes: Int64?
+
+    @Option(name: .customLong("csv-profile"), help: "Of CSV: rfc4180, or spreadsheet, which takes no text for a formula.")
+    var csvProfile: ExportRequest.CSV.Profile?
+
+    @Flag(name: .customLong("csv-bom"), help: "Of CSV: a byte order mark stands first.")
+    var csvBOM = false
+
+    @Option(name: .customLong("csv-delimiter"), help: ArgumentHelp("Of CSV: what separates fields.", valueName: "character"))
+    var csvDelimiter: String?
+
     @Option(name: .shortAndLong, help: ArgumentHelp("Loads the file down to this path.", valueName: "file"))
     var output: String?
 
@@ -66,7 +84,13 @@ struct ExportCommand: AsyncParsableCommand {
         ExportRequest(
             contentType: type, contentTypes: ExportCommand.list(types), dataset: dataset, query: query,
             fields: ExportCommand.list(fields), languages: ExportCommand.list(languages), sort: ExportCommand.list(sort),
-            format: format, compression: compression, onError: onError, filename: filename)
+            format: format, compression: compression, onError: onError, filename: filename, partRows: partRows,
+            partBytes: partBytes, csv: csv)
+    }
+
+    private var csv: ExportRequest.CSV? {
+        guard csvProfile != nil || csvBOM || csvDelimiter != nil else { return nil }
+        return ExportRequest.CSV(profile: csvProfile, bom: csvBOM ? true : nil, delimiter: csvDelimiter)
     }
 
     func run() async throws {

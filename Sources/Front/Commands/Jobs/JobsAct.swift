@@ -8,13 +8,16 @@ struct JobsActOptions: ParsableArguments {
     @Argument(help: "The ids of the jobs.")
     var ids: [String]
 
+    @Flag(help: "Prints each job as one line of JSON.")
+    var json = false
+
     func act(_ done: String, _ action: (JobCalls, String) async throws -> WaybillJob) async throws {
         try await server.withClient { client in
             var first: WaybillClientError?
             for id in ids {
                 do {
-                    _ = try await action(client.jobs, id)
-                    CommandContext.current.terminal.say("\(id): \(done)")
+                    let job = try await action(client.jobs, id)
+                    CommandContext.current.terminal.say(json ? try JSONText.line(job) : "\(id): \(done)")
                 } catch let error as WaybillClientError {
                     CommandContext.current.terminal.complain("\(id): \(error)")
                     first = first ?? error

@@ -9,6 +9,8 @@ public struct WaybillAPIKey: Sendable, Hashable, Codable, Identifiable {
     public var roles: [String]?
     public var scopes: [String]?
     public var createdAt: Date?
+    /// From when on it is not good any more; nil: it is until it is revoked.
+    public var expiresAt: Date?
     public var lastUsedAt: Date?
     public var revokedAt: Date?
     /// Only in the answer that makes it.
@@ -16,7 +18,7 @@ public struct WaybillAPIKey: Sendable, Hashable, Codable, Identifiable {
 
     public init(
         id: String, name: String? = nil, tenant: String? = nil, user: String? = nil, roles: [String]? = nil,
-        scopes: [String]? = nil,
+        scopes: [String]? = nil, expiresAt: Date? = nil,
         secret: String? = nil
     ) {
         self.id = id
@@ -25,6 +27,7 @@ public struct WaybillAPIKey: Sendable, Hashable, Codable, Identifiable {
         self.user = user
         self.roles = roles
         self.scopes = scopes
+        self.expiresAt = expiresAt
         self.secret = secret
     }
 }
@@ -36,13 +39,19 @@ public struct APIKeyRequest: Sendable, Hashable, Codable {
     public var name: String?
     public var roles: [String]?
     public var scopes: [String]?
+    /// How long it is good for; until it is revoked if nil.
+    public var ttlSeconds: Int64?
 
-    public init(user: String, tenant: String? = nil, name: String? = nil, roles: [String]? = nil, scopes: [String]? = nil) {
+    public init(
+        user: String, tenant: String? = nil, name: String? = nil, roles: [String]? = nil, scopes: [String]? = nil,
+        ttlSeconds: Int64? = nil
+    ) {
         self.user = user
         self.tenant = tenant
         self.name = name
         self.roles = roles
         self.scopes = scopes
+        self.ttlSeconds = ttlSeconds
     }
 }
 

@@ -7,6 +7,8 @@ public struct WaybillJob: Sendable, Hashable, Codable, Identifiable {
         /// Stable, UPPER_SNAKE.
         public var code: String
         public var message: String?
+        /// The line of an import's file that is the reason.
+        public var line: Int?
     }
 
     public var jobId: String

@@ -13,7 +13,8 @@ public struct MeasuredBlobs<Base: BlobStore>: BlobStore {
 
     public func writer(_ key: BlobKey, _ mode: BlobWriteMode, behind hash: BlobHash) async throws -> any BlobWriter {
         MeasuredBlobWriter(
-            base: try await measured(meter, .open, now) { try await base.writer(key, mode, behind: hash) }, meter: meter, now: now)
+            base: try await measured(meter, .open, now) { try await base.writer(key, mode, behind: hash) }, meter: meter, now: now
+        )
     }
 
     public func read(_ key: BlobKey, range: Range<Int64>) async throws -> BlobChunks {
