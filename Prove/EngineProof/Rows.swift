@@ -29,7 +29,7 @@ struct Rows {
             template, finished..<finished + max(0, queued - 1), values: "state, standing, NULL, NULL, 0, 0, 0", columns)
         try await database.write { session in
             try session.execute(
-                "UPDATE engine_lanes SET ready = $1, waits = 1 WHERE tenant = $2",
+                "UPDATE engine_lanes SET ready = $1, waits = 1, mark_id = NULL WHERE tenant = $2",
                 arguments: [.integer(Int64(queued)), .text(principal.tenant.text)])
         }
         try await stores.settle()

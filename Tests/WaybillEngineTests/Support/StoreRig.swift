@@ -128,6 +128,13 @@ final class StoreRig: Sendable {
             ) { (lane: "\($0.string(0))/\($0.string(1))", said: (2...4).map($0.int), counted: (5...7).map($0.int)) }
         }.filter { $0.said != $0.counted }
         #expect(wrong.isEmpty, "\(wrong)", sourceLocation: location)
+        let passed = try await count(
+            """
+            SELECT count(*) FROM engine_jobs AS j JOIN engine_lanes AS l ON l.tenant = j.tenant AND l.kind = j.kind
+            WHERE j.standing = 1 AND j.state = 'pending' AND l.mark_id IS NOT NULL
+                AND (j.priority > l.mark_priority OR (j.priority = l.mark_priority AND j.id <= l.mark_id))
+            """)
+        #expect(passed == 0, "ready, and before the mark of its lane", sourceLocation: location)
     }
 }
 

@@ -27,6 +27,20 @@ struct Lane: Sendable, Hashable {
     var running: Int
     /// The same in all lanes of a tenant. Rises by one for each job claimed; the tenant with the lowest is served first.
     var virtualTime: Int64
+    /// None of its ready jobs stands there or before; nil if that is not known.
+    var mark: ReadyPlace?
+    /// Rises whenever a job becomes ready.
+    var markEpoch: Int64 = 0
+}
+
+/// Where a job stands among the ready ones of its lane: by priority, the highest first, then by age.
+struct ReadyPlace: Sendable, Hashable, Comparable {
+    var priority: Int
+    var id: String
+
+    static func < (one: ReadyPlace, other: ReadyPlace) -> Bool {
+        (other.priority, one.id) < (one.priority, other.id)
+    }
 }
 
 /// Why a pending job does not run now.

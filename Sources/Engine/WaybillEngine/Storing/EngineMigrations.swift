@@ -51,6 +51,14 @@ public enum EngineMigrations {
                 "CREATE INDEX engine_jobs_running ON engine_jobs (id) WHERE standing = 5",
             ] + (dialect.name == .postgres ? ["ALTER TABLE engine_jobs SET (fillfactor = 50)"] : [])
         },
+        // Claims go on where the last one has stopped, and not through all that was claimed since somebody's snapshot.
+        SQLMigration(room: "engine", number: 9, title: "how far a lane has been claimed") { dialect in
+            [
+                "ALTER TABLE engine_lanes ADD COLUMN mark_priority INTEGER",
+                "ALTER TABLE engine_lanes ADD COLUMN mark_id \(dialect.text)",
+                "ALTER TABLE engine_lanes ADD COLUMN mark_epoch BIGINT NOT NULL DEFAULT 0",
+            ]
+        },
     ]
 
     private static let timeOfWaiting =

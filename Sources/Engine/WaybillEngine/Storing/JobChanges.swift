@@ -10,6 +10,18 @@ struct JobChanges: Sendable {
     struct LaneMove: Sendable {
         var ready = 0
         var running = 0
+        /// The first place at which a job has become ready, if one has.
+        var gain: Gain?
+    }
+
+    enum Gain: Sendable {
+        case at(ReadyPlace)
+        case anywhere
+
+        func joined(_ place: ReadyPlace?) -> Gain {
+            guard let place, case .at(let own) = self else { return .anywhere }
+            return .at(min(own, place))
+        }
     }
 
     private(set) var lanes: [LaneKey: LaneMove] = [:]
@@ -20,8 +32,17 @@ struct JobChanges: Sendable {
         lanes[LaneKey(tenant: tenant, kind: kind), default: LaneMove()].running += running
     }
 
+    /// A job has become ready.
+    /// - Parameter place: nil if that is not known.
+    mutating func gain(_ tenant: TenantID, _ kind: JobKind, at place: ReadyPlace?) {
+        move(tenant, kind, ready: 1)
+        let key = LaneKey(tenant: tenant, kind: kind)
+        let gain = lanes[key]?.gain?.joined(place) ?? place.map { .at($0) } ?? .anywhere
+        lanes[key]?.gain = gain
+    }
+
     /// Whether what may be claimed depends on what is not written yet.
-    var movesReady: Bool { lanes.values.contains { $0.ready != 0 } }
+    var movesReady: Bool { lanes.values.contains { $0.ready != 0 || $0.gain != nil } }
 
     func running(_ lane: LaneKey) -> Int { lanes[lane]?.running ?? 0 }
 
@@ -58,7 +79,7 @@ extension JobStore {
     func writeLanes(_ session: any SQLSession, _ changes: inout JobChanges) throws {
         // In one order everywhere, so that two transactions on a database with several writers can't wait for each other.
         for (lane, move) in changes.takeLanes().sorted(by: { ($0.key.tenant, $0.key.kind) < ($1.key.tenant, $1.key.kind) }) {
-            try moveLane(session, lane.tenant, lane.kind, ready: move.ready, running: move.running)
+            try moveLane(session, lane.tenant, lane.kind, move)
         }
     }
 }

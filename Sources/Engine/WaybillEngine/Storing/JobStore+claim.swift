@@ -34,17 +34,22 @@ extension JobStore {
             let open = ready.filter { present.capacity(of: $0).jobs > 0 }
             for lane in ready where !open.contains(lane) { blocked.insert(lane.key) }
             var passed: [(lane: Lane, jobs: Int)] = []
+            var last: [JobChanges.LaneKey: ReadyPlace] = [:]
             for turn in TurnPlan.turns(open, count: left) {
                 for (lane, jobs) in try shares(session, of: turn) {
                     let allowed = min(jobs, present.capacity(of: lane).jobs)
                     let taken = allowed > 0 ? try take(session, from: lane, count: allowed, node: node, now: now) : []
                     if taken.count < jobs { blocked.insert(lane.key) }
                     if allowed > 0 { passed.append((lane, taken.count)) }
+                    if let job = taken.last {
+                        let place = ReadyPlace(priority: job.priority, id: job.id.text)
+                        last[lane.key] = max(last[lane.key] ?? place, place)
+                    }
                     present.claimed(taken.count, from: lane)
                     claimed += taken
                 }
             }
-            try pass(session, passed, alone: outlook.isOfOneTenant, &changes)
+            try pass(session, passed, last, alone: outlook.isOfOneTenant, &changes)
             policy = present
         }
         for job in claimed { changes.tell(job, .started) }
@@ -75,9 +80,10 @@ extension JobStore {
             """
             SELECT lane.tenant, lane.kind, lane.ready, lane.running, lane.virtual_time,
                 EXISTS (SELECT 1 FROM engine_jobs WHERE standing = 2 AND due_at <= $1),
-                EXISTS (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing = 4)
+                EXISTS (SELECT 1 FROM engine_jobs WHERE barren_deaths > 0 AND ended_at IS NULL AND standing = 4),
+                lane.mark_priority, lane.mark_id, lane.mark_epoch
             FROM (SELECT 1 AS one) AS look LEFT JOIN (
-                SELECT tenant, kind, ready, running, virtual_time FROM engine_lanes
+                SELECT tenant, kind, ready, running, virtual_time, mark_priority, mark_id, mark_epoch FROM engine_lanes
                 WHERE waits = 1 AND kind IN (\(session.dialect.placeholders(names.count, from: 2)))
                 ORDER BY \(SeededBug.ignoresTurns ? "" : "virtual_time, ")tenant, kind LIMIT \(bound)) AS lane ON one = 1
             """, arguments: [.integer(now.microseconds)] + names
@@ -85,6 +91,8 @@ extension JobStore {
             (outlook.hasDue, outlook.hasSuspects) = (row.bool(5), row.bool(6))
             guard !row.isNull(0), var lane = Self.lane(row) else { return .next }
             lane.running += changes.running(lane.key)
+            lane.mark = row.optionalString(8).map { ReadyPlace(priority: row.int(7), id: $0) }
+            lane.markEpoch = row.int64(9)
             outlook.ready.append(lane)
             return .next
         }
@@ -127,17 +135,15 @@ extension JobStore {
     /// How a tenant's turn is shared by its kinds: by the priority and age of their first jobs.
     private func shares(_ session: any SQLSession, of turn: TurnPlan.Turn) throws -> [(lane: Lane, jobs: Int)] {
         if turn.lanes.count == 1, let lane = turn.lanes.first { return [(lane, turn.jobs)] }
-        var first: [(priority: Int, id: String, lane: Int)] = []
+        var first: [(place: ReadyPlace, lane: Int)] = []
         for (index, lane) in turn.lanes.enumerated() {
-            first += try session.all(
-                """
-                SELECT priority, id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1 AND state = 'pending'
-                ORDER BY priority DESC, id LIMIT $3
-                """,
-                lane.tenant.text, lane.kind.text, turn.jobs
-            ) { ($0.int(0), $0.string(1), index) }
+            let ready = firstReady(lane, turn.jobs, in: session, from: 3)
+            let places = try session.all(
+                ready.sql, arguments: [.text(lane.tenant.text), .text(lane.kind.text)] + ready.arguments
+            ) { ReadyPlace(priority: $0.int(0), id: $0.string(1)) }
+            first += places.prefix(turn.jobs).map { ($0, index) }
         }
-        first.sort { ($1.priority, $0.id) < ($0.priority, $1.id) }
+        first.sort { $0.place < $1.place }
         var jobs = turn.lanes.map { _ in 0 }
         for job in first.prefix(turn.jobs) { jobs[job.lane] += 1 }
         return zip(turn.lanes, jobs).filter { $1 > 0 }.map { (lane: $0, jobs: $1) }
@@ -148,20 +154,30 @@ extension JobStore {
     ) throws -> [JobRecord] {
         // Ready jobs are taken in the serial order only, so that no row of theirs has to be locked or skipped.
         switch session.dialect.name {
-        case .postgres: try takeTogether(session, from: lane, count: count, node: node, now: now)
-        case .sqlite: try takeEach(session, from: lane, count: count, node: node, now: now)
+        case .postgres:
+            var taken = try takeTogether(session, from: lane, count: count, node: node, now: now)
+            if taken.count < count, lane.mark != nil {
+                // There should be more: it is looked for from the beginning.
+                var whole = lane
+                whole.mark = nil
+                taken += try takeTogether(session, from: whole, count: count - taken.count, node: node, now: now)
+            }
+            return taken.sorted { ($1.priority, $0.id) < ($0.priority, $1.id) }
+        case .sqlite: return try takeEach(session, from: lane, count: count, node: node, now: now)
         }
     }
 
     /// Writes to the lanes what was taken from them, in the order in which `writeLanes` takes them.
     private func pass(
-        _ session: any SQLSession, _ passed: [(lane: Lane, jobs: Int)], alone: Bool, _ changes: inout JobChanges
+        _ session: any SQLSession, _ passed: [(lane: Lane, jobs: Int)], _ last: [JobChanges.LaneKey: ReadyPlace], alone: Bool,
+        _ changes: inout JobChanges
     ) throws {
         for (lane, jobs) in passed.sorted(by: { ($0.lane.tenant, $0.lane.kind) < ($1.lane.tenant, $1.lane.kind) }) {
             if jobs == 0 {
                 try emptyLane(session, lane)
             } else {
-                try passTurn(session, lane, jobs: jobs, ended: -changes.takeRunning(lane.key), alone: alone)
+                try passTurn(
+                    session, lane, jobs: jobs, ended: -changes.takeRunning(lane.key), alone: alone, last: last[lane.key])
             }
         }
     }
@@ -171,12 +187,10 @@ extension JobStore {
         _ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp
     ) throws -> [JobRecord] {
         var jobs: [JobRecord] = []
-        // The inner bound is part of the text and tells the database to plan for few rows; it reads no more of them than the
-        // outer one asks for.
+        let ready = firstReady(lane, count, in: session, from: 7)
         try session.scan(
             """
-            WITH first AS (SELECT id FROM (SELECT id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1
-                AND state = 'pending' ORDER BY priority DESC, id LIMIT \(Self.roundedUp(count))) AS ready LIMIT $3)
+            WITH first AS (SELECT id FROM (\(ready.sql)) AS ready LIMIT $3)
             UPDATE engine_jobs SET state = 'running', fence = fence + 1, node = $4,
                 lease_until = CAST($5 AS BIGINT) + \(leaseNow(session, "$6")), stalled = 0,
                 started_at = coalesce(started_at, $6), updated_at = $6, progressed_at = $6
@@ -186,12 +200,31 @@ extension JobStore {
             arguments: [
                 .text(lane.tenant.text), .text(lane.kind.text), .integer(Int64(count)), .text(node),
                 .integer(leaseMicroseconds), .integer(now.microseconds),
-            ]
+            ] + ready.arguments
         ) { row in
             jobs.append(try JobColumns.record(row))
             return .next
         }
         return jobs.sorted { ($1.priority, $0.id) < ($0.priority, $1.id) }
+    }
+
+    /// Gives the first ready jobs of a lane in their order: those behind its mark, which are two stretches of the index.
+    /// - Parameter first: the number of its first argument; tenant and kind are $1 and $2.
+    private func firstReady(
+        _ lane: Lane, _ count: Int, in session: any SQLSession, from first: Int
+    ) -> (sql: String, arguments: [SQLValue]) {
+        // The bound is part of the text and tells the database to plan for few rows; it reads no more of them than are asked for.
+        let bound = "LIMIT \(Self.roundedUp(count))"
+        let ready = """
+            SELECT priority, id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1 AND state = 'pending'
+            """
+        guard usesMarks(session), let mark = lane.mark else { return ("\(ready) ORDER BY priority DESC, id \(bound)", []) }
+        return (
+            """
+            (\(ready) AND priority = $\(first) AND id > $\(first + 1) ORDER BY id \(bound)) UNION ALL
+            (\(ready) AND priority < $\(first) ORDER BY priority DESC, id \(bound))
+            """, [.integer(Int64(mark.priority)), .text(mark.id)]
+        )
     }
 
     /// Takes the first ready jobs of a lane row by row: what an update returns costs a database in the process more than the

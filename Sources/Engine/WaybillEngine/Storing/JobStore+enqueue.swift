@@ -35,7 +35,7 @@ extension JobStore {
                 let place = try self.standing(session, Place(job), now: now, &changes)
                 try session.send("UPDATE engine_jobs SET standing = $1 WHERE id = $2", place.rawValue, id.text)
             } else if standing == .ready {
-                changes.move(job.tenant, job.kind, ready: 1)
+                changes.gain(job.tenant, job.kind, at: ReadyPlace(priority: job.priority, id: id.text))
             }
             changes.tell(job, .created)
             return job

@@ -3,8 +3,16 @@ import WaybillDatabases
 extension JobStore {
     /// Moves the counts of a lane. A tenant that had nothing to do begins at the present virtual time, so that it neither gains
     /// turns by having been idle nor pays for what it had while nobody else was waiting.
-    func moveLane(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, ready: Int = 0, running: Int = 0) throws {
-        guard ready != 0 || running != 0 else { return }
+    func moveLane(_ session: any SQLSession, _ tenant: TenantID, _ kind: JobKind, _ move: JobChanges.LaneMove) throws {
+        let (ready, running) = (move.ready, move.running)
+        guard ready != 0 || running != 0 || move.gain != nil else { return }
+        if ready <= 0, let gain = move.gain, usesMarks(session) {
+            // As many have left it, or more. That is rare.
+            let mark = markAfter(gain, from: 3)
+            try session.send(
+                "UPDATE engine_lanes SET \(mark.sql) WHERE tenant = $1 AND kind = $2",
+                arguments: [.text(tenant.text), .text(kind.text)] + mark.arguments)
+        }
         if ready == 0, running < 0 {
             // One that loses jobs is there.
             return try session.send(
@@ -17,10 +25,14 @@ extension JobStore {
                 WHERE tenant = $3 AND kind = $4
                 """, ready, running, tenant.text, kind.text)
         }
+        let mark = usesMarks(session) ? move.gain.map { markAfter($0, from: 5) } : nil
         let known = try session.first(
-            "UPDATE engine_lanes SET ready = ready + $1, running = running + $2 WHERE tenant = $3 AND kind = $4 RETURNING ready",
-            ready,
-            running, tenant.text, kind.text
+            """
+            UPDATE engine_lanes SET ready = ready + $1, running = running + $2\(mark.map { ", " + $0.sql } ?? "")
+            WHERE tenant = $3 AND kind = $4 RETURNING ready
+            """,
+            arguments: [.integer(Int64(ready)), .integer(Int64(running)), .text(tenant.text), .text(kind.text)]
+                + (mark?.arguments ?? [])
         ) { $0.int(0) }
         if known == nil {
             try session.send(
@@ -30,6 +42,23 @@ extension JobStore {
         }
         if (known ?? ready) == ready { try takePlace(session, tenant) }
     }
+
+    /// What becomes of a lane's mark when a job has become ready: at the mark or before it, nothing is known any more.
+    /// - Parameter first: the number of its first argument.
+    private func markAfter(_ gain: JobChanges.Gain, from first: Int) -> (sql: String, arguments: [SQLValue]) {
+        guard case .at(let place) = gain else { return ("mark_epoch = mark_epoch + 1, mark_id = NULL", []) }
+        let priority = "CAST($\(first) AS INTEGER)"
+        return (
+            """
+            mark_epoch = mark_epoch + 1, mark_id = CASE WHEN \(priority) > mark_priority
+                OR (\(priority) = mark_priority AND CAST($\(first + 1) AS TEXT) <= mark_id) THEN NULL ELSE mark_id END
+            """, [.integer(Int64(place.priority)), .text(place.id)]
+        )
+    }
+
+    /// In PostgreSQL what was claimed stays in the index as long as somebody holds a snapshot of before, and each claim would go
+    /// through all of it. SQLite takes it out at once.
+    func usesMarks(_ session: any SQLSession) -> Bool { session.dialect.name == .postgres }
 
     /// What `waits` is while a lane has so many ready jobs.
     private static func waits(_ ready: String) -> String { "CASE WHEN \(ready) > 0 THEN 1 ELSE 0 END" }
@@ -73,22 +102,45 @@ extension JobStore {
     /// - Parameters:
     ///   - ended: so many jobs of the lane run no longer.
     ///   - alone: no other tenant waits for its turn. Then none is counted, and the lane keeps its place.
-    func passTurn(_ session: any SQLSession, _ lane: Lane, jobs: Int, ended: Int, alone: Bool) throws {
+    ///   - last: of the claimed jobs, which becomes the lane's mark unless a job has become ready since the lane was read.
+    func passTurn(
+        _ session: any SQLSession, _ lane: Lane, jobs: Int, ended: Int, alone: Bool, last: ReadyPlace?
+    ) throws {
+        var (isSame, places): (String, [SQLValue]) = ("", [])
+        if let last, usesMarks(session) {
+            isSame = "mark_epoch = $5"
+            places = [.integer(lane.markEpoch), .integer(Int64(last.priority)), .text(last.id)]
+        }
+        func mark(_ condition: String) -> String {
+            isSame.isEmpty
+                ? ""
+                : """
+                , mark_priority = CASE WHEN \(isSame)\(condition) THEN CAST($6 AS INTEGER) ELSE mark_priority END,
+                    mark_id = CASE WHEN \(isSame)\(condition) THEN CAST($7 AS TEXT) ELSE mark_id END
+                """
+        }
         guard alone else {
             return try session.send(
                 """
                 UPDATE engine_lanes SET virtual_time = virtual_time + $1, ready = ready - CASE WHEN kind = $2 THEN $1 ELSE 0 END,
                     waits = \(Self.waits("ready - CASE WHEN kind = $2 THEN $1 ELSE 0 END")),
-                    running = running + CASE WHEN kind = $2 THEN $1 - $3 ELSE 0 END
+                    running = running + CASE WHEN kind = $2 THEN $1 - $3 ELSE 0 END\(mark(" AND kind = $2"))
                 WHERE tenant = $4
-                """, jobs, lane.kind.text, ended, lane.tenant.text)
+                """,
+                arguments: [
+                    .integer(Int64(jobs)), .text(lane.kind.text), .integer(Int64(ended)), .text(lane.tenant.text),
+                ] + places)
         }
         // Others may have made jobs ready since the lane was read, but none has taken any.
         let waits = lane.ready > jobs ? "" : ", waits = \(Self.waits("ready - $1"))"
         try session.send(
             """
-            UPDATE engine_lanes SET ready = ready - $1, running = running + $1 - $2\(waits) WHERE tenant = $3 AND kind = $4
-            """, jobs, ended, lane.tenant.text, lane.kind.text)
+            UPDATE engine_lanes SET ready = ready - $1, running = running + $1 - $2\(waits)\(mark(""))
+            WHERE tenant = $3 AND kind = $4
+            """,
+            arguments: [
+                .integer(Int64(jobs)), .integer(Int64(ended)), .text(lane.tenant.text), .text(lane.kind.text),
+            ] + places)
     }
 
     /// The count of a lane had drifted: it has no ready jobs. Mended so that it is not looked at again and again.
@@ -117,10 +169,11 @@ extension JobStore {
             guard let tenant else { continue }
             let changed = try session.execute(
                 """
-                UPDATE engine_lanes SET ready = CAST($1 AS BIGINT), waits = \(Self.waits("CAST($1 AS BIGINT)")), running = $2
+                UPDATE engine_lanes SET ready = CAST($1 AS BIGINT), waits = \(Self.waits("CAST($1 AS BIGINT)")), running = $2,
+                    mark_id = NULL, mark_epoch = mark_epoch + 1
                 WHERE tenant = $3 AND kind = $4
                 """, ready, running, tenant.text, kind.text)
-            if changed == 0 { try moveLane(session, tenant, kind, ready: ready, running: running) }
+            if changed == 0 { try moveLane(session, tenant, kind, .init(ready: ready, running: running)) }
         }
     }
 }

@@ -29,6 +29,8 @@ extension JobStore {
         var priority: Int
         var isSuspect = false
         var dueAt: Timestamp
+
+        var amongReady: ReadyPlace { ReadyPlace(priority: priority, id: id) }
     }
 
     /// Where a pending job stands now. A less urgent one of the same limit key may have to make room for it.
@@ -36,7 +38,7 @@ extension JobStore {
         if place.dueAt > now { return .later }
         if place.isSuspect { return .suspect }
         let standing = try admission(session, place, &changes)
-        if standing == .ready { changes.move(place.tenant, place.kind, ready: 1) }
+        if standing == .ready { changes.gain(place.tenant, place.kind, at: place.amongReady) }
         return standing
     }
 
@@ -65,7 +67,7 @@ extension JobStore {
     private func makeReady(_ session: any SQLSession, _ place: Place, _ changes: inout JobChanges) throws {
         let standing = try admission(session, place, &changes)
         try session.execute("UPDATE engine_jobs SET standing = $1 WHERE id = $2", standing.rawValue, place.id)
-        if standing == .ready { changes.move(place.tenant, place.kind, ready: 1) }
+        if standing == .ready { changes.gain(place.tenant, place.kind, at: place.amongReady) }
     }
 
     /// One job that was held by the key of `job` may be claimed now, because that is no longer ready or running.
@@ -87,7 +89,7 @@ extension JobStore {
         guard let (id, barrenDeaths) = next else { return }
         let standing: Standing = barrenDeaths > 0 ? .suspect : .ready
         try session.execute("UPDATE engine_jobs SET standing = $1 WHERE id = $2", standing.rawValue, id)
-        if standing == .ready { changes.move(job.tenant, job.kind, ready: 1) }
+        if standing == .ready { changes.gain(job.tenant, job.kind, at: nil) }
     }
 
     /// Lets the jobs whose time has come be claimed.
@@ -182,7 +184,10 @@ extension JobStore {
             job.id,
             job.standing.rawValue)
         guard moved == 1 else { return }
-        let ready = (standing == .ready ? 1 : 0) - (job.standing == .ready ? 1 : 0)
-        if ready != 0 { changes.move(tenant, JobKind(job.kind), ready: ready) }
+        if standing == .ready {
+            changes.gain(tenant, JobKind(job.kind), at: nil)
+        } else if job.standing == .ready {
+            changes.move(tenant, JobKind(job.kind), ready: -1)
+        }
     }
 }
