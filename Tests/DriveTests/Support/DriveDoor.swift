@@ -252,8 +252,8 @@ struct Asking: Sendable {
     }
 }
 
-/// Lets go of the door when its test does: a finishing job knows the door, whose engine knows the job's handler. Else the database
-/// would stay in use, of which a server has so many at once.
+/// Lets go of the door when its test does: a finishing job knows the door, whose engine knows the job's handler. Else the
+/// database would stay in use, of which a server has so many at once.
 private final class DoorEnd: Sendable {
     private let running: RunningDrive
 
