@@ -100,7 +100,8 @@ struct BackupRoutes: Sendable {
         let archive = doc("downloadArchive", "Downloads one file of a backup", .backupRead).path("jobId", .uuid)
             .path("name", .string(1...255), "`manifest.json`, or a file that the manifest names")
             .download(media: ["text/csv", "application/octet-stream"])
-            .answer(200, "the manifest", .anything, media: "application/json").problems(409, 410)
+            .answer(200, "the manifest", .anything, media: "application/json")
+            .answer(206, "a range of it", .binary, media: "application/json").problems(409, 410)
         catalog.route(.get, "\(Self.path)/{jobId}/archives/{name}", archive) { request, context in
             try await door.download(request, context, file: try context.path("name"))
         }
