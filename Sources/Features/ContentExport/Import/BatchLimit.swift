@@ -6,17 +6,19 @@ struct BatchLimit: Sendable, Hashable {
     /// others cost about three times as much.
     static let newRowsMax = 6000
     static let replacingRowsMax = 2000
+    /// What a transaction should take: others write meanwhile, who are not to wait even where the disk is slow for a moment.
+    static let aimed = Duration.milliseconds(10)
 
     var pace: WritePace
     var bytes = 3 << 20
     var entries = 12_000
 
-    init(_ pace: WritePace = WritePace()) {
+    init(_ pace: WritePace = WritePace(aimed: aimed)) {
         self.pace = pace
     }
 
     init(rows: Int) {
-        self.init(WritePace(rows: rows))
+        self.init(WritePace(rows: rows, aimed: Self.aimed))
     }
 
     var rows: Int { pace.rows }
