@@ -19,15 +19,15 @@ import Testing
     @Test("a batch grows and shrinks with the time that its transaction takes, within bounds, and is never above the wish")
     func next() {
         let (new, replacing) = (UpsertOutcome(inserted: 3000), UpsertOutcome(inserted: 1499, updated: 1))
-        #expect(BatchLimit(rows: 3000).after(new, took: WritePace.aimed, rowsMax: 10_000).rows == 3000)
-        #expect(BatchLimit(rows: 3000).after(new, took: WritePace.aimed * 2, rowsMax: 10_000).rows == 2250)
-        #expect(BatchLimit(rows: 3000).after(new, took: WritePace.aimed / 2, rowsMax: 10_000).rows == 4500)
+        #expect(BatchLimit(rows: 3000).after(new, took: BatchLimit.aimed, rowsMax: 10_000).rows == 3000)
+        #expect(BatchLimit(rows: 3000).after(new, took: BatchLimit.aimed * 2, rowsMax: 10_000).rows == 2250)
+        #expect(BatchLimit(rows: 3000).after(new, took: BatchLimit.aimed / 2, rowsMax: 10_000).rows == 4500)
         #expect(BatchLimit(rows: 3000).after(new, took: .nanoseconds(1), rowsMax: 10_000).rows == BatchLimit.newRowsMax)
         #expect(BatchLimit(rows: 1).after(new, took: .seconds(100_000_000), rowsMax: 10_000).rows == WritePace.rowsMin)
         #expect(
-            BatchLimit(rows: 4000).after(replacing, took: WritePace.aimed / 4, rowsMax: 10_000).rows
+            BatchLimit(rows: 4000).after(replacing, took: BatchLimit.aimed / 4, rowsMax: 10_000).rows
                 == BatchLimit.replacingRowsMax)
-        #expect(BatchLimit().after(new, took: WritePace.aimed, rowsMax: 10).rows == 10)
+        #expect(BatchLimit().after(new, took: BatchLimit.aimed, rowsMax: 10).rows == 10)
         #expect(BatchLimit(rows: 500).after(UpsertOutcome(), took: .seconds(1), rowsMax: 10_000).rows == 500)
         #expect(BatchLimit(rows: 500).after(new, took: .zero, rowsMax: 10_000).rows == 500)
         #expect(BatchLimit(rows: 0).rows == 1)
@@ -40,6 +40,6 @@ import Testing
             let took = Duration.microseconds(1000 + 4 * limit.rows)
             limit = limit.after(UpsertOutcome(inserted: limit.rows), took: took, rowsMax: 10_000)
         }
-        #expect((2900...3100).contains(limit.rows))
+        #expect((2150...2350).contains(limit.rows))
     }
 }
