@@ -20,7 +20,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-/// How the server is linked. A hundred thousand addresses in it are put right when it starts: packed they are 2 MB of memory less, and
+/// How the server is linked. A hundred thousand addresses in it are put right when it starts: packed they take 2 MB less, and
 /// glibc reads them so from 2.36 on.
 func serverLinking() -> [LinkerSetting] {
     #if os(Linux)

@@ -48,7 +48,7 @@ struct DiskWriteQueue {
     }
 
     /// The chunk that comes next for a thread.
-    mutating func next(_ work: Work) -> [UInt8]? {
+    func next(_ work: Work) -> [UInt8]? {
         switch work {
         case .hash: hashed < chunks.count ? chunks[hashed] : nil
         case .write: written < chunks.count ? chunks[written] : nil

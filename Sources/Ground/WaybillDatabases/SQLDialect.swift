@@ -61,6 +61,15 @@ public struct SQLDialect: Sendable, Equatable {
         }
     }
 
+    /// Makes statements of this transaction that are prepared keep the plan that they have for any arguments, where the database
+    /// would else make one for those of the moment; nil where it does not.
+    public var keepsPlans: String? {
+        switch name {
+        case .sqlite: nil
+        case .postgres: "SET LOCAL plan_cache_mode = force_generic_plan"
+        }
+    }
+
     /// `count` placeholders from `first` on, separated by commas: `$3, $4, $5`.
     public func placeholders(_ count: Int, from first: Int = 1) -> String {
         (0..<max(0, count)).map { "$\(first + $0)" }.joined(separator: ", ")

@@ -27,8 +27,8 @@ import WaybillEngineTesting
     @Test("a graceful shutdown lets handlers reach a commit; the attempt is not counted, and the next start goes on")
     func gracefulShutdown() async throws {
         let (started, goOn) = (Gate(), Gate())
-        let handler = ScriptedJob { _, _, job in
-            started.open()
+        let handler = ScriptedJob { input, _, job in
+            if input == 0 { started.open() }
             await goOn.wait()
             // The group tells of the shutdown in a task of its own.
             while !job.shouldCommit { await Task.yield() }
@@ -38,7 +38,7 @@ import WaybillEngineTesting
         }
         let rig = try await EngineRig(handler)
         let job = try await rig.enqueue()
-        let waiting = try await rig.enqueue()
+        let waiting = try await rig.enqueue(1)
         try await serve(rig) { group in
             await started.wait()
             await group.triggerGracefulShutdown()
@@ -188,14 +188,7 @@ import WaybillEngineTesting
     @Test("a pause that was asked for after the store was read is not taken back by what was read")
     func staleLook() async throws {
         let (started, asked) = (Gate(), Gate())
-        let rig = try await EngineRig(
-            ScriptedJob { _, _, job in
-                started.open()
-                await asked.wait()
-                #expect(job.shouldCommit)
-                try await job.commit(.init(n: 5))
-                return 0
-            })
+        let rig = try await EngineRig(ScriptedJob.stoppedAtCommit(started, asked))
         let job = try await rig.enqueue()
         try await rig.running {
             await started.wait()
@@ -213,15 +206,7 @@ import WaybillEngineTesting
     @Test("a shutdown is not forgotten where a pause is taken back that was asked for before it")
     func shutdownBehindPause() async throws {
         let (started, goOn) = (Gate(), Gate())
-        let rig = try await EngineRig(
-            ScriptedJob { _, _, job in
-                started.open()
-                await goOn.wait()
-                #expect(job.shouldCommit)
-                try await job.commit(.init(n: 42))
-                Issue.record("a commit while the process shuts down must throw")
-                return 0
-            })
+        let rig = try await EngineRig(ScriptedJob.stoppedAtCommit(started, goOn))
         let job = try await rig.enqueue()
         try await serve(rig) { group in
             await started.wait()

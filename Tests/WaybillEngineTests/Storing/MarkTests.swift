@@ -80,6 +80,23 @@ import WaybillDatabases
         }
     }
 
+    @Test("a claim behind a mark is not planned anew each time")
+    func plans() async throws {
+        let rig = try await StoreRig(.postgres)
+        for _ in 0..<30 { _ = try await rig.enqueue() }
+        for _ in 0..<30 { try await rig.complete(try await rig.claimOne()) }
+        let planned = try await rig.write { _, session, _ in
+            try session.first(
+                """
+                SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements
+                WHERE statement LIKE 'WITH first%' AND statement LIKE '%UNION ALL%'
+                """
+            ) { (generic: $0.int(0), custom: $0.int(1)) }
+        }
+        // The first claim has no mark to go by.
+        #expect(try #require(planned) == (29, 0))
+    }
+
     private static func entriesRead(in rig: StoreRig) async throws -> Int {
         try await rig.database.write { session in
             _ = try session.first("SELECT pg_stat_force_next_flush()") { _ in 0 }

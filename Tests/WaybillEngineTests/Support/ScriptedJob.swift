@@ -1,4 +1,5 @@
 import Synchronization
+import Testing
 import WaybillDatabases
 import WaybillEngine
 
@@ -14,6 +15,18 @@ struct ScriptedJob: JobEndHandler {
 
     private let body: Body
     private let onEnd: @Sendable (JobRecord, any SQLSession) throws -> Void
+
+    /// One that says that it has begun, waits until it may go on, and is to be stopped by its first commit.
+    static func stoppedAtCommit(_ started: Gate, _ goOn: Gate) -> ScriptedJob {
+        ScriptedJob { _, _, job in
+            started.open()
+            await goOn.wait()
+            #expect(job.shouldCommit)
+            try await job.commit(.init(n: 1))
+            Issue.record("the commit of one who is asked to stop must throw")
+            return 0
+        }
+    }
 
     init(ended: @escaping @Sendable (JobRecord, any SQLSession) throws -> Void = { _, _ in }, _ body: @escaping Body) {
         self.body = body

@@ -190,7 +190,7 @@ extension JobStore {
         let ready = firstReady(lane, count, in: session, from: 7)
         // A plan for any mark looks a little worse than one for this mark, which would be made anew for each claim: that costs
         // more than the claim.
-        if lane.mark != nil { try session.send("SET LOCAL plan_cache_mode = force_generic_plan") }
+        if lane.mark != nil, let keepsPlans = session.dialect.keepsPlans { try session.send(keepsPlans) }
         try session.scan(
             """
             WITH first AS (SELECT id FROM (\(ready.sql)) AS ready LIMIT $3)
