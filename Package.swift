@@ -25,7 +25,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 func serverLinking() -> [LinkerSetting] {
     #if os(Linux)
     var text = [CChar](repeating: 0, count: 64)
-    let version = confstr(Int32(_CS_GNU_LIBC_VERSION), &text, text.count) > 0 ? String(cString: text) : ""
+    _ = confstr(Int32(_CS_GNU_LIBC_VERSION), &text, text.count)
+    let version = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     let parts = version.split(separator: " ").last?.split(separator: ".").compactMap { Int($0) } ?? []
     let unpacks = parts.count >= 2 && (parts[0], parts[1]) >= (2, 36)
     let flags = ["--icf=safe"] + (unpacks ? ["-z", "pack-relative-relocs"] : [])
