@@ -30,6 +30,54 @@ import WaybillDatabases
         try await database.close()
     }
 
+    @Test("a delayed write does not wait for its sync, and all others do, also of those before them")
+    func delayed() async throws {
+        let database = try SQLiteDatabase(path: path)
+        try await database.write { _ = try $0.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT)") }
+        let level: @Sendable (any SQLSession) throws -> Int = { session in
+            try session.execute("INSERT INTO things (name) VALUES ($1)", "x")
+            return try session.count("PRAGMA synchronous")
+        }
+        #expect(try await database.write(.delayed, level) == 1)
+        #expect(try await database.write(.delayed, tenant: "acme", level) == 1)
+        #expect(try await database.write(.concurrent, level) == 2)
+        #expect(try await database.write(.delayed, level) == 1)
+        #expect(try await database.write(level) == 2)
+        // Those that come together wait if one of them does.
+        let (blocked, gate) = (Signal(), Gate())
+        let levels = try await withThrowingTaskGroup(of: Int.self) { tasks in
+            tasks.addTask {
+                try await database.write { _ in
+                    blocked.send()
+                    if !gate.pass() { throw Refusal() }
+                    return 2
+                }
+            }
+            await blocked.wait()
+            for number in 0..<10 {
+                tasks.addTask {
+                    if number == 9 { gate.open() }
+                    return try await database.write(number == 9 ? .serial : .delayed, level)
+                }
+            }
+            var levels: [Int] = []
+            for try await level in tasks { levels.append(level) }
+            return levels
+        }
+        #expect(levels.count == 11)
+        #expect(try await database.names().count == 15)
+        try await database.close()
+        let again = try SQLiteDatabase(path: path)
+        #expect(try await again.names().count == 15)
+        try await again.close()
+    }
+
+    @Test("an embedder's commits are never delayed")
+    func embeddedDelayed() async throws {
+        let database = try SQLiteDatabase(DatabasePool(path: path))
+        #expect(try await database.write(.delayed) { try $0.count("PRAGMA synchronous") } == 2)
+    }
+
     @Test("an embedder's connections are made to sync as well")
     func embedded() async throws {
         let pool = try DatabasePool(path: path)

@@ -107,7 +107,7 @@ public final class PostgresDatabase: SQLDatabase {
         _ order: SQLWriteOrder, behalf tenant: String?, _ body: @escaping @Sendable (any SQLSession) throws -> T
     ) async throws -> T {
         switch order {
-        case .serial:
+        case .serial, .delayed:
             return try await withCheckedThrowingContinuation { caller in
                 serial.enqueue(TypedWrite(tenant: tenant, body, caller: caller))
             }

@@ -22,12 +22,15 @@ final class GroupCommit: Sendable {
     private let sessions: ConnectionSessions
     // It is told of every commit, so it lives as long as there can be one.
     private let checkpointer: LogCheckpointer?
+    /// Of connections that are this program's own; all other commits are waited for.
+    private let syncer: LogSyncer?
 
     init(_ writer: any DatabaseWriter, sessions: ConnectionSessions, checkpointer: LogCheckpointer?) {
         self.writer = writer
         executor = WriterExecutor(writer)
         self.sessions = sessions
         self.checkpointer = checkpointer
+        syncer = checkpointer.map { LogSyncer($0) }
     }
 
     /// Puts a write in line. The first one to come schedules the transaction, or runs it if it comes from where that would be.
@@ -52,6 +55,9 @@ final class GroupCommit: Sendable {
     func close() {
         state.withLock { $0.isClosed = true }
     }
+
+    /// Returns when nothing syncs beside the writer any more.
+    func endSyncs() { syncer?.close() }
 
     private func schedule() {
         // One transaction per turn of the writer's queue, so that others who use the same connection get their turn as well.
@@ -80,7 +86,7 @@ final class GroupCommit: Sendable {
             return
         }
         do {
-            try session.begin(.write)
+            try begin(writes, in: session)
         } catch {
             tell(writes, error)
             return
@@ -103,7 +109,7 @@ final class GroupCommit: Sendable {
         let ranWrites = writes[..<ran]
         do {
             if let failure { throw failure }
-            try session.commit()
+            try commit(session)
         } catch {
             session.rollback()
             // A deferred constraint is the fault of one body. Alone, each one gets the answer that is his own.
@@ -118,6 +124,21 @@ final class GroupCommit: Sendable {
         tell(ranWrites, nil)
     }
 
+    private func begin(_ writes: ArraySlice<any PendingWrite>, in session: SQLiteSession) throws {
+        try syncer?.begins(session.database, isDelayed: writes.allSatisfy(\.isDelayed))
+        try session.begin(.write)
+    }
+
+    private func commit(_ session: SQLiteSession) throws {
+        do {
+            try session.commit()
+        } catch {
+            syncer?.failed(error)
+            throw error
+        }
+        syncer?.committed()
+    }
+
     /// Ends the turn, and tells those who were part of it.
     private func tell(_ writes: ArraySlice<any PendingWrite>, _ failure: (any Error)?) {
         state.withLock { $0.turn = $0.waiting.count }
@@ -126,7 +147,7 @@ final class GroupCommit: Sendable {
 
     private func commitAlone(_ write: any PendingWrite, in session: SQLiteSession) {
         do {
-            try session.begin(.write)
+            try begin([write], in: session)
         } catch {
             tell([write], error)
             return
@@ -139,7 +160,7 @@ final class GroupCommit: Sendable {
             return
         }
         do {
-            try session.commit()
+            try commit(session)
             tell([write], nil)
         } catch {
             tell([write], error)

@@ -10,7 +10,7 @@ import Synchronization
 /// pages left to move, which nobody else moves: the log can't begin anew before it has ended. The rest is moved in the writer's
 /// own turn. Only a commit after that starts the next move, or the end of a read that had held some of the pages back.
 final class LogCheckpointer: Sendable {
-    private let path: String
+    let path: String
     private let writer: DatabasePool
     private let plan: Mutex<CheckpointPlan>
     private let queue = DispatchQueue(label: "waybill.checkpoint")
@@ -75,6 +75,15 @@ final class LogCheckpointer: Sendable {
         writer.asyncWriteWithoutTransaction { database in
             let began = DispatchTime.now().uptimeNanoseconds
             self.ended(moved: LogCheckpointer.checkpoint(database), began: began)
+        }
+    }
+
+    /// Moves all of the log and has it begin anew. To be called in the writer's turn.
+    /// - Returns: whether nothing of it is left, and the file is durable.
+    func empty(_ database: Database) -> Bool {
+        // The other connection moves nothing meanwhile.
+        connection.withLock { _ in
+            sqlite3_wal_checkpoint_v2(database.sqliteConnection, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) == SQLITE_OK
         }
     }
 

@@ -105,7 +105,16 @@ public final class SQLiteDatabase: SQLDatabase {
 
     @discardableResult
     public func write<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
-        try await withCheckedThrowingContinuation { commits.enqueue(TypedWrite(body, caller: $0)) }
+        try await write(.serial, body)
+    }
+
+    @discardableResult
+    public func write<T: Sendable>(
+        _ order: SQLWriteOrder, _ body: @escaping @Sendable (any SQLSession) throws -> T
+    ) async throws -> T {
+        try await withCheckedThrowingContinuation { caller in
+            commits.enqueue(TypedWrite(isDelayed: order == .delayed, body, caller: caller))
+        }
     }
 
     /// Commits what is in line, moves the log into the file, and closes it, also if it is an embedder's. Reads that are running
@@ -113,10 +122,11 @@ public final class SQLiteDatabase: SQLDatabase {
     /// - Throws: `SQLError`.
     public func close() async throws {
         commits.close()
-        try await offCooperativePool { [connections, sessions, checkpointer] in
+        try await offCooperativePool { [commits, connections, sessions, checkpointer] in
             do {
                 checkpointer?.close()
                 try connections.barrierWriteWithoutTransaction { _ in sessions.clear() }
+                commits.endSyncs()
                 // Readers first: a writer that closes last moves the log into the file. If it can't, the log stays, and
                 // nothing is lost.
                 (connections as? DatabasePool)?.invalidateReadOnlyConnections()

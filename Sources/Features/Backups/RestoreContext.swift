@@ -11,20 +11,28 @@ protocol RestoreContext: Sendable {
     var shouldCommit: Bool { get }
 
     func commit(
-        _ checkpoint: RestoreJob.Checkpoint, progress: Double?, counters: [String: Int64]?,
+        _ checkpoint: RestoreJob.Checkpoint, progress: Double?, counters: [String: Int64]?, durability: CommitDurability,
         writing: (@Sendable (any SQLSession) throws -> Void)?
     ) async throws
 
     @discardableResult
     func commit(
-        progress: Double?,
+        progress: Double?, durability: CommitDurability,
         making: @escaping @Sendable (any SQLSession) throws -> (RestoreJob.Checkpoint, counters: [String: Int64]?)
     ) async throws -> RestoreJob.Checkpoint
 }
 
 extension RestoreContext {
     func commit(_ checkpoint: RestoreJob.Checkpoint, progress: Double) async throws {
-        try await commit(checkpoint, progress: progress, counters: nil, writing: nil)
+        try await commit(checkpoint, progress: progress, counters: nil, durability: .immediate, writing: nil)
+    }
+
+    @discardableResult
+    func commit(
+        progress: Double?,
+        making: @escaping @Sendable (any SQLSession) throws -> (RestoreJob.Checkpoint, counters: [String: Int64]?)
+    ) async throws -> RestoreJob.Checkpoint {
+        try await commit(progress: progress, durability: .immediate, making: making)
     }
 }
 
@@ -64,7 +72,7 @@ struct DrillContext: RestoreContext {
     }
 
     func commit(
-        _ checkpoint: RestoreJob.Checkpoint, progress: Double?, counters: [String: Int64]?,
+        _ checkpoint: RestoreJob.Checkpoint, progress: Double?, counters: [String: Int64]?, durability: CommitDurability,
         writing: (@Sendable (any SQLSession) throws -> Void)?
     ) async throws {
         var next = state
@@ -74,15 +82,16 @@ struct DrillContext: RestoreContext {
                 try session.isolated(to: scratch.text) { try writing(session) }
             }
         }
-        try await job.commit(next, progress: percent(progress), counters: counters, writing: isolated)
+        try await job.commit(
+            next, progress: percent(progress), counters: counters, durability: durability, writing: isolated)
         latest.set(checkpoint)
     }
 
     func commit(
-        progress: Double?,
+        progress: Double?, durability: CommitDurability,
         making: @escaping @Sendable (any SQLSession) throws -> (RestoreJob.Checkpoint, counters: [String: Int64]?)
     ) async throws -> RestoreJob.Checkpoint {
-        let stored = try await job.commit(progress: percent(progress)) { [state] session in
+        let stored = try await job.commit(progress: percent(progress), durability: durability) { [state] session in
             let (checkpoint, counters) = try session.isolated(to: state.scratch.text) { try making(session) }
             var next = state
             next.restore = checkpoint

@@ -205,7 +205,7 @@ struct RestoreJob: JobEndHandler {
         done.total += Int64(slice.rows)
         let began = Mutex(time.now())
         try await job.commit(
-            done, progress: min(99, Double(done.total) / Double(all) * 100), counters: ["rows": done.total]
+            done, progress: min(99, Double(done.total) / Double(all) * 100), counters: ["rows": done.total], durability: .delayed
         ) { [time] session in
             began.withLock { $0 = time.now() }
             try slice.write(session)

@@ -4,6 +4,8 @@ import SeededBugs
 package protocol PendingWrite: AnyObject, Sendable {
     /// On whose behalf it is done; nil for the program itself.
     var tenant: String? { get }
+    /// Whether it may return before it is durable, where its driver can keep what `SQLWriteOrder.delayed` promises.
+    var isDelayed: Bool { get }
     /// Runs the body and keeps what it returned or threw.
     func run(_ session: any SQLSession) throws
     /// A statement of the body was refused, which the body has not told.
@@ -18,15 +20,17 @@ package protocol PendingWrite: AnyObject, Sendable {
 /// queue touches it.
 package final class TypedWrite<Value: Sendable>: PendingWrite, @unchecked Sendable {
     package let tenant: String?
+    package let isDelayed: Bool
     private let body: @Sendable (any SQLSession) throws -> Value
     private let caller: CheckedContinuation<Value, any Error>
     private var outcome: Result<Value, any Error>?
 
     package init(
-        tenant: String? = nil, _ body: @escaping @Sendable (any SQLSession) throws -> Value,
+        tenant: String? = nil, isDelayed: Bool = false, _ body: @escaping @Sendable (any SQLSession) throws -> Value,
         caller: CheckedContinuation<Value, any Error>
     ) {
         self.tenant = tenant
+        self.isDelayed = isDelayed
         self.body = body
         self.caller = caller
     }

@@ -68,6 +68,10 @@ public enum SQLWriteOrder: Sendable, Hashable {
     case concurrent
     /// As `concurrent`, on a connection that waits for nothing else: for what must not come late.
     case urgent
+    /// As `serial`, for a step of work that is done again if it is lost. Where the database ends together with this process, the
+    /// write returns before it is durable: it becomes so soon after, and before any write of another order returns. Until then
+    /// a power cut takes it, as a whole and with all that came after it. Elsewhere it is a `serial` one.
+    case delayed
 }
 
 extension SQLDatabase {

@@ -2,7 +2,7 @@
 public struct WritePace: Sendable, Hashable {
     /// What a transaction of rows should take, if nobody says otherwise. Its commit may come behind another's, and behind the
     /// end of a move of the log.
-    public static let aimed = Duration.milliseconds(13)
+    public static let aimed = Duration.milliseconds(10)
     /// Of the first transaction, which nothing is known of.
     public static let firstRows = 1500
     /// However slow the disk is.

@@ -132,17 +132,28 @@ final class Attempt: Sendable {
 
     /// Makes the work up to here durable, in one transaction.
     /// - Parameters:
+    ///   - durability: when it is durable; with a step of the progress, at once.
     ///   - writesRows: `making` writes rows as well, and must have the order of all other writes.
     ///   - making: writes what belongs to it, and gives the checkpoint. May be called again.
     func commit(
-        progress: Double?, writesRows: Bool, making: @escaping @Sendable (any SQLSession) throws -> CheckpointStep
+        progress: Double?, _ durability: CommitDurability, writesRows: Bool,
+        making: @escaping @Sendable (any SQLSession) throws -> CheckpointStep
     ) async throws {
         try checkMayWrite()
         let commit = Checkpointing(job: record.id, fence: record.fence, progress: progress, artifacts: try await seal())
         try observed(.before)
         // A step of the progress is told by an event, and events are numbered in the serial order.
         let isStep = ProgressPolicy.isStep(from: latest.progress, to: max(latest.progress, progress ?? 0))
-        let (stop, job) = try await write(commit, writesRows || isStep ? .serial : .concurrent, making)
+        let order: SQLWriteOrder =
+            switch durability {
+            // A number that was told is not given again, also not after a power cut.
+            case _ where isStep: .serial
+            case .immediate: writesRows ? .serial : .concurrent
+            // A segment that is replaced is deleted soon after, and a step that is lost would want it back.
+            case .delayed where commit.artifacts.contains { !$0.replaced.isEmpty }: .serial
+            case .delayed: .delayed
+            }
+        let (stop, job) = try await write(commit, order, making)
         let now = node.time.now()
         var whole: Set<Int> = []
         for writer in artifacts {

@@ -37,14 +37,16 @@ public struct JobContext<Checkpoint: Codable & Sendable>: Sendable {
     /// Makes the work up to here durable: outputs, checkpoint, progress and `writing`, in one transaction.
     /// - Parameters:
     ///   - progress: percent, 0 to 100. A lower value than before is ignored.
+    ///   - durability: when the step is durable.
     ///   - writing: further rows that belong to the same step.
     /// - Throws: what must be let through: the attempt is over.
     public func commit(
         _ checkpoint: Checkpoint, progress: Double? = nil, counters: [String: Int64]? = nil,
+        durability: CommitDurability = .immediate,
         writing: (@Sendable (any SQLSession) throws -> Void)? = nil
     ) async throws {
         let step = CheckpointStep(checkpoint: try JobCoding.encode(checkpoint), counters: counters)
-        try await attempt.commit(progress: progress, writesRows: writing != nil) { session in
+        try await attempt.commit(progress: progress, durability, writesRows: writing != nil) { session in
             try writing?(session)
             return step
         }
@@ -57,10 +59,11 @@ public struct JobContext<Checkpoint: Codable & Sendable>: Sendable {
     /// - Throws: as the other `commit`.
     @discardableResult
     public func commit(
-        progress: Double? = nil, making: @escaping @Sendable (any SQLSession) throws -> (Checkpoint, counters: [String: Int64]?)
+        progress: Double? = nil, durability: CommitDurability = .immediate,
+        making: @escaping @Sendable (any SQLSession) throws -> (Checkpoint, counters: [String: Int64]?)
     ) async throws -> Checkpoint {
         let made = Mutex<Checkpoint?>(nil)
-        try await attempt.commit(progress: progress, writesRows: true) { session in
+        try await attempt.commit(progress: progress, durability, writesRows: true) { session in
             let (checkpoint, counters) = try making(session)
             made.withLock { $0 = checkpoint }
             return CheckpointStep(checkpoint: try JobCoding.encode(checkpoint), counters: counters)
@@ -84,4 +87,14 @@ public struct JobContext<Checkpoint: Codable & Sendable>: Sendable {
     public func show(progress: Double) {
         attempt.show(progress: progress)
     }
+}
+
+/// When the step of a commit is durable.
+public enum CommitDurability: Sendable, Hashable {
+    /// When it returns.
+    case immediate
+    /// Soon after it returns, and before the job's end is stored. Until then a power cut takes the step, as a whole, and the job
+    /// does it again. For a handler with many short steps that have no effect outside of the database. Where the database is not
+    /// part of this process, and could fail alone, it is `immediate`.
+    case delayed
 }

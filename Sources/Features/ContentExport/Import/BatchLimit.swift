@@ -7,7 +7,7 @@ struct BatchLimit: Sendable, Hashable {
     static let newRowsMax = 6000
     static let replacingRowsMax = 2000
     /// What a transaction should take: others write meanwhile, who are not to wait even where the disk is slow for a moment.
-    static let aimed = Duration.milliseconds(10)
+    static let aimed = Duration.milliseconds(7)
 
     var pace: WritePace
     var bytes = 3 << 20

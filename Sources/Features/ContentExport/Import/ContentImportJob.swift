@@ -144,7 +144,7 @@ private struct ImportRun: Sendable {
             at: job.now, user: job.principal.user, action: .contentItemsStore, target: type.name, outcome: AuditEvent.success,
             details: [AuditDetail("jobId", job.id.text)])
         let began = Mutex(job.now)
-        let committed = try await job.commit(progress: progress) { [next, audit] session in
+        let committed = try await job.commit(progress: progress, durability: .delayed) { [next, audit] session in
             began.withLock { $0 = job.now }
             var made = next
             if isWriting {
