@@ -48,6 +48,51 @@ import Testing
         try await link.close()
     }
 
+    @Test("an export of a table whose link falls silent stops soon, and is whole once the link is back", .timeLimit(.minutes(5)))
+    func silentTable() async throws {
+        let rows = 400_000
+        let database = try await PostgresFixture.makeDatabase()
+        try await Tool.psql(
+            database,
+            """
+            CREATE TABLE many (nr BIGINT PRIMARY KEY, text TEXT);
+            INSERT INTO many SELECT i, repeat('x', 400) FROM generate_series(1, \(rows)) AS s (i)
+            """)
+        let link = try await DatabaseLink(to: database)
+        let configuration = """
+            datasets:
+              many:
+                source: \(link.url)
+                table: many
+                key: nr
+                tenants: [acme]
+                readers: [everyone]
+            """
+        try await withServer(CrashTests.settings, configuration: configuration) { server in
+            let ada = try await server.user("ada", of: "acme", "reader")
+            server.expectComplaints()
+            let clock = ContinuousClock()
+            // It may have ended when the link falls silent.
+            for round in 0... {
+                try #require(round < 20, "the link never fell silent while rows came")
+                let id = try await ada.export(#"{"dataset": "many", "format": "csv"}"#)
+                _ = try await poll("the first rows") { try await ada.job(id)["progress"]?.number ?? 0 > 0 ? true : nil }
+                link.fallSilent()
+                let began = clock.now
+                let stopped = try await poll("the attempt's end") {
+                    let job = try await ada.job(id)
+                    return job["state"]?.string != "running" ? job : nil
+                }
+                #expect(clock.now - began < .seconds(10), "it took \(clock.now - began)")
+                link.heal()
+                let job = try await ada.wait(id)
+                #expect(job["state"]?.string == "completed" && job["result"]?["exported"]?.integer == rows, "\(job)")
+                if stopped["state"]?.string == "pending" { break }
+            }
+        }
+        try await link.close()
+    }
+
     @Test("a start waits for a database that is not there yet, and ends after the time that is set")
     func start() async throws {
         let database = try await PostgresFixture.makeDatabase()

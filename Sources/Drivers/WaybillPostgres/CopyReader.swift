@@ -90,7 +90,7 @@ final class CopyReader {
         guard !hasEnded else { return nil }
         if let current { PQfreemem(current) }
         current = nil
-        let length = PQgetCopyData(connection.handle, &current, 0)
+        let length = connection.watch.copied(connection.handle, &current)
         if length > 0, let current {
             let bytes = UnsafeRawPointer(current).assumingMemoryBound(to: UInt8.self)
             return UnsafeBufferPointer(start: bytes, count: Int(length))
@@ -98,7 +98,7 @@ final class CopyReader {
         hasEnded = true
         if length == -2 { throw PostgresFailure(lost: connection.handle) }
         var failure: PostgresFailure?
-        while let result = PQgetResult(connection.handle) {
+        while let result = connection.watch.result(connection.handle) {
             if PQresultStatus(result) != PGRES_COMMAND_OK {
                 failure = failure ?? PostgresFailure(result, connection: connection.handle)
             }

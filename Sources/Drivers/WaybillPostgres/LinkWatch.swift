@@ -47,6 +47,24 @@ final class LinkWatch: Sendable {
         return waiting { PQgetResult(connection) }
     }
 
+    /// The next message of a COPY, as `PQgetCopyData` tells of it.
+    func copied(_ connection: OpaquePointer, _ bytes: inout UnsafeMutablePointer<CChar>?) -> Int32 {
+        // What has come already is not waited for: there may be millions.
+        let length = PQgetCopyData(connection, &bytes, 1)
+        guard length == 0 else { return length }
+        return waiting { PQgetCopyData(connection, &bytes, 0) }
+    }
+
+    /// Ends the link, so that whoever waits for it hears of it.
+    func cut() { state.withLock { cut($0) } }
+
+    private func cut(_ state: State) {
+        guard state.descriptor >= 0 else { return }
+        // Whoever waits goes on in the same moment, and is to know this by then.
+        silent()
+        shutdown(state.descriptor, Int32(SHUT_RDWR))
+    }
+
     /// The descriptor may be somebody else's from now on.
     func end() { state.withLock { $0.descriptor = -1 } }
 
@@ -64,10 +82,7 @@ final class LinkWatch: Sendable {
             state.withLock { state in
                 state.isProbing = false
                 state.probedAt = .now()
-                guard !answers, state.since == found.since, state.descriptor >= 0 else { return }
-                // Whoever waits goes on in the same moment, and is to know this by then.
-                silent()
-                shutdown(state.descriptor, Int32(SHUT_RDWR))
+                if !answers, state.since == found.since { cut(state) }
             }
         }
     }

@@ -110,37 +110,49 @@ final class PostgresConnection: @unchecked Sendable {
         return (PQgetvalue(result, 0, columns - 1).map { String(cString: $0) }, command)
     }
 
-    /// Makes the server give up what the connection does now. From any thread; blocks for as long as connecting takes.
-    func cancel() { canceller.cancel() }
+    /// Makes the server give up what the connection does now. From any thread; blocks until the server has heard of it. If that
+    /// takes as long as a link may be silent, the link is cut.
+    func cancel() {
+        if !canceller.cancel(within: .milliseconds(Int(LinkWatch.answerMilliseconds))) { watch.cut() }
+    }
 }
 
 /// What `PQcancel` needs, which may be called from another thread while the connection lives.
 private final class Canceller: Sendable {
-    private struct Handle: @unchecked Sendable {
-        // Safe because it is used under the lock only.
-        var pointer: OpaquePointer?
-    }
+    /// `@unchecked Sendable` is safe because `PQcancel` only reads it, and nobody else has it.
+    private final class Request: @unchecked Sendable {
+        private let pointer: OpaquePointer
 
-    private let handle: Mutex<Handle>
+        init(_ pointer: OpaquePointer) { self.pointer = pointer }
+        deinit { PQfreeCancel(pointer) }
 
-    init(_ connection: OpaquePointer) {
-        let handle = Handle(pointer: PQgetCancel(connection))
-        self.handle = Mutex(handle)
-    }
-
-    func cancel() {
-        handle.withLock { handle in
-            guard let pointer = handle.pointer else { return }
+        func send() {
             var message = [CChar](repeating: 0, count: 256)
             PQcancel(pointer, &message, 256)
         }
     }
 
-    func close() {
-        handle.withLock { handle in
-            if let pointer = handle.pointer { PQfreeCancel(pointer) }
-            handle.pointer = nil
+    private let request: Mutex<Request?>
+
+    init(_ connection: OpaquePointer) {
+        let request = PQgetCancel(connection).map { Request($0) }
+        self.request = Mutex(request)
+    }
+
+    /// - Returns: false if the server has not heard of it in time; it may still.
+    func cancel(within limit: DispatchTimeInterval) -> Bool {
+        guard let request = request.withLock({ $0 }) else { return true }
+        // libpq waits for the answer as long as the link stands.
+        let heard = DispatchSemaphore(value: 0)
+        DispatchQueue.global().async {
+            request.send()
+            heard.signal()
         }
+        return heard.wait(timeout: .now() + limit) == .success
+    }
+
+    func close() {
+        request.withLock { $0 = nil }
     }
 }
 

@@ -100,7 +100,7 @@ extension PostgresConnection {
     }
 
     fileprivate func startCopy(_ sql: String, _ direction: ExecStatusType) throws {
-        guard let result = PQexec(handle, sql) else { throw PostgresFailure(lost: handle) }
+        guard let result = watch.waiting({ PQexec(handle, sql) }) else { throw PostgresFailure(lost: handle) }
         defer { PQclear(result) }
         guard PQresultStatus(result) == direction else {
             guard PQresultStatus(result) == PGRES_FATAL_ERROR else { throw SQLError(.other, "this is no such COPY: \(sql)") }
@@ -116,7 +116,7 @@ extension PostgresConnection {
         bytes.reserveCapacity(count + 4096)
         while bytes.count < count {
             var row: UnsafeMutablePointer<CChar>?
-            let length = PQgetCopyData(handle, &row, 0)
+            let length = watch.copied(handle, &row)
             if let row, length > 0 {
                 bytes.append(contentsOf: UnsafeRawBufferPointer(start: row, count: Int(length)))
                 PQfreemem(row)
@@ -135,8 +135,10 @@ extension PostgresConnection {
         while !rest.isEmpty {
             let part = rest.prefix(1 << 24)
             let sent = part.withUnsafeBytes { bytes in
-                PQputCopyData(
-                    handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(truncatingIfNeeded: bytes.count))
+                watch.waiting {
+                    PQputCopyData(
+                        handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(truncatingIfNeeded: bytes.count))
+                }
             }
             guard sent == 1 else { throw PostgresFailure(lost: handle) }
             rest = rest.dropFirst(part.count)
@@ -146,10 +148,10 @@ extension PostgresConnection {
     /// - Returns: how many rows were copied.
     @discardableResult
     fileprivate func endCopy(refusal: String?) throws -> Int {
-        guard PQputCopyEnd(handle, refusal) == 1 else { throw PostgresFailure(lost: handle) }
+        guard watch.waiting({ PQputCopyEnd(handle, refusal) }) == 1 else { throw PostgresFailure(lost: handle) }
         guard refusal == nil else {
             // The answer is the refusal that was asked for.
-            while let result = PQgetResult(handle) { PQclear(result) }
+            while let result = watch.result(handle) { PQclear(result) }
             return 0
         }
         return try readEnd()
@@ -159,7 +161,7 @@ extension PostgresConnection {
     private func readEnd() throws -> Int {
         var count = 0
         var failure: PostgresFailure?
-        while let result = PQgetResult(handle) {
+        while let result = watch.result(handle) {
             if PQresultStatus(result) == PGRES_COMMAND_OK {
                 count = PQcmdTuples(result).flatMap { Int(String(cString: $0)) } ?? 0
             } else {

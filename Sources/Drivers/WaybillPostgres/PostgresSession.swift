@@ -241,13 +241,15 @@ public final class PostgresSession: SQLSession {
 
     private func submit(_ statement: PreparedStatement, _ arguments: [SQLValue]) throws {
         let count = Int32(truncatingIfNeeded: arguments.count)
-        let sent =
+        // It blocks where the link takes no more.
+        let sent = connection.watch.waiting {
             statement.name.isEmpty
-            ? PQsendQueryParams(
-                connection.handle, statement.sql, count, statement.parameterTypes, buffer.values, buffer.lengths, buffer.formats,
-                1)
-            : PQsendQueryPrepared(
-                connection.handle, statement.name, count, buffer.values, buffer.lengths, buffer.formats, 1)
+                ? PQsendQueryParams(
+                    connection.handle, statement.sql, count, statement.parameterTypes, buffer.values, buffer.lengths,
+                    buffer.formats, 1)
+                : PQsendQueryPrepared(
+                    connection.handle, statement.name, count, buffer.values, buffer.lengths, buffer.formats, 1)
+        }
         guard sent == 1 else { throw PostgresFailure(lost: connection.handle) }
     }
 
@@ -263,9 +265,9 @@ public final class PostgresSession: SQLSession {
         if isStale { try forgetStatements() }
         lastName += 1
         let name = preparesStatements ? "s\(lastName)" : ""
-        try check(PQprepare(connection.handle, name, sql, 0, nil)) { _ in }
+        try check(connection.watch.waiting { PQprepare(connection.handle, name, sql, 0, nil) }) { _ in }
         var statement: PreparedStatement?
-        try check(PQdescribePrepared(connection.handle, name)) { result in
+        try check(connection.watch.waiting { PQdescribePrepared(connection.handle, name) }) { result in
             statement = PreparedStatement(
                 sql: sql, name: name, parameterTypes: (0..<PQnparams(result)).map { PQparamtype(result, $0) },
                 columnTypes: (0..<PQnfields(result)).map { PQftype(result, $0) })

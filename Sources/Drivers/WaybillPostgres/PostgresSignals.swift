@@ -28,6 +28,8 @@ public final class PostgresSignals: SQLSignals {
     private static let gatherSeconds = 0.003
     /// One that waits for the server's words looks so often whether it is still wanted.
     private static let pollMilliseconds: Int32 = 500
+    /// After so long without a word the server is asked whether it is still there.
+    private static let quietSeconds = 10.0
 
     private let state = Mutex(State())
     private let ears: ConnectionSlot
@@ -143,7 +145,12 @@ public final class PostgresSignals: SQLSignals {
     }
 
     private func hear(on connection: PostgresConnection) throws {
+        var heardAt = DispatchTime.now()
         while !state.withLock({ $0.isClosed || $0.listeners.isEmpty }) {
+            if DispatchTime.now() > heardAt + Self.quietSeconds {
+                try connection.run("SELECT 1")
+                heardAt = .now()
+            }
             var wait = pollfd(fd: PQsocket(connection.handle), events: Int16(POLLIN), revents: 0)
             guard poll(&wait, 1, Self.pollMilliseconds) >= 0 || errno == EINTR else {
                 throw PostgresFailure(lost: connection.handle)
@@ -154,6 +161,7 @@ public final class PostgresSignals: SQLSignals {
             while let notice = PQnotifies(connection.handle) {
                 let payload = notice.pointee.extra.map { String(cString: $0) } ?? ""
                 PQfreemem(notice)
+                heardAt = .now()
                 payload.split(separator: "\n").forEach { hear(String($0)) }
             }
         }

@@ -112,9 +112,8 @@ final class SnapshotSession: SQLResumableSession, @unchecked Sendable {
         try telling {
             let copied = try statement(sql)
             let text = try LiteralStatement(copied.sql, arguments, on: connection.handle).text
-            guard let result = PQexec(connection.handle, "COPY (\(text)) TO STDOUT (FORMAT binary)") else {
-                throw PostgresFailure(lost: connection.handle)
-            }
+            let started = connection.watch.waiting { PQexec(connection.handle, "COPY (\(text)) TO STDOUT (FORMAT binary)") }
+            guard let result = started else { throw PostgresFailure(lost: connection.handle) }
             defer { PQclear(result) }
             guard PQresultStatus(result) == PGRES_COPY_OUT else { throw PostgresFailure(result, connection: connection.handle) }
             return CopyReader(connection, columns: copied.columns)
@@ -139,8 +138,8 @@ final class SnapshotSession: SQLResumableSession, @unchecked Sendable {
     }
 
     private func describe(_ sql: String) throws -> [UInt32] {
-        try check(PQprepare(connection.handle, "", sql, 0, nil)) { _ in }
-        return try check(PQdescribePrepared(connection.handle, "")) { result in
+        try check(connection.watch.waiting { PQprepare(connection.handle, "", sql, 0, nil) }) { _ in }
+        return try check(connection.watch.waiting { PQdescribePrepared(connection.handle, "") }) { result in
             (0..<PQnfields(result)).map { PQftype(result, $0) }
         }
     }

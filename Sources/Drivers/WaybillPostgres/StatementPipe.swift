@@ -38,7 +38,7 @@ final class StatementPipe {
     /// - Throws: `PostgresFailure` of the first that failed. Those behind it were not run.
     func drain(returningLast waited: Bool = false) throws(PostgresFailure) -> OpaquePointer? {
         guard PQpipelineStatus(handle) != PQ_PIPELINE_OFF else { return nil }
-        guard PQpipelineSync(handle) == 1 else { throw lost() }
+        guard watch.waiting({ PQpipelineSync(handle) }) == 1 else { throw lost() }
         var failure: PostgresFailure?
         var last: OpaquePointer?
         for (index, body) in pending.enumerated() {
