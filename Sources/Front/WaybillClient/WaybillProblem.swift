@@ -23,9 +23,11 @@ public struct WaybillProblem: Sendable, Hashable, Decodable {
     public var line: Int64?
     /// How many items of an upload were stored before that, and stay.
     public var stored: Int64?
+    /// What is there of a file that comes in ranges: the next one begins here.
+    public var received: Int64?
 
     private enum CodingKeys: String, CodingKey {
-        case type, title, status, detail, instance, code, message, requestId, details, line, stored
+        case type, title, status, detail, instance, code, message, requestId, details, line, stored, received
     }
 
     public init(from decoder: any Decoder) throws {
@@ -36,7 +38,7 @@ public struct WaybillProblem: Sendable, Hashable, Decodable {
         (type, title, detail, instance) = (text(.type), text(.title), text(.detail), text(.instance))
         (code, message, requestId) = (text(.code), text(.message), text(.requestId))
         status = number(.status).flatMap { Int(exactly: $0) }
-        (line, stored) = (number(.line), number(.stored))
+        (line, stored, received) = (number(.line), number(.stored), number(.received))
         details = (try? members.decodeIfPresent([Detail].self, forKey: .details)) ?? []
     }
 }

@@ -29,10 +29,11 @@ public struct RestoreCalls: Sendable {
         try await caller.json(caller.request("GET", RestoreCalls.path + [id]))
     }
 
-    /// Uploads one of its files.
+    /// Uploads one of its files: in ranges where it is long, each again if its connection breaks off.
     /// - Parameters:
     ///   - name: as the manifest has it, or `manifest.json`.
-    ///   - length: of all chunks together.
+    ///   - chunks: its bytes; they may be read more than once.
+    ///   - length: of all chunks together. Where it is not known the file comes as a whole.
     ///   - backup: which one it is of: 0 is the full one, then come its increments.
     @discardableResult
     public func upload<Chunks: AsyncSequence & Sendable>(
@@ -40,26 +41,25 @@ public struct RestoreCalls: Sendable {
     ) async throws -> Restore where Chunks.Element == [UInt8] {
         let type =
             name.hasSuffix(".json") ? "application/json" : name.hasSuffix(".csv") ? "text/csv" : "application/octet-stream"
-        return try await caller.json(
-            caller.request(
-                "PUT", RestoreCalls.path + [id, "documents", name],
-                query: [("backup", backup == 0 ? nil : String(backup))], headers: [("Content-Type", type)],
-                body: .stream(WireBody(chunks), length: length)))
+        let upload = DocumentUpload(
+            client: client, body: WireBody(chunks), length: length, path: RestoreCalls.path + [id, "documents", name],
+            query: [("backup", backup == 0 ? nil : String(backup))], contentType: type)
+        return try Caller.decode(Restore.self, try await upload.send().body.collect(bytesMax: Caller.answerBytesMax))
     }
 
     /// Uploads bytes that its rows need.
     /// - Parameters:
     ///   - digest: their SHA-256 in hexadecimal digits, and `.age` if they are encrypted.
-    ///   - length: of all chunks together.
+    ///   - chunks: the bytes; they may be read more than once.
+    ///   - length: of all chunks together. Where it is not known they come as a whole.
     ///   - backup: which one they are of: 0 is the full one, then come its increments.
     public func uploadBlob<Chunks: AsyncSequence & Sendable>(
         _ chunks: Chunks, length: Int64?, as digest: String, backup: Int = 0, to id: String
     ) async throws where Chunks.Element == [UInt8] {
-        try await caller.finish(
-            caller.request(
-                "PUT", RestoreCalls.path + [id, "documents", "blobs", digest],
-                query: [("backup", backup == 0 ? nil : String(backup))],
-                headers: [("Content-Type", "application/octet-stream")], body: .stream(WireBody(chunks), length: length)))
+        let upload = DocumentUpload(
+            client: client, body: WireBody(chunks), length: length, path: RestoreCalls.path + [id, "documents", "blobs", digest],
+            query: [("backup", backup == 0 ? nil : String(backup))], contentType: "application/octet-stream")
+        _ = try await upload.send().body.collect(bytesMax: Caller.answerBytesMax)
     }
 
     /// Starts it.
