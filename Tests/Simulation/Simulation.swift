@@ -212,10 +212,10 @@ final class Simulation {
         let change = random.percent(50) ? try segment(attempt) : nil
         let progress = Double(random.int(0...100))
         let result = try transaction("\(node) commits \(job.id) fence \(job.fence)") { session in
-            try self.store.checkpoint(
-                session, Checkpointing(job: job.id, fence: job.fence, progress: progress, artifacts: change.map { [$0] } ?? []),
-                now: self.now
-            ) { session in
+            let commit = Checkpointing(
+                job: job.id, fence: job.fence, at: self.now.advanced(by: .microseconds(attempt.commits + 1)), progress: progress,
+                artifacts: change.map { [$0] } ?? [])
+            return try self.store.checkpoint(session, commit) { session in
                 try session.execute(
                     "INSERT INTO simulated_rows (job_id, fence, number) VALUES ($1, $2, $3)", job.id.text, job.fence, text)
                 return CheckpointStep(checkpoint: text, counters: nil)

@@ -53,6 +53,8 @@ struct PostgresFailure: Error {
         case "0A000" where message.hasPrefix("cached plan"): .again
         // A prepared statement that is not there: the connection was handed to us by a pooler.
         case "26000": .lost
+        // A server that only reads: it has been put behind another one, and that is looked for.
+        case "25006": .lost
         case "57P01", "57P02", "57P03", "57P05", "25P03": .lost
         default: state.hasPrefix("08") ? .lost : .refused
         }

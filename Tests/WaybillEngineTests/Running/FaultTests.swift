@@ -67,6 +67,56 @@ import WaybillEngineTesting
         #expect(try await rig.bytes(of: job.id) == ["a": [1, 2, 3, 4]])
     }
 
+    @Test("a commit whose answer is lost has taken place once")
+    func doubtfulCommit() async throws {
+        let database = FaultyDatabase(try await EngineDatabase.standard.open())
+        let bodies = Notes<Int>()
+        let rig = try await EngineRig(
+            ScriptedJob { _, _, job in
+                let artifact = try await job.artifact("a", contentType: "text/plain")
+                for number in 1...3 {
+                    try await artifact.append([UInt8(number)])
+                    if number == 2 { database.fail(.unavailable, writes: 1, statement: "SET checkpoint", isDoubt: true) }
+                    try await job.commit(.init(n: number), counters: ["n": Int64(number)]) { _ in bodies.add(number) }
+                }
+                return Int(job.counters["n"] ?? 0)
+            }, database: database)
+        let job = try await rig.enqueue(maxAttempts: 1)
+        try await rig.running {
+            let end = rig.time.now().advanced(by: .milliseconds(50))
+            await rig.time.untilAsleep(until: end)
+            rig.time.advance(to: end)
+            try await rig.untilEnded(job.id)
+        }
+        let ended = try #require(try await rig.engine.find(job.id))
+        #expect((ended.state, ended.attempts, ended.output) == (.completed, 0, "3"))
+        #expect(bodies.all == [1, 2, 3])
+        #expect(try await rig.bytes(of: job.id) == ["a": [1, 2, 3]])
+    }
+
+    @Test("an end whose answer is lost keeps what the job has made")
+    func doubtfulEnd() async throws {
+        let database = FaultyDatabase(try await EngineDatabase.standard.open())
+        let rig = try await EngineRig(
+            ScriptedJob { _, _, job in
+                let artifact = try await job.artifact("a", contentType: "text/plain")
+                try await artifact.append([1])
+                try await job.commit(.init(n: 1))
+                try await artifact.append([2])
+                database.fail(.unavailable, writes: 1, statement: "ended_at = $", isDoubt: true)
+                return 1
+            }, database: database)
+        let job = try await rig.enqueue(maxAttempts: 1)
+        try await rig.running {
+            // The end is told again, and meets a job that has ended.
+            while database.failureCount < 1 { await Task.yield() }
+            try await rig.untilEnded(job.id)
+            for _ in 0..<3 { await rig.pass(.seconds(1)) }
+        }
+        #expect(try await rig.engine.find(job.id)?.state == .completed)
+        #expect(try await rig.bytes(of: job.id) == ["a": [1, 2]])
+    }
+
     @Test("a full blob store fails the attempt with that reason, and a later one goes on")
     func fullStore() async throws {
         let blobs = FullBlobs()

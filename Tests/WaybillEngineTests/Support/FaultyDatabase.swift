@@ -9,6 +9,8 @@ final class FaultyDatabase: SQLDatabase {
         var writes: Int?
         /// Only writes that touch a statement with this text.
         var statement: String?
+        /// The write takes place all the same.
+        var isDoubt = false
     }
 
     private let base: any SQLDatabase
@@ -22,8 +24,11 @@ final class FaultyDatabase: SQLDatabase {
     var dialect: SQLDialect { base.dialect }
     var failureCount: Int { failures.withLock { $0 } }
 
-    func fail(_ code: SQLError.Code, writes: Int? = nil, statement: String? = nil) {
-        fault.withLock { $0 = Fault(error: SQLError(code, "made to fail"), writes: writes, statement: statement) }
+    /// - Parameter isDoubt: whether the writes take place all the same, and only their answers are lost.
+    func fail(_ code: SQLError.Code, writes: Int? = nil, statement: String? = nil, isDoubt: Bool = false) {
+        fault.withLock {
+            $0 = Fault(error: SQLError(code, "made to fail"), writes: writes, statement: statement, isDoubt: isDoubt)
+        }
     }
 
     func mend() {
@@ -35,18 +40,21 @@ final class FaultyDatabase: SQLDatabase {
     }
 
     func write<T: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> T) async throws -> T {
-        try await base.write { [self] session in
-            guard let fault = fault.withLock({ $0 }) else { return try body(session) }
+        let (result, lost) = try await base.write { [self] session -> (T, SQLError?) in
+            guard let fault = fault.withLock({ $0 }) else { return (try body(session), nil) }
             let watched = WatchedSession(session, looksFor: fault.statement)
             let result = try body(watched)
-            guard watched.hasFound else { return result }
+            guard watched.hasFound else { return (result, nil) }
             self.fault.withLock { fault in
                 guard let left = fault?.writes else { return }
                 if left <= 1 { fault = nil } else { fault?.writes = left - 1 }
             }
             failures.withLock { $0 += 1 }
-            throw fault.error
+            guard fault.isDoubt else { throw fault.error }
+            return (result, fault.error)
         }
+        if let lost { throw lost }
+        return result
     }
 }
 

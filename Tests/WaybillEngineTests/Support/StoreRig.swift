@@ -77,8 +77,12 @@ final class StoreRig: Sendable {
         writing: @escaping @Sendable (any SQLSession) throws -> Void = { _ in }
     ) async throws -> StopRequest {
         try await write { store, session, now in
-            let commit = Checkpointing(job: job.id, fence: job.fence, progress: progress, artifacts: artifacts)
-            return try store.checkpoint(session, commit, now: now) { session in
+            let last = try session.first("SELECT progressed_at FROM engine_jobs WHERE id = $1", job.id.text) {
+                Timestamp(microseconds: $0.int64(0) + 1)
+            }
+            let commit = Checkpointing(
+                job: job.id, fence: job.fence, at: max(now, last ?? now), progress: progress, artifacts: artifacts)
+            return try store.checkpoint(session, commit) { session in
                 try writing(session)
                 return CheckpointStep(checkpoint: text, counters: nil)
             }.0

@@ -140,7 +140,8 @@ final class Attempt: Sendable {
         making: @escaping @Sendable (any SQLSession) throws -> CheckpointStep
     ) async throws {
         try checkMayWrite()
-        let commit = Checkpointing(job: record.id, fence: record.fence, progress: progress, artifacts: try await seal())
+        let commit = Checkpointing(
+            job: record.id, fence: record.fence, at: nextCommitAt, progress: progress, artifacts: try await seal())
         try observed(.before)
         // A step of the progress is told by an event, and events are numbered in the serial order.
         let isStep = ProgressPolicy.isStep(from: latest.progress, to: max(latest.progress, progress ?? 0))
@@ -176,14 +177,16 @@ final class Attempt: Sendable {
         if let stop = state.withLock({ $0.asks.stopButPause }) { throw ended(by: stop) }
     }
 
+    /// Later than the last one, by which it is told from that.
+    private var nextCommitAt: Timestamp { max(node.time.now(), latest.updatedAt.advanced(by: .microseconds(1))) }
+
     private func write(
         _ commit: Checkpointing, _ order: SQLWriteOrder, _ making: @escaping @Sendable (any SQLSession) throws -> CheckpointStep
     ) async throws -> (StopRequest, JobRecord) {
         let store = node.store
-        let time = node.time
         do {
             return try await node.writeAgain(order, of: record.tenant, until: { [weak self] in self?.stop != nil }) { session in
-                try store.checkpoint(session, commit, now: time.now(), making: making)
+                try store.checkpoint(session, commit, making: making)
             }
         } catch let error as EngineError where error.code == .leaseLost {
             throw ended(by: AttemptStop.leaseLost)
@@ -325,6 +328,9 @@ final class Attempt: Sendable {
         for writer in artifacts { await writer.close() }
         return try await seal()
     }
+
+    /// It is not known whether the last write of it took place.
+    func isInDoubt() { state.withLock { $0.isInDoubt = true } }
 
     /// Drops what was appended after the last commit.
     func abandonArtifacts() async {

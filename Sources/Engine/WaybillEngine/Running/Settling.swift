@@ -13,12 +13,14 @@ struct Settling: Sendable {
         _ ended: [RunningAttempts.Ended], claiming free: Int
     ) async throws -> (settled: [JobRecord?], claimed: [JobRecord]) {
         let (node, now) = (node, node.time.now())
-        let result = try await node.database.write { session in
-            try node.store.changing(session, now: now) { changes in
-                (
-                    try node.store.settle(session, ended.map(\.ending), now: now, &changes),
-                    try node.store.claim(session, count: free, kinds: node.kinds, node: node.name, now: now, &changes)
-                )
+        let result = try await told(ended) {
+            try await node.database.write { session in
+                try node.store.changing(session, now: now) { changes in
+                    (
+                        try node.store.settle(session, ended.map(\.ending), now: now, &changes),
+                        try node.store.claim(session, count: free, kinds: node.kinds, node: node.name, now: now, &changes)
+                    )
+                }
             }
         }
         for (end, job) in zip(ended, result.0) where job == nil {
@@ -35,14 +37,26 @@ struct Settling: Sendable {
     /// - Throws: what the database threw; then nothing was written.
     func complete(_ ended: [RunningAttempts.Ended]) async throws -> (completed: [JobRecord], left: [RunningAttempts.Ended]) {
         let (node, now) = (node, node.time.now())
-        let jobs = try await node.database.write(.concurrent) { session in
-            try node.store.changing(session, now: now) { changes in
-                try node.store.complete(session, ended.map(\.ending), now: now, &changes)
+        let jobs = try await told(ended) {
+            try await node.database.write(.concurrent) { session in
+                try node.store.changing(session, now: now) { changes in
+                    try node.store.complete(session, ended.map(\.ending), now: now, &changes)
+                }
             }
         }
         let completed = jobs.compactMap { $0 }
         node.hub.changed(completed)
         return (completed, zip(ended, jobs).filter { $1 == nil }.map(\.0))
+    }
+
+    /// Writes ends, and notes of their attempts where it is not known whether that took place: what they have made may be stored.
+    private func told<Result>(_ ended: [RunningAttempts.Ended], _ write: () async throws -> Result) async throws -> Result {
+        do {
+            return try await write()
+        } catch {
+            if (error as? SQLError)?.mayPass == true { ended.forEach { $0.attempt.isInDoubt() } }
+            throw error
+        }
     }
 
     /// Writes each end in a transaction of its own, so that one that can't be written stops nobody else.

@@ -5,6 +5,8 @@ import WaybillDatabases
 struct Checkpointing: Sendable {
     var job: JobID
     var fence: Int64
+    /// When it was made. Each commit of an attempt has a later time than the one before, so it also says which one it is.
+    var at: Timestamp
     /// Percent; nil leaves the stored one.
     var progress: Double?
     var artifacts: [ArtifactChange] = []
@@ -25,18 +27,27 @@ struct StopRequest: Sendable, Hashable {
 }
 
 extension JobStore {
-    /// Writes a running attempt's checkpoint.
+    /// Writes a running attempt's checkpoint, once: if it is tried again because nobody knows whether it took place, and it did, then
+    /// nothing is written.
     /// - Parameter making: writes the rows that belong to the step, once it is sure that the attempt may write.
     /// - Throws: `EngineError` with code `.leaseLost` if the attempt's fence is not the job's any more.
     func checkpoint(
-        _ session: any SQLSession, _ commit: Checkpointing, now: Timestamp, making: (any SQLSession) throws -> CheckpointStep
+        _ session: any SQLSession, _ commit: Checkpointing, making: (any SQLSession) throws -> CheckpointStep
     ) throws -> (StopRequest, JobRecord) {
+        let now = commit.at
         let isFence = SeededBug.ignoresFence ? ">=" : "="
-        let before = try session.first(
-            "SELECT progress FROM engine_jobs WHERE id = $1 AND fence \(isFence) $2 AND state = 'running'", commit.job.text,
-            commit.fence
-        ) { $0.double(0) }
-        guard let before else { throw EngineError(.leaseLost, job: commit.job, "another attempt has the job") }
+        let row = "FROM engine_jobs WHERE id = $1 AND fence \(isFence) $2 AND state = 'running'"
+        let found = try session.first("SELECT progress, progressed_at \(row)", commit.job.text, commit.fence) {
+            (progress: $0.double(0), at: $0.int64(1))
+        }
+        guard let found else { throw EngineError(.leaseLost, job: commit.job, "another attempt has the job") }
+        if found.at == commit.at.microseconds,
+            let stored = try session.first(
+                "SELECT \(JobColumns.list) \(row)", commit.job.text, commit.fence, make: JobColumns.record)
+        {
+            return (StopRequest(cancel: stored.cancelRequested, pause: stored.pauseRequested), stored)
+        }
+        let before = found.progress
         let step = try making(session)
         let told = min(100, commit.progress.map { $0.isFinite ? $0 : before } ?? before)
         let progress = SeededBug.progressFalls ? before > 30 ? 5 : told : max(before, told)
