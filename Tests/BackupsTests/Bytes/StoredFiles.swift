@@ -96,7 +96,7 @@ extension BackupFixture {
 
     func tidyDrive() async throws {
         try await drive.tidySpaces(now: tester.time.now())
-        try await drive.collectGarbage(of: nil)
+        try await drive.collectGarbage(of: nil, now: tester.time.now())
     }
 
     /// A tenant's files as it sees them: the name of each, and its bytes.
