@@ -1,6 +1,8 @@
+import Logging
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
+import Web
 
 /// Pieces that were put into the store and of which no row tells: a crash came in between, or the store's answer was lost.
 ///
@@ -10,6 +12,16 @@ extension DriveFeature {
     private static let slice = 100
     /// How far back the silence of an upload may have begun: there were other rounds before.
     private static let roundsMax = 3
+
+    /// Puts what an older version has staged in the folder of this node into the store, so that any node can go on with it.
+    func keepStagedAsPieces(now: Timestamp) async throws {
+        guard staging.prefersPieces else { return }
+        let staged = StagedUploads(database: database, staging: staging, blobs: blobs, random: floor.random)
+        let count = try await staged.keepAsPieces(now: now, unless: { sessions.isUsed($0) }) { upload in
+            try await staging.drop(try DriveKeys.staged(upload))
+        }
+        if count > 0 { floor.logger.info("uploads of this node are in the store now", metadata: ["count": "\(count)"]) }
+    }
 
     /// Removes those of open uploads that have been silent for as long as a piece may be on its way.
     func removeStrayPieces(now: Timestamp) async throws {

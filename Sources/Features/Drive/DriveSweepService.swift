@@ -56,6 +56,7 @@ extension DriveFeature {
         try await forgetEnded(now: now)
         guard withStrays else { return }
         try await failBrokenOff(now: now)
+        try await keepStagedAsPieces(now: now)
         try await mendEnds(now: now)
         try await releaseCuts()
         try await removeStrays(now: now)

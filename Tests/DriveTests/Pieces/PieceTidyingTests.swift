@@ -308,21 +308,28 @@ import Web
         }
     }
 
-    @Test("an upload that was begun in a node's folder ends there, beside those in pieces")
+    @Test("an upload that an older version has begun in a node's folder goes on there, and anywhere after a sweep")
     func older() async throws {
-        let file = TestFile(3000)
+        let file = TestFile(5000)
         let door = try await DriveDoor.pieced()
-        try await door.serve { asking async throws in
-            let task = try await asking.create(file)
-            try await door.database.write { try $0.execute("UPDATE drive_uploads SET place = ''") }
-            for index in [0, 2, 1] { #expect(try await asking.put(file.chunk(index), index, of: task).status == 200) }
-            #expect(try await door.stored() == (blobs: 0, staged: 1))
-            try await door.database.write { try $0.execute("UPDATE drive_uploads SET place = 'node-2:/data'") }
-            #expect(try await asking.complete(task).code == "UPLOAD_ELSEWHERE")
-            try await door.database.write { try $0.execute("UPDATE drive_uploads SET place = ''") }
-            #expect(try await asking.complete(task)["hash"] == file.hash)
-            #expect(try await asking.content(task) == file.bytes)
-            #expect(try await door.stored() == (blobs: 1, staged: 0))
+        let other = door.otherNode()
+        try await door.serve { here in
+            try await other.serve { there in
+                let task = try await here.create(file)
+                try await door.database.write { try $0.execute("UPDATE drive_uploads SET place = ''") }
+                for index in [0, 2, 3] { #expect(try await here.put(file.chunk(index), index, of: task).status == 200) }
+                #expect(try await door.stored() == (blobs: 0, staged: 1))
+                try await door.database.write { try $0.execute("UPDATE drive_uploads SET place = 'node-2:/data'") }
+                try await door.feature.sweep(now: door.time.now(), withStrays: true)
+                #expect(try await here.put(file.chunk(1), 1, of: task).code == "UPLOAD_ELSEWHERE")
+                try await door.database.write { try $0.execute("UPDATE drive_uploads SET place = ''") }
+                try await door.feature.sweep(now: door.time.now(), withStrays: true)
+                #expect(try await door.stored() == (blobs: 2, staged: 0))
+                for index in [1, 4] { #expect(try await there.put(file.chunk(index), index, of: task).status == 200) }
+                #expect(try await there.complete(task)["hash"] == file.hash)
+                #expect(try await here.content(task) == file.bytes)
+            }
         }
+        try await door.checkQuota()
     }
 }

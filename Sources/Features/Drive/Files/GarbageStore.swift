@@ -45,7 +45,8 @@ struct GarbageStore: Sendable {
         try session.all(
             """
             SELECT tenant, name, staged FROM drive_garbage
-            WHERE ($1 = '' OR tenant = $1) AND (staged <> \(Kind.strayPieces.rawValue) OR since <= $2) ORDER BY since, name LIMIT $3
+            WHERE ($1 = '' OR tenant = $1) AND (staged <> \(Kind.strayPieces.rawValue) OR since <= $2)
+            ORDER BY since, name LIMIT $3
             """, tenant?.text ?? "", straysBefore.microseconds, limit
         ) { Entry(tenant: $0.string(0), name: $0.string(1), kind: Kind(rawValue: $0.int(2)) ?? .blob) }
     }

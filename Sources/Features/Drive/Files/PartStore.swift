@@ -55,8 +55,8 @@ struct PartStore: Sendable {
         try session.count("SELECT count(*) FROM drive_parts WHERE tenant = $1 AND part = $2", tenant.text, part) > 0
     }
 
-    /// A file in parts is no more. Its pieces go, which are in no other one. The bytes of its parts that are in no other one go, unless the part is still there: then it is
-    /// charged for them again, since the file was.
+    /// A file in parts is no more. Its pieces go, and the bytes of its parts that are in no other one, unless the part is still
+    /// there: then it is charged for them again, since the file was.
     func release(_ owner: String, _ tenant: TenantID, now: Timestamp, in session: any SQLSession) throws {
         try PieceStore().drop(of: owner, tenant, now: now, in: session)
         let parts = Set(try parts(of: owner, tenant, in: session).map(\.id)).sorted()

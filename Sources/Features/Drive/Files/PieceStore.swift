@@ -19,13 +19,14 @@ struct PieceStore: Sendable {
             piece.start, piece.part, piece.length)
     }
 
-    /// Some of them from a place on, in order.
+    /// Some of them in order, from the one that has a place.
     func some(
         of upload: String, from place: Int64, _ tenant: TenantID, limit: Int, in session: any SQLSession
     ) throws -> [Piece] {
         try session.all(
             """
-            SELECT position, length, part FROM drive_parts WHERE tenant = $1 AND owner = $2 AND position + length > $3
+            SELECT position, length, part FROM drive_parts WHERE tenant = $1 AND owner = $2 AND position >= coalesce(
+                (SELECT max(position) FROM drive_parts WHERE tenant = $1 AND owner = $2 AND position <= $3), 0)
             ORDER BY position LIMIT $4
             """, tenant.text, upload, place, limit
         ) { Piece(start: $0.int64(0), length: $0.int64(1), part: $0.string(2)) }
@@ -69,5 +70,17 @@ struct PieceStore: Sendable {
                     AND tenant = $\(parts.count + 1)
                 """, arguments: parts.map { .text($0) } + [.text(tenant.text)]
             ) { $0.string(0) })
+    }
+}
+
+extension PieceStore.Piece {
+    private static let markBytes = 8
+
+    /// A new one, of a name that no other has.
+    /// - Parameter random: gives random bytes.
+    init(of upload: Upload, _ range: Range<Int64>, _ random: (Int) -> [UInt8]) {
+        self.init(
+            start: range.lowerBound, length: range.upperBound - range.lowerBound,
+            part: DriveKeys.piece(of: upload, at: range.lowerBound, random(Self.markBytes)))
     }
 }

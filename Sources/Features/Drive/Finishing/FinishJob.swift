@@ -39,7 +39,7 @@ struct FinishJob: JobEndHandler {
         else { throw Self.ended }
         if upload.status == .completed || upload.role == .sealedPart { return Output(file: input.upload) }
         guard uploads.reaches(upload) else {
-            // It was begun by an older version, in the folder of one node. Jobs go to any: this one waits until that one takes it.
+            // It was begun by an older version, in the folder of one node. Jobs go to any: it waits until that one takes it.
             throw BlobError(.unavailable, "the bytes of the upload are at another node")
         }
         let copies = try await uploads.copiesBytes(upload)

@@ -90,8 +90,8 @@ enum UploadMachine {
         return next
     }
 
-    /// The same of a piece that is a blob of its own. Pieces never lie upon each other: of two that would, the one stays whose row
-    /// came first, and what is before a place that is told never changes.
+    /// The same of a piece that is a blob of its own. Pieces never lie upon each other: of two that would, the one stays whose
+    /// row came first, and what lies before an offset that was told never changes.
     /// - Parameter appends: the request appends. It has forgotten what was behind its beginning; what is there now was brought by
     ///   a newer one that sends chunks, perhaps at another node.
     static func storePiece(

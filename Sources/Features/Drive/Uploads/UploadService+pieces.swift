@@ -15,10 +15,7 @@ extension UploadService {
             if !SeededBug.acknowledgesBeforeSync { try await file.flush() }
             return nil
         case .piece(let gathered):
-            let mark = feature.floor.random(Self.markBytes)
-            let piece = PieceStore.Piece(
-                start: bytes.range.lowerBound, length: bytes.range.upperBound - bytes.range.lowerBound,
-                part: DriveKeys.piece(of: upload, at: bytes.range.lowerBound, mark))
+            let piece = PieceStore.Piece(of: upload, bytes.range, feature.floor.random)
             let key = try DriveKeys.blob(ofPart: piece.part, upload.tenant)
             // Each holds the memory of a part on its way. Nobody slow is among those who wait: the bytes have come.
             try await feature.putPlaces.take()
@@ -27,8 +24,6 @@ extension UploadService {
             return piece
         }
     }
-
-    private static let markBytes = 8
 
     /// Removes a piece that its upload has not taken. Where it is not known whether it has, or this fails, the sweep finds it.
     func discard(_ piece: PieceStore.Piece, of upload: Upload, after error: any Error) async {

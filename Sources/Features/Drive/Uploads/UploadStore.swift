@@ -140,8 +140,8 @@ struct UploadStore: Sendable {
         ).compactMap(\.self)
     }
 
-    /// Some uploads that can be reached from a place, are whole, and that nobody will ask to complete: those of tus alone, where the last byte is
-    /// the end. For the installation's own transactions.
+    /// Some uploads that can be reached from a place, are whole, and that nobody will ask to complete: those of tus alone, where
+    /// the last byte is the end. For the installation's own transactions.
     func whole(since: Timestamp, at place: String, limit: Int, in session: any SQLSession) throws -> [Upload] {
         try session.all(
             """
@@ -150,6 +150,23 @@ struct UploadStore: Sendable {
                 AND active_at < $1 AND place IN ($2, '\(Upload.anyPlace)') AND role IN (0, 1) AND finishing IS NULL
             ORDER BY active_at LIMIT $3
             """, since.microseconds, place, limit, make: Self.upload
+        ).compactMap(\.self)
+    }
+
+    /// Writes where the bytes of an upload are from now on.
+    func move(_ upload: Upload, to place: String, in session: any SQLSession) throws {
+        try session.execute(
+            "UPDATE drive_uploads SET place = $1 WHERE tenant = $2 AND id = $3", place, upload.tenant.text, upload.id.text)
+    }
+
+    /// Some uploads of a place that have not ended. For the installation's own transactions.
+    /// - Parameter id: those behind it.
+    func open(at place: String, after id: String, limit: Int, in session: any SQLSession) throws -> [Upload] {
+        try session.all(
+            """
+            SELECT \(Self.columns) FROM drive_uploads WHERE status = 'InProgress' AND place = $1 AND id > $2
+            ORDER BY id LIMIT $3
+            """, place, id, limit, make: Self.upload
         ).compactMap(\.self)
     }
 
