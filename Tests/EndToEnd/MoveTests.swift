@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import PostgresFixture
 import TestServers
@@ -57,9 +58,12 @@ import Testing
     private static let chunk = [UInt8](repeating: 65, count: 1024)
 
     private func upload(_ ada: User) async throws -> String {
+        let hash = SHA256.hash(data: Self.chunk + Self.chunk + Self.chunk).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
         let made = try await ada.post(
             "\(Self.uploads)/create",
-            #"{"fileName": "a.bin", "fileSize": 3072, "contentType": "text/plain", "chunkSize": 1024}"#)
+            #"""
+            {"fileName": "a.bin", "fileSize": 3072, "contentType": "text/plain", "hash": "\#(hash.joined())", "chunkSize": 1024}
+            """#)
         let id = try #require(try made.json()["taskId"]?.string, "\(made.text)")
         for index in [0, 2] { #expect(try await put(index, of: id, ada) == 200) }
         return id
@@ -117,7 +121,7 @@ import Testing
 
             let (status, output) = try await move(old.data, stores)
             try #require(status == 0, "\(output)")
-            #expect(output.contains("1 running jobs were fenced"), "the export was too quick for this test: \(output)")
+            #expect(output.contains("2 running jobs were fenced"), "the export was too quick for this test: \(output)")
             #expect(output.contains("every table has the same count and hash"))
 
             // Nothing starts on the old side, whatever it is told.
@@ -160,7 +164,7 @@ import Testing
                     let (status, output) = try await ServerProcess.run(line, environment: S3Server.credentials)
                     return status == 0 ? output : nil
                 }
-                #expect(output.contains("1 running jobs were fenced"), "the export was too quick for this test: \(output)")
+                #expect(output.contains("2 running jobs were fenced"), "the export was too quick for this test: \(output)")
                 #expect(output.contains("every table has the same count and hash"))
                 let late = try await ServerProcess.run(
                     ["serve", "--data", stores.folder + "/late", "--listen", "127.0.0.1:0"], environment: stores.environment)
