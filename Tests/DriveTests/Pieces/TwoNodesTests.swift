@@ -126,6 +126,36 @@ import Web
         try await first.checkQuota()
     }
 
+    @Test("chunks of one node are hashed from what is still there, in whatever order they come, and nothing is read at the end")
+    func hashed() async throws {
+        let file = TestFile(5500)
+        let first = try await DriveDoor.pieced(finishedAtOnceMax: 0)
+        try await first.serve { asking async throws in
+            let task = try await asking.create(file)
+            for index in [2, 1, 5, 0, 4, 3] { #expect(try await asking.put(file.chunk(index), index, of: task).status == 200) }
+            let done = try await asking.complete(task)
+            #expect(done.status == 200 && done["hash"] == file.hash, "\(done.text)")
+            #expect(!first.feature.sessions.recent.has(0, of: try #require(JobID(task))))
+        }
+    }
+
+    @Test("few pieces are kept for their hash, and the oldest ones go")
+    func recent() throws {
+        let recent = RecentPieces(bytesMax: 100)
+        let staging = MemoryStaging(MemoryBlobs())
+        let ids = try (0..<3).map { try #require(JobID("01890a5d-ac96-774b-bcce-00000000000\($0)")) }
+        for (number, id) in ids.enumerated() {
+            recent.add(GatheredPiece(at: Int64(number) * 40, staging), Int64(number) * 40..<Int64(number + 1) * 40, of: id)
+        }
+        #expect(!recent.has(0, of: ids[0]) && recent.has(40, of: ids[1]) && recent.has(119, of: ids[2]))
+        #expect(!recent.has(120, of: ids[2]) && !recent.has(80, of: ids[1]))
+        #expect(recent.take(50, of: ids[1])?.range == 40..<80 && recent.take(50, of: ids[1]) == nil)
+        recent.forget(ids[2])
+        #expect(!recent.has(80, of: ids[2]))
+        recent.add(GatheredPiece(at: 0, staging), 0..<101, of: ids[0])
+        #expect(!recent.has(0, of: ids[0]), "one that is too long is not kept")
+    }
+
     // MARK: Two requests at a time
 
     /// Gives its first bytes, waits for a signal, and gives the rest.

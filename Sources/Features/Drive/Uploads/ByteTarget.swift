@@ -59,14 +59,18 @@ actor GatheredPiece {
         try await file.write(piece, at: offset - start)
     }
 
+    /// - Parameter range: in the file.
+    func read(_ range: Range<Int64>) async throws -> BlobChunks {
+        guard let scratch else { return BlobChunks { nil } }
+        return try await scratch.read(range.lowerBound - start..<range.upperBound - start)
+    }
+
     /// Makes some of the bytes a blob, which is durable when this returns.
     func put(_ range: Range<Int64>, at key: BlobKey, in store: any BlobStore) async throws {
-        guard let scratch else { throw BlobError(.other, "nothing was written for \(key)") }
+        guard scratch != nil else { throw BlobError(.other, "nothing was written for \(key)") }
         let writer = try await store.writer(key)
         do {
-            for try await chunk in try await scratch.read(range.lowerBound - start..<range.upperBound - start) {
-                try await writer.append(chunk)
-            }
+            for try await chunk in try await read(range) { try await writer.append(chunk) }
         } catch {
             await writer.abandon()
             throw error

@@ -142,7 +142,7 @@ extension UploadService {
         // Another attempt encrypts it anew.
         if current.isEncrypted, current.blob != made.blob.text { throw UploadRefusal.isFinishing }
         let file = DriveFile(current, made, now: now)
-        if current.isPieced {
+        if current.isPieced, current.role == .file {
             if made.isWhole { try PieceStore().drop(of: current.id.text, current.tenant, now: now, in: session) }
             try GarbageStore().noteStaged(current, now: now, in: session)
         }

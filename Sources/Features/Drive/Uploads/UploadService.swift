@@ -145,10 +145,11 @@ struct UploadService: Sendable {
             let sink = StagedSink(
                 target, writer: writer, at: start, hash: session.hash(before: start), pieces: feature.pieces)
             async let followed: Void = follow(
-                target, session, to: begun.stored.prefix, bytesMax: 4 * (range.upperBound - range.lowerBound))
+                target, begun, session, bytesMax: 4 * (range.upperBound - range.lowerBound))
             do {
                 let stored = try await receive(range, of: begun, sink, session, writing, next)
                 await followed
+                await remember(target, start..<range.upperBound, of: begun, session)
                 await target.close()
                 return stored
             } catch {
@@ -159,10 +160,19 @@ struct UploadService: Sendable {
         }
     }
 
-    /// Hashes chunks that came side by side, so that the end need not read them all. Pieces would come from the store for it.
-    private func follow(_ target: ByteTarget, _ session: UploadSession, to end: Int64, bytesMax: Int64) async {
-        guard case .file(let file) = target else { return }
-        await session.follow(file, to: end, bytesMax: bytesMax)
+    /// Hashes chunks that came side by side, so that the end need not read them all. Of pieces, those that are still here.
+    private func follow(_ target: ByteTarget, _ upload: Upload, _ session: UploadSession, bytesMax: Int64) async {
+        switch target {
+        case .file(let file): await session.follow(file, to: upload.stored.prefix, bytesMax: bytesMax)
+        case .piece: await session.follow(feature.sessions.recent, of: upload.id)
+        }
+    }
+
+    /// Keeps a chunk that was put, until those before it have come, and hashes those that have waited for it.
+    private func remember(_ target: ByteTarget, _ range: Range<Int64>, of upload: Upload, _ session: UploadSession) async {
+        guard case .piece(let piece) = target else { return }
+        if session.furthest.end < range.upperBound { feature.sessions.recent.add(piece, range, of: upload.id) }
+        await session.follow(feature.sessions.recent, of: upload.id)
     }
 
     // MARK: Appending
