@@ -267,8 +267,8 @@ let package = Package(
             "DriveTests",
             [
                 "Drive", "AgeFiles", "AuditTrail", "JobDoors", "Jobs", "Web", "Formats", "WaybillEngine", "WaybillEngineTesting",
-                "WaybillDatabases", "WaybillBlobs", "WaybillDiskBlobs", "PostgresFixture", "TestSockets", hummingbird,
-                hummingbirdTesting, nioCore, logging, crypto, lifecycle,
+                "WaybillDatabases", "WaybillBlobs", "WaybillDiskBlobs", "WaybillS3Blobs", "PostgresFixture", "TestServers",
+                "TestSockets", hummingbird, hummingbirdTesting, nioCore, logging, crypto, lifecycle,
             ]),
         tests(
             "NotifyTests",

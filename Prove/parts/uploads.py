@@ -45,7 +45,7 @@ def run(proof):
     proof.judge("uploads", ledger, "%s; %s" % (
         ", ".join("%s %d" % pair for pair in sorted(fired.items())),
         ", ".join("%s %d" % (name, counts[name]) for name in (
-            "acked uploads", "acked appends", "acked chunks", "uploads broken off", "uploads by several wires", "begun by 104",
+            "acked uploads", "acked appends", "acked chunks", "uploads broken off", "uploads by several wires", "hops of uploads", "begun by 104",
             "rivals overtaken", "uploads cancelled", "uploads seen on dead nodes"))))
 
 

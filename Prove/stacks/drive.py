@@ -30,7 +30,9 @@ def _contents(rows, blobs, hex, open_ones):
         if count != refs:
             found.append(("wrong answers", "the bytes at %s are needed %d times, and it says %d" % (key, count, refs)))
         pieces = parts.get((tenant, key.rsplit("/", 1)[1]))
-        keys = [key] if pieces is None else ["files/%s/%s" % (tenant, part) for part, some in pieces if some]
+        # A part may have come in pieces itself.
+        leaves = [leaf for part in pieces or () for leaf in parts.get((tenant, part[0]), [part])]
+        keys = [key] if pieces is None else ["files/%s/%s" % (tenant, part) for part, some in leaves if some]
         known.update(keys)
         content = [blobs.read(piece) for piece in keys] if length else []
         if None in content:
@@ -41,9 +43,11 @@ def _contents(rows, blobs, hex, open_ones):
     for (tenant, _), pieces in parts.items():
         known.update("files/%s/%s" % (tenant, part) for part, _ in pieces)
     for key in sorted(blobs.keys("files") - known):
-        if key.rsplit("/", 1)[1] not in open_ones:
+        # The bytes of an upload, or pieces of them.
+        if open_ones.isdisjoint(key.split("/")):
             found.append(("orphans", "bytes of no file: %s" % key))
-    for name, in rows("SELECT name FROM drive_garbage"):
+    # What ended just now is looked at later for pieces that may still be on their way.
+    for name, in rows("SELECT name FROM drive_garbage WHERE staged <> 2"):
         found.append(("orphans", "the drive's garbage was not removed: %s" % name))
     return found
 

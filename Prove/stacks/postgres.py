@@ -92,9 +92,11 @@ class PostgresStack(Stack):
     def rows(self, query):
         return self.postgres.rows(query, self.place)
 
+    def bucket(self):
+        return Bucket(self.seaweed, self.place)
+
     def audit(self):
-        bucket = Bucket(self.seaweed, self.place)
-        found = audit(self.rows, bucket, hex="encode(%s, 'hex')", folders=[node.data for node in self._members])
+        found = audit(self.rows, self.bucket(), hex="encode(%s, 'hex')", folders=[node.data for node in self._members])
         return found + [problem for node in self._members for problem in left_in_tmp(node.data)]
 
     def versions(self):
@@ -115,7 +117,7 @@ class PostgresStack(Stack):
         if not self.has_database:
             return
         self.postgres.dump(self.place, self.folder / "database.sql")
-        bucket = Bucket(self.seaweed, self.place)
+        bucket = self.bucket()
         for key in bucket.keys("jobs") | bucket.keys("uploads") | bucket.keys("files"):
             path = self.folder / "blobs" / key
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,10 @@ class Stack(abc.ABC):
     def start(self):
         """Starts all of it and waits until every node is ready. Returns the seconds that took."""
 
+    def bucket(self):
+        """Where the nodes share their files; None if a node has them in its folder."""
+        return None
+
     @property
     def is_running(self):
         """Whether a process of the server is there."""

@@ -57,6 +57,8 @@ class UploadNote:
         # Where requests append whose answers were lost, the first and the last such place: they may still arrive, and forget then
         # what lies behind.
         self.doubt = None
+        # The nodes that such requests were sent to. `node` is the one that the next request goes to.
+        self.doubted_at = set()
         # Something was tried that may have ended it, and its answer was lost.
         self.end_was_tried = False
 
@@ -70,10 +72,11 @@ class UploadNote:
             self.acked.cut(offset)
             self.sent = max(self.sent, end)
 
-    def loses_append(self, offset):
+    def loses_append(self, offset, node=None):
         with self.lock:
             low, high = self.doubt or (offset, offset)
             self.doubt = min(low, offset), max(high, offset)
+            self.doubted_at.add(self.node if node is None else node)
 
     def ack(self, first, end):
         with self.lock:
@@ -82,12 +85,18 @@ class UploadNote:
             self.acked.add(first, end)
             if self.doubt is not None and self.acked.prefix > self.doubt[1]:
                 # Requests that append there would be refused by now.
-                self.doubt = None
+                self._forget_doubt()
 
-    def restarted(self):
-        """The server has ended: no request is on its way any more."""
+    def restarted(self, node):
+        """A node has ended: no request is on its way to it any more."""
         with self.lock:
-            self.doubt = None
+            self.doubted_at.discard(node)
+            if not self.doubted_at:
+                self._forget_doubt()
+
+    def _forget_doubt(self):
+        self.doubt = None
+        self.doubted_at.clear()
 
     def certain(self):
         """The bytes that must be durable."""

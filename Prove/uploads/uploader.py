@@ -95,6 +95,8 @@ class Uploader(Actor):
             if way not in possible or self.random.random() < 0.25:
                 way = self.random.choice(possible)
             used.add(way.name)
+            if self.world.is_shared and self.random.random() < 0.5:
+                self.hop(note)
             try:
                 way.go_on(note)
             except Lost:
@@ -107,6 +109,13 @@ class Uploader(Actor):
                 return
         if len(used) > 1:
             self.ledger.count("uploads by several wires")
+
+    def hop(self, note):
+        """What comes next goes to any node: all have the bytes."""
+        note.node = self.random.randrange(len(self.at))
+        if self.client is not self.at[note.node]:
+            self.client = self.at[note.node]
+            self.ledger.count("hops of uploads")
 
     def cancels(self, note, ways):
         """Takes it back, somewhere in its midst."""
@@ -193,6 +202,7 @@ class Uploader(Actor):
         before = self.world.fence(note.id)
         if note.state != OPEN or offset is None or before is None or note.size - offset < 600:
             return
+        node = note.node
         right, wrong = note.data[offset:offset + 100], b"\0" * (note.size - offset - 100)
         head = "PATCH /api/files/resumable/%s HTTP/1.1\r\nhost: rival\r\nauthorization: Bearer %s\r\n" % (note.id, self.token)
         head += "content-type: application/partial-upload\r\nupload-complete: ?0\r\nupload-offset: %d\r\ncontent-length: %d\r\n\r\n" % (
@@ -206,7 +216,7 @@ class Uploader(Actor):
                 sock.sendall(head.encode() + right)
                 if not self.overtakes(note, way, before):
                     # If it is not known to be the older one, it may not send what is wrong.
-                    return note.loses_append(offset)
+                    return note.loses_append(offset, node)
                 self.ledger.count("rivals overtaken")
                 try:
                     sock.sendall(wrong)
@@ -214,7 +224,7 @@ class Uploader(Actor):
                 except OSError:
                     answer = b""
             except OSError:
-                return note.loses_append(offset)
+                return note.loses_append(offset, node)
         self.ledger.hold(
             not answer.startswith(b"HTTP/1.1 2"), "stale writes", "an overtaken request for %s was answered with %r" % (note.id, answer[:200]))
         if note.state == OPEN:
@@ -231,6 +241,8 @@ class Uploader(Actor):
             if self.now() > deadline:
                 return False
             time.sleep(0.02)
+        if self.world.is_shared:
+            self.hop(note)
         try:
             way.go_on(note)
         except Lost:

@@ -116,6 +116,23 @@ struct StagingDriver: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test("scratch files have their own bytes, wherever they are written, and no name", arguments: StagingDriver.all)
+    func scratch(driver: StagingDriver) async throws {
+        try await driver.withStaging { staging, _ in
+            let (one, other) = try await (staging.scratch(), staging.scratch())
+            try await one.write([4, 5, 6], at: 3)
+            try await one.write([1, 2, 3], at: 0)
+            try await other.write([UInt8](repeating: 9, count: 3 << 20), at: 0)
+            #expect(try await bytes(one.read(0..<6)) == [1, 2, 3, 4, 5, 6])
+            #expect(try await bytes(one.read(2..<100)) == [3, 4, 5, 6])
+            #expect(try await bytes(other.read(1..<2 << 20)).count == (2 << 20) - 1)
+            #expect(try await bytes(other.read(3 << 20..<4 << 20)).isEmpty)
+            #expect(try await staging.list(after: nil, limit: 10).isEmpty)
+            await one.close()
+            await other.close()
+        }
+    }
+
     @Test("on disk, what was filled outlives the process, and is moved to its place, not copied")
     func disk() async throws {
         let folder = try TemporaryFolder()

@@ -29,7 +29,7 @@ import Testing
         "an upload that is killed goes on where it was with the next start of the command, and comes back as it went",
         arguments: ["chunks", "tus", "ietf"])
     func resume(wire: String) async throws {
-        try await withServer(filesAreOnDisk: true) { server in
+        try await withServer { server in
             let ada = try await server.newUser("uploader")
             let (path, bytes) = try makeFile(server, "film.mp4", seed: 3)
             let line = ["upload", path, "--protocol", wire, "--json"]
@@ -65,7 +65,7 @@ import Testing
 
     @Test("a command whose server is killed and comes back goes on by itself")
     func serverDies() async throws {
-        try await withServer(["server.listen": "127.0.0.1:0"], filesAreOnDisk: true) { server in
+        try await withServer(["server.listen": "127.0.0.1:0"]) { server in
             let ada = try await server.newUser("uploader")
             let (path, bytes) = try makeFile(server, "film.mp4", seed: 4)
             // The address has to stay, so a gate stands before the server that is told where it is.

@@ -40,7 +40,7 @@ import Testing
 
     @Test("progress is told as it happens, and after a restart a listener goes on from the last number that he has")
     func goesOn() async throws {
-        try await withServer(filesAreOnDisk: true) { server in
+        try await withServer { server in
             let ada = try await server.newUser("uploader")
             let upload = try await begin(4, seed: 1, ada)
             var socket = try await open(ada)
@@ -126,7 +126,7 @@ import Testing
 
     @Test("a slow reader is told that he lags and is let go; another one hears everything", .timeLimit(.minutes(10)))
     func slowReader() async throws {
-        try await withServer(filesAreOnDisk: true) { server in
+        try await withServer { server in
             let ada = try await server.newUser("uploader")
             let slow = try await open(ada)
             try await slow.stopReading()

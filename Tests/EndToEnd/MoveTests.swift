@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import PostgresFixture
 import TestServers
@@ -49,6 +50,27 @@ import Testing
         var ordered: RawResponse
         var orderedID: String
         var file: [UInt8]
+        /// An upload of three chunks, whose first and last one are there.
+        var upload: String
+    }
+
+    private static let uploads = "/api/files/upload"
+    private static let chunk = [UInt8](repeating: 65, count: 1024)
+
+    private func upload(_ ada: User) async throws -> String {
+        let hash = SHA256.hash(data: Self.chunk + Self.chunk + Self.chunk).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+        let made = try await ada.post(
+            "\(Self.uploads)/create",
+            #"""
+            {"fileName": "a.bin", "fileSize": 3072, "contentType": "text/plain", "hash": "\#(hash.joined())", "chunkSize": 1024}
+            """#)
+        let id = try #require(try made.json()["taskId"]?.string, "\(made.text)")
+        for index in [0, 2] { #expect(try await put(index, of: id, ada) == 200) }
+        return id
+    }
+
+    private func put(_ index: Int, of id: String, _ ada: User) async throws -> Int {
+        try await ada.send("POST", "\(Self.uploads)/chunk/\(id)/\(index)", Self.chunk, type: "application/octet-stream").status
     }
 
     /// Works until an export has a checkpoint; whoever runs it is to be killed then.
@@ -60,9 +82,10 @@ import Testing
         let orderedID = try #require(try ordered.json()["jobId"]?.string)
         _ = try await ada.wait(orderedID)
         let file = try await ada.download(orderedID).body
+        let upload = try await upload(ada)
         let id = try await ada.slowExport()
         _ = try await poll("a checkpoint") { () -> Bool? in (try await ada.job(id)["progress"]?.number ?? 0) > 0 ? true : nil }
-        return Work(slow: id, whole: whole, ordered: ordered, orderedID: orderedID, file: file)
+        return Work(slow: id, whole: whole, ordered: ordered, orderedID: orderedID, file: file, upload: upload)
     }
 
     /// All of it is there after the move, and goes on.
@@ -75,6 +98,9 @@ import Testing
         #expect(again.status == 202 && again["Idempotent-Replayed"] == "true" && again.body == work.ordered.body)
         #expect(try await ada.download(work.orderedID).body == work.file)
         #expect(try await ada.exportedFile(Self.plain).body == work.file)
+        #expect(try await put(1, of: work.upload, ada) == 200)
+        #expect(try await ada.post("\(Self.uploads)/complete/\(work.upload)").status == 200)
+        #expect(try await ada.get("/api/files/\(work.upload)/content").body == Self.chunk + Self.chunk + Self.chunk)
         let numbers = try await numbers(ada)
         #expect(numbers == Array(1...numbers.count), "the numbers of events have gaps: \(numbers)")
         let names = try await ada.get("/jobs/\(work.slow)/events?limit=1000").json()["events"]?.array?.compactMap {
@@ -95,7 +121,7 @@ import Testing
 
             let (status, output) = try await move(old.data, stores)
             try #require(status == 0, "\(output)")
-            #expect(output.contains("1 running jobs were fenced"), "the export was too quick for this test: \(output)")
+            #expect(output.contains("2 running jobs were fenced"), "the export was too quick for this test: \(output)")
             #expect(output.contains("every table has the same count and hash"))
 
             // Nothing starts on the old side, whatever it is told.
@@ -138,7 +164,7 @@ import Testing
                     let (status, output) = try await ServerProcess.run(line, environment: S3Server.credentials)
                     return status == 0 ? output : nil
                 }
-                #expect(output.contains("1 running jobs were fenced"), "the export was too quick for this test: \(output)")
+                #expect(output.contains("2 running jobs were fenced"), "the export was too quick for this test: \(output)")
                 #expect(output.contains("every table has the same count and hash"))
                 let late = try await ServerProcess.run(
                     ["serve", "--data", stores.folder + "/late", "--listen", "127.0.0.1:0"], environment: stores.environment)

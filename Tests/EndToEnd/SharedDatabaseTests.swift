@@ -8,11 +8,11 @@ import Testing
     static let key = "a key of more than thirty-two bytes, which all nodes share"
 
     /// Starts two servers that share a database, a bucket and the key.
-    private func withNodes(_ body: @Sendable (ServerFixture, ServerFixture) async throws -> Void) async throws {
+    static func withNodes(_ body: @Sendable (ServerFixture, ServerFixture) async throws -> Void) async throws {
         var environment = S3Server.credentials
         environment["WAYBILL_DATABASE_URL"] = try await PostgresFixture.makeDatabase()
         environment["WAYBILL_BLOBS_URL"] = try await ServerStores.bucket()
-        environment["WAYBILL_SIGNING_KEY"] = Self.key
+        environment["WAYBILL_SIGNING_KEY"] = key
         let settings = CrashTests.settings
         try await withServer(settings, environment: environment) { [environment] first in
             try await withServer(settings, environment: environment, isIdle: true) { second in try await body(first, second) }
@@ -21,7 +21,7 @@ import Testing
 
     @Test("what one node has stored, another reads, exports, streams, downloads and erases")
     func doors() async throws {
-        try await withNodes { first, second in
+        try await Self.withNodes { first, second in
             let here = try await first.user("ada", of: "acme", "admin")
             let there = User(server: second, tenant: "acme", name: "ada", token: here.token)
             try await here.makeArticles(200)
@@ -50,7 +50,7 @@ import Testing
 
     @Test("the start of a second node leaves the jobs of the first alone, and takes them when the first dies")
     func starts() async throws {
-        try await withNodes { first, second in
+        try await Self.withNodes { first, second in
             let here = try await first.slowUser()
             let there = User(server: second, tenant: here.tenant, name: here.name, token: here.token)
             await second.terminate()
@@ -92,7 +92,7 @@ import Testing
 
     @Test("keys are made and ended, and the doctor looks at a folder of its own, while a node runs")
     func commands() async throws {
-        try await withNodes { server, _ in
+        try await Self.withNodes { server, _ in
             let other = server.folder + "/operator"
             let made = try await server.run(
                 [

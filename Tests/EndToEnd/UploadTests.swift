@@ -103,7 +103,7 @@ import Testing
 
     @Test("a body that breaks off, or is not as long as it says, leaves the upload as it was")
     func brokenBodies() async throws {
-        try await withServer(isIdle: true, filesAreOnDisk: true) { server in
+        try await withServer(isIdle: true) { server in
             let ada = try await server.newUser("uploader")
             let file = bytes(2 * Self.chunkBytes, seed: 6)
             let id = try await begin(file, ada)
@@ -134,7 +134,7 @@ import Testing
     @Test(
         "a tus upload whose server is killed while bytes come goes on from the offset that is told, and ends with the same bytes")
     func tus() async throws {
-        try await withServer(filesAreOnDisk: true) { server in
+        try await withServer { server in
             let ada = try await server.newUser("uploader")
             let file = bytes(40 << 20, seed: 8)
             let version = (name: "Tus-Resumable", value: "1.0.0")

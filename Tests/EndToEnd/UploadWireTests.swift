@@ -37,7 +37,7 @@ import Testing
             throw E2EError("Scripts/tus-clients: \(output)")
         }
         let file = Self.bytes(1_234_567)
-        try await withServer(filesAreOnDisk: true) { server in
+        try await withServer { server in
             let ada = try await server.newUser("uploader")
             let urls = try await Self.withFile(file) { path in
                 let (status, output) = try await ServerProcess.run(
@@ -69,7 +69,7 @@ import Testing
     func interim() async throws {
         let file = Self.bytes(100_000)
         for isOn in [true, false] {
-            try await withServer(isOn ? [:] : ["drive.interimAnswers": "false"], filesAreOnDisk: true) { server in
+            try await withServer(isOn ? [:] : ["drive.interimAnswers": "false"]) { server in
                 let ada = try await server.newUser("uploader")
                 let url = "http://127.0.0.1:\(server.port)/api/files/resumable?name=curl.bin"
                 try await Self.withFile(file) { path in
@@ -101,7 +101,7 @@ import Testing
 
     @Test("a body that goes on behind the length that was said ends the upload; one that breaks off keeps what has come")
     func lengths() async throws {
-        try await withServer(isIdle: true, filesAreOnDisk: true) { server in
+        try await withServer(isIdle: true) { server in
             let ada = try await server.newUser("uploader")
             func send(_ method: String, _ target: String, _ fields: [(String, String)], _ body: [UInt8]? = nil) async throws
                 -> RawResponse
@@ -130,7 +130,7 @@ import Testing
 
     @Test("a checksum behind the bytes is held against them as one before them is")
     func trailer() async throws {
-        try await withServer(isIdle: true, filesAreOnDisk: true) { server in
+        try await withServer(isIdle: true) { server in
             let ada = try await server.newUser("uploader")
             let tus = [("Tus-Resumable", "1.0.0"), ("Authorization", "Bearer \(ada.token ?? "")")]
             func exchange(_ method: String, _ target: String, _ fields: [(String, String)], _ rest: String = "") async throws

@@ -15,6 +15,7 @@ public final class DiskStaging: BlobStaging {
     private let service: DiskIOService
     private let line: SyncLine
     private let isMade = Mutex(false)
+    private let scratches = Atomic<Int>(0)
 
     init(parent: String, name: String, folders: BlobFolders, service: DiskIOService) {
         self.parent = parent
@@ -44,6 +45,22 @@ public final class DiskStaging: BlobStaging {
             return DiskStagedFile(descriptor, path)
         }
         return DiskStagedBlob(file: file, service: service, line: line)
+    }
+
+    /// A file without a name. One that a crash leaves between its name and the loss of it is empty, and goes as any stray.
+    public func scratch() async throws -> any StagedBlob {
+        let file = try await service.run { [self] in
+            try makeFolder()
+            while true {
+                let path = "\(folder)/scratch-\(scratches.add(1, ordering: .relaxed).newValue)"
+                do {
+                    let descriptor = try FileCalls.open(path, O_RDWR | O_CREAT | O_EXCL)
+                    unlink(path)
+                    return DiskStagedFile(descriptor, path)
+                } catch let error as BlobError where error.code == .exists {}
+            }
+        }
+        return DiskScratch(file: file, service: service)
     }
 
     public func length(_ name: BlobKey) async throws -> Int64? {
@@ -151,4 +168,55 @@ private struct DiskStagedBlob: StagedBlob {
     }
 
     func close() async {}
+}
+
+private struct DiskScratch: StagedBlob {
+    let file: DiskStagedFile
+    let service: DiskIOService
+
+    func write(_ bytes: [UInt8], at offset: Int64) async throws {
+        try await service.run { [file] in
+            try bytes.withUnsafeBytes { try FileCalls.write($0, to: file.descriptor, at: offset, file.path) }
+        }
+    }
+
+    func write(_ piece: BytePiece, at offset: Int64) async throws {
+        try await service.run { [file] in
+            try piece.withUnsafeBytes { try FileCalls.write($0, to: file.descriptor, at: offset, file.path) }
+        }
+    }
+
+    /// It is not to be there after a crash.
+    func flush() async throws {}
+
+    func read(_ range: Range<Int64>) async throws -> BlobChunks {
+        let reader = ScratchReader(file, range)
+        return BlobChunks { [service] in try await service.run { try reader.next() } }
+    }
+
+    func close() async {}
+}
+
+/// Reads a scratch file, which has no name to be opened by, from one place to another.
+private final class ScratchReader: Sendable {
+    private static let chunkBytes: Int64 = 1 << 20
+    private let file: DiskStagedFile
+    private let left: Mutex<Range<Int64>>
+
+    init(_ file: DiskStagedFile, _ range: Range<Int64>) {
+        self.file = file
+        left = Mutex(range)
+    }
+
+    /// Blocks.
+    func next() throws -> [UInt8]? {
+        try left.withLock { left in
+            let count = Int(min(Self.chunkBytes, left.upperBound - left.lowerBound))
+            guard count > 0 else { return nil }
+            let chunk = try FileCalls.read(file.descriptor, count: count, at: left.lowerBound, file.path)
+            guard !chunk.isEmpty else { return nil }
+            left = (left.lowerBound + Int64(chunk.count))..<max(left.upperBound, left.lowerBound + Int64(chunk.count))
+            return chunk
+        }
+    }
 }

@@ -11,26 +11,51 @@ extension DriveFeature {
     private static let completionTime = Duration.seconds(30)
 
     /// Removes from the stores what no row needs any more.
-    /// - Parameter tenant: nil: of all tenants.
-    func collectGarbage(of tenant: TenantID?) async throws {
-        while true {
+    /// - Parameters:
+    ///   - tenant: nil: of all tenants.
+    ///   - slices: no more than so many.
+    func collectGarbage(of tenant: TenantID?, now: Timestamp, slices: Int = .max) async throws {
+        let strays = now.advanced(by: .zero - configuration.orphanAge)
+        for _ in 0..<slices {
             let entries = try await database.read(of: tenant) {
-                try GarbageStore().some(of: tenant, limit: Self.slice, in: $0)
+                try GarbageStore().some(of: tenant, straysBefore: strays, limit: Self.slice, in: $0)
             }
             guard !entries.isEmpty else { return }
-            for entry in entries {
-                guard let key = BlobKey(entry.name) else { continue }
-                if entry.isStaged { try await staging.drop(key) } else { try await blobs.delete(key) }
-            }
+            try await remove(entries)
             try await database.write(of: tenant) { try GarbageStore().forget(entries, in: $0) }
             if entries.count < Self.slice { return }
         }
     }
 
-    /// The same right after a change, which is done whether this succeeds or not: what is left the sweep removes.
+    /// A few at a time: pieces are many.
+    private func remove(_ entries: [GarbageStore.Entry]) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (number, entry) in entries.enumerated() {
+                if number >= Self.removedAtOnce { try await group.next() }
+                group.addTask { try await remove(entry) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private static let removedAtOnce = 8
+
+    private func remove(_ entry: GarbageStore.Entry) async throws {
+        guard let key = BlobKey(entry.name) else { return }
+        switch entry.kind {
+        case .blob: try await blobs.delete(key)
+        case .staged: try await staging.drop(key)
+        case .strayPieces:
+            guard let tenant = TenantID(entry.tenant) else { return }
+            try await removeStrayPieces(ofEnded: entry.name, tenant)
+        }
+    }
+
+    /// The same right after a change, as far as it takes no time, which is done whether this succeeds or not: what is left the
+    /// sweep removes.
     func tidyUp(after tenant: TenantID) async {
         do {
-            try await collectGarbage(of: tenant)
+            try await collectGarbage(of: tenant, now: floor.time.now(), slices: 1)
         } catch {
             floor.logger.warning("files that nobody needs could not be removed yet", metadata: ["error": "\(error)"])
         }
@@ -81,10 +106,12 @@ extension DriveFeature {
     }
 
     /// Ends what was to be uploaded in one request when this process was not there yet: that request is over, and nobody can go
-    /// on with it.
-    func failBrokenOff() async throws {
+    /// on with it. Where any node may have it, silence tells: bytes that come are told every few seconds.
+    func failBrokenOff(now: Timestamp) async throws {
+        let silentSince = now.advanced(by: .zero - configuration.orphanAge)
         let left = try await database.read { [place = staging.place, startedAt] in
-            try UploadStore().unfinished(.plain, at: place, before: startedAt, limit: Self.slice, in: $0)
+            try UploadStore().brokenOff(
+                at: place, before: startedAt, silentSince: silentSince, limit: Self.slice, in: $0)
         }
         // By a clock that is not this node's, a request that runs may have begun before.
         for upload in left where !sessions.isUsed(upload.id) {

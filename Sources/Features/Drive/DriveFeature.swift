@@ -29,6 +29,8 @@ public struct DriveFeature: Sendable {
         public var sendsInterim: Bool
         /// After so many appended bytes those that came are made durable, while more are coming.
         public var appendStepBytes: Int64 = 32 << 20
+        /// When the pieces of an upload are written anew as one blob.
+        public var merging = PieceMerging()
         /// What absolute links begin with; empty if the server doesn't know its address.
         public var publicURL: String
 
@@ -62,6 +64,8 @@ public struct DriveFeature: Sendable {
     let passwords = PasswordWork()
     let passwordSeal: SecretSeal
     let pieces = BytePieces()
+    /// For pieces on their way to the store, each of which takes the memory of a part.
+    let putPlaces = CallPlaces(8)
     let ids: JobIDSource
     /// Since when this process has its place of staged files for itself.
     let startedAt: Timestamp
@@ -106,6 +110,9 @@ public struct DriveFeature: Sendable {
         QuotaRoutes(self).mount(catalog)
         LiveRoutes(self).mount(catalog)
     }
+
+    /// Where the bytes of a new upload are kept until it is a file.
+    var placeOfNew: String { staging.prefersPieces ? Upload.anyPlace : staging.place }
 
     var limits: UploadMachine.Limits {
         .init(

@@ -52,12 +52,14 @@ extension DriveFeature {
         try await UploadService(self).joinWhatIsWhole()
         try await removeExpired(now: now)
         try await tidySpaces(now: now)
-        try await collectGarbage(of: nil)
+        try await collectGarbage(of: nil, now: now)
         try await forgetEnded(now: now)
         guard withStrays else { return }
-        try await failBrokenOff()
+        try await failBrokenOff(now: now)
+        try await keepStagedAsPieces(now: now)
         try await mendEnds(now: now)
         try await releaseCuts()
         try await removeStrays(now: now)
+        try await removeStrayPieces(now: now)
     }
 }

@@ -48,11 +48,14 @@ import Web
         try await fixture.checkDrive()
     }
 
-    @Test("a joined file is one file of a backup, and goes on in the middle of its parts")
-    func joined() async throws {
+    @Test(
+        "a joined file is one file of a backup, and goes on in the middle of its parts, also of those that came in pieces",
+        arguments: [nil, 300_000, 4] as [Int?])
+    func joined(pieceBytes: Int?) async throws {
         let fixture = try await BackupFixture(commitsOften: true)
-        let parts = ["first ", "", Self.large, " second ", Self.large, " last"]
-        try await fixture.storeJoined(1, parts)
+        let large = pieceBytes == 4 ? "thirteen bytes" : Self.large
+        let parts = ["first ", "", large, " second ", large, " last"]
+        try await fixture.storeJoined(1, parts, pieceBytes: pieceBytes)
         let result = try await fixture.backup()
         #expect(result.job.state == .completed, "\(String(describing: result.job.failure))")
         #expect(result.blobTexts() == [blobName(parts.joined()): parts.joined()])

@@ -55,15 +55,18 @@ extension BackupFixture {
     }
 
     /// Stores a file that was joined from parts.
-    func storeJoined(_ number: Int, _ parts: [String], account: String = "ann") async throws {
+    /// - Parameter pieceBytes: how long the pieces are in which the parts came; nil: each is one blob.
+    func storeJoined(_ number: Int, _ parts: [String], account: String = "ann", pieceBytes: Int? = nil) async throws {
         let tenant = try #require(TenantID("acme"))
         let (id, now) = (try Self.fileID(number), tester.time.now())
         var stored: [PartStore.Part] = []
         for (index, text) in parts.enumerated() {
             let part = try Self.fileID(number * 100 + index)
-            let writer = try await blobs.writer(try #require(BlobKey(DriveKeys.blobText(of: part.text, tenant))))
-            try await writer.append(Array(text.utf8))
-            _ = try await writer.finish()
+            if let pieceBytes {
+                try await storePieces(of: part, tenant, Array(text.utf8), pieceBytes)
+            } else {
+                try await put(text.utf8, at: DriveKeys.blobText(of: part.text, tenant))
+            }
             stored.append(PartStore.Part(id: part.text, length: Int64(text.utf8.count)))
         }
         let bytes = Array(parts.joined().utf8)
@@ -77,6 +80,22 @@ extension BackupFixture {
             try PartStore().insert(stored, of: id.text, tenant, in: session)
             #expect(try FileStore().insert(file, blob: key, in: session))
             try QuotaStore().settle(file.charged, of: account, tenant, in: session)
+        }
+    }
+
+    private func put(_ bytes: some Sequence<UInt8>, at key: String) async throws {
+        let writer = try await blobs.writer(try #require(BlobKey(key)))
+        try await writer.append(Array(bytes))
+        _ = try await writer.finish()
+    }
+
+    private func storePieces(of upload: JobID, _ tenant: TenantID, _ bytes: [UInt8], _ pieceBytes: Int) async throws {
+        for start in stride(from: 0, to: bytes.count, by: pieceBytes) {
+            let some = bytes[start..<min(bytes.count, start + pieceBytes)]
+            let piece = PieceStore.Piece(
+                start: Int64(start), length: Int64(some.count), part: DriveKeys.pieces(of: upload.text) + "\(start)")
+            try await put(some, at: DriveKeys.blobText(of: piece.part, tenant))
+            try await database.write(of: tenant) { try PieceStore().insert(piece, of: upload.text, tenant, in: $0) }
         }
     }
 
@@ -96,7 +115,7 @@ extension BackupFixture {
 
     func tidyDrive() async throws {
         try await drive.tidySpaces(now: tester.time.now())
-        try await drive.collectGarbage(of: nil)
+        try await drive.collectGarbage(of: nil, now: tester.time.now())
     }
 
     /// A tenant's files as it sees them: the name of each, and its bytes.

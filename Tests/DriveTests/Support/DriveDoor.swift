@@ -24,7 +24,7 @@ struct DriveDoor: Sendable {
 
     let tester: JobTester
     let floor: WebFloor
-    let blobs: MemoryBlobs
+    let blobs: any BlobStore
     let staging: MemoryStaging
     let configuration: DriveFeature.Configuration
     let feature: DriveFeature
@@ -35,9 +35,13 @@ struct DriveDoor: Sendable {
     var database: any SQLDatabase { tester.database }
     var time: ManualTime { tester.time }
 
+    /// - Parameters:
+    ///   - isPieced: what comes is kept as pieces, as where the blobs are in a bucket.
+    ///   - stored: where the blobs are; nil: in memory.
     init(
         configuration: DriveFeature.Configuration = .init(
-            fileBytesMax: 10_000_000, chunkBytes: 1000, chunkBytesMin: 1, chunkBytesMax: 2000)
+            fileBytesMax: 10_000_000, chunkBytes: 1000, chunkBytesMin: 1, chunkBytesMax: 2000), isPieced: Bool = false,
+        blobs stored: (any BlobStore)? = nil
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         running = RunningDrive()
@@ -46,8 +50,9 @@ struct DriveDoor: Sendable {
         let database = try await TestDatabase.open()
         try await SQLMigrator(EngineMigrations.all + AuditMigrations.all + WebMigrations.all + DriveMigrations.all).migrate(
             database, now: 0)
-        blobs = MemoryBlobs()
-        staging = MemoryStaging(blobs)
+        let memory = MemoryBlobs()
+        blobs = stored ?? memory
+        staging = MemoryStaging(memory, prefersPieces: isPieced)
         tester = try await JobTester(
             handlers: JobHandlers(DriveFeature.handlers(running)), database: database, blobs: blobs, time: time)
         let key = try #require(SigningKey(text: "a key for tests, thirty-two bytes or more"))
@@ -76,6 +81,18 @@ struct DriveDoor: Sendable {
             floor: door.floor, engine: door.tester.engine, database: door.tester.database, blobs: door.blobs,
             staging: door.staging, configuration: door.configuration, running: door.running)
     }
+
+    private init(beside door: DriveDoor) {
+        (tester, floor, blobs, running, end) = (door.tester, door.floor, door.blobs, door.running, door.end)
+        (configuration, tenant) = (door.configuration, door.tenant)
+        staging = MemoryStaging(MemoryBlobs(), prefersPieces: door.staging.prefersPieces)
+        feature = DriveFeature(
+            floor: door.floor, engine: door.tester.engine, database: door.tester.database, blobs: door.blobs,
+            staging: staging, configuration: door.configuration, running: door.running)
+    }
+
+    /// Another node on the same database and the same blobs, which knows of uploads what is there. It gets the jobs.
+    func otherNode() -> DriveDoor { DriveDoor(beside: self) }
 
     /// The process dies with the power, and another one starts.
     func restarted() async throws -> DriveDoor {

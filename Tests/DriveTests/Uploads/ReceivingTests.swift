@@ -45,7 +45,7 @@ import Web
         before.update(data: [1, 2, 3] as [UInt8])
         let pieces = BytePieces(largeMax: step == 40_000 ? 0 : 4)
         let sink = try await withThrowingTaskGroup(of: Void.self) { [before] work in
-            var sink = StagedSink(file: file, writer: UploadWriter(nil), at: 3, hash: before, pieces: pieces)
+            var sink = StagedSink(.file(file), writer: UploadWriter(nil), at: 3, hash: before, pieces: pieces)
             for start in stride(from: 0, to: bytes.count, by: step) {
                 try await sink.append(ByteBuffer(bytes: bytes[start..<min(start + step, bytes.count)]), &work)
             }

@@ -18,14 +18,14 @@ struct ContentsStore: Sendable {
         ) { BlobKey($0.string(0)) } ?? nil
     }
 
-    /// Where bytes are: one blob, or those of the parts that they were joined from.
+    /// Where bytes are: one blob, or those of the parts that they were joined from, or of the pieces that they came in.
     /// - Returns: nil if they are nowhere.
     func pieces(
         of content: FileContent, _ tenant: TenantID, in session: any SQLSession
     ) throws -> [(blob: BlobKey, length: Int64)]? {
         guard content.length > 0 else { return [] }
         guard let blob = try blob(of: content, tenant, in: session) else { return nil }
-        let parts = try PartStore().parts(of: DriveKeys.upload(of: blob.text), tenant, in: session)
+        let parts = try PartStore().layout(of: DriveKeys.upload(of: blob.text), tenant, in: session)
         guard !parts.isEmpty else { return [(blob, content.length)] }
         var pieces: [(blob: BlobKey, length: Int64)] = []
         for part in parts {

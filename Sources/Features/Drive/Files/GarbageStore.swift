@@ -3,11 +3,18 @@ import WaybillEngine
 
 /// The SQL of what is to be removed from the stores once the transaction has been committed that needs it no more.
 struct GarbageStore: Sendable {
+    enum Kind: Int, Sendable {
+        case blob
+        case staged
+        /// Whatever lies beside the pieces of an upload that has ended.
+        case strayPieces
+    }
+
     struct Entry: Sendable, Hashable {
         var tenant: String
+        /// Of a blob, or of an upload.
         var name: String
-        /// Whether it is the name of a staged file; else it is a blob's.
-        var isStaged: Bool
+        var kind: Kind
     }
 
     func note(_ name: String, isStaged: Bool, of tenant: TenantID, now: Timestamp, in session: any SQLSession) throws {
@@ -15,24 +22,40 @@ struct GarbageStore: Sendable {
             """
             INSERT INTO drive_garbage (tenant, name, staged, since) VALUES ($1, $2, $3, $4)
             ON CONFLICT (tenant, name, staged) DO NOTHING
-            """, tenant.text, name, isStaged, now.microseconds)
+            """, tenant.text, name, isStaged ? Kind.staged.rawValue : Kind.blob.rawValue, now.microseconds)
+    }
+
+    /// What is left of an upload that has ended: its staged file, or what was put for it and never told.
+    func noteStaged(_ upload: Upload, now: Timestamp, in session: any SQLSession) throws {
+        guard upload.isPieced else {
+            return try note(upload.id.text, isStaged: true, of: upload.tenant, now: now, in: session)
+        }
+        try session.execute(
+            """
+            INSERT INTO drive_garbage (tenant, name, staged, since) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (tenant, name, staged) DO NOTHING
+            """, upload.tenant.text, upload.id.text, Kind.strayPieces.rawValue, now.microseconds)
     }
 
     /// Some of it, the oldest first.
-    /// - Parameter tenant: nil: of all, for the installation's own transactions.
-    func some(of tenant: TenantID?, limit: Int, in session: any SQLSession) throws -> [Entry] {
+    /// - Parameters:
+    ///   - tenant: nil: of all, for the installation's own transactions.
+    ///   - straysBefore: a piece may still be on its way for an upload that ended later.
+    func some(of tenant: TenantID?, straysBefore: Timestamp, limit: Int, in session: any SQLSession) throws -> [Entry] {
         try session.all(
             """
-            SELECT tenant, name, staged FROM drive_garbage WHERE $1 = '' OR tenant = $1 ORDER BY since, name LIMIT $2
-            """, tenant?.text ?? "", limit
-        ) { Entry(tenant: $0.string(0), name: $0.string(1), isStaged: $0.bool(2)) }
+            SELECT tenant, name, staged FROM drive_garbage
+            WHERE ($1 = '' OR tenant = $1) AND (staged <> \(Kind.strayPieces.rawValue) OR since <= $2)
+            ORDER BY since, name LIMIT $3
+            """, tenant?.text ?? "", straysBefore.microseconds, limit
+        ) { Entry(tenant: $0.string(0), name: $0.string(1), kind: Kind(rawValue: $0.int(2)) ?? .blob) }
     }
 
     func forget(_ entries: [Entry], in session: any SQLSession) throws {
         for entry in entries {
             try session.execute(
                 "DELETE FROM drive_garbage WHERE tenant = $1 AND name = $2 AND staged = $3", entry.tenant, entry.name,
-                entry.isStaged)
+                entry.kind.rawValue)
         }
     }
 }

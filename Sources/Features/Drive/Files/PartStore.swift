@@ -26,6 +26,18 @@ struct PartStore: Sendable {
         ) { Part(id: $0.string(0), length: $0.optionalInt64(1)) }
     }
 
+    /// What a file that is kept in parts consists of: parts that were uploaded in pieces are told as those.
+    func layout(of owner: String, _ tenant: TenantID, in session: any SQLSession) throws -> [Part] {
+        try session.all(
+            """
+            SELECT coalesce(piece.part, whole.part), coalesce(piece.length, whole.length) FROM drive_parts AS whole
+            LEFT JOIN drive_parts AS piece
+                ON piece.tenant = whole.tenant AND piece.owner = whole.part AND whole.length IS NOT NULL
+            WHERE whole.tenant = $1 AND whole.owner = $2 ORDER BY whole.position, piece.position
+            """, tenant.text, owner
+        ) { Part(id: $0.string(0), length: $0.optionalInt64(1)) }
+    }
+
     /// The joined files that still wait for a part.
     func waiting(for part: String, _ tenant: TenantID, in session: any SQLSession) throws -> [String] {
         try session.all(
@@ -43,15 +55,17 @@ struct PartStore: Sendable {
         try session.count("SELECT count(*) FROM drive_parts WHERE tenant = $1 AND part = $2", tenant.text, part) > 0
     }
 
-    /// A joined file is no more. The bytes of its parts that are in no other one go, unless the part is still there: then it is
-    /// charged for them again, since the file was.
+    /// A file in parts is no more. Its pieces go, and the bytes of its parts that are in no other one, unless the part is still
+    /// there: then it is charged for them again, since the file was.
     func release(_ owner: String, _ tenant: TenantID, now: Timestamp, in session: any SQLSession) throws {
+        try PieceStore().drop(of: owner, tenant, now: now, in: session)
         let parts = Set(try parts(of: owner, tenant, in: session).map(\.id)).sorted()
         try session.execute("DELETE FROM drive_parts WHERE tenant = $1 AND owner = $2", tenant.text, owner)
         for part in parts where try !isUsed(part, tenant, in: session) {
             guard let id = JobID(part), var upload = try UploadStore().find(id, of: tenant, in: session),
                 upload.status == .inProgress
             else {
+                guard try PieceStore().drop(of: part, tenant, now: now, in: session) == 0 else { continue }
                 let name = DriveKeys.blobText(of: part, tenant)
                 try GarbageStore().note(name, isStaged: false, of: tenant, now: now, in: session)
                 continue

@@ -38,19 +38,20 @@ struct FinishJob: JobEndHandler {
             let upload = try await feature.database.read(of: tenant, { try UploadStore().find(id, of: tenant, in: $0) })
         else { throw Self.ended }
         if upload.status == .completed || upload.role == .sealedPart { return Output(file: input.upload) }
-        guard upload.role == .joined || upload.place == feature.staging.place else {
-            // Jobs go to any node. This one waits until that one takes it.
+        guard uploads.reaches(upload) else {
+            // It was begun by an older version, in the folder of one node. Jobs go to any: it waits until that one takes it.
             throw BlobError(.unavailable, "the bytes of the upload are at another node")
         }
-        let steps = FinishSteps(upload, checkpoint ?? Checkpoint(), feature, job)
+        let copies = try await uploads.copiesBytes(upload)
+        let steps = FinishSteps(upload, checkpoint ?? Checkpoint(), copies: copies, feature, job)
         do {
             try await steps.begin()
             try await feature.sessions.using(id) { session in
                 try await steps.plan(hashed: session.furthest.end)
-                let finisher = UploadFinisher(uploads, worked: { try await steps.worked($0) })
+                let finisher = UploadFinisher(uploads, copies: copies, worked: { try await steps.worked($0) })
                 if upload.role == .part {
                     try await finisher.makePart(upload, session)
-                    try await steps.commit(writing: UploadService.sealing(upload, feature, now: now))
+                    try await steps.commit(writing: UploadService.sealing(upload, merged: copies, feature, now: now))
                 } else {
                     let made = try await finisher.makeFile(upload, session, known: steps.digest) {
                         try await steps.found($0)
@@ -118,15 +119,17 @@ private final class FinishSteps: Sendable {
     }
 
     private let upload: Upload
+    private let copies: Bool
     private let feature: DriveFeature
     private let job: JobContext<FinishJob.Checkpoint>
     private let state: Mutex<State>
 
     init(
-        _ upload: Upload, _ checkpoint: FinishJob.Checkpoint, _ feature: DriveFeature, _ job: JobContext<FinishJob.Checkpoint>
+        _ upload: Upload, _ checkpoint: FinishJob.Checkpoint, copies: Bool, _ feature: DriveFeature,
+        _ job: JobContext<FinishJob.Checkpoint>
     ) {
-        (self.upload, self.feature, self.job) = (upload, feature, job)
-        let plan = FinishPlan(upload, hashed: 0, copiesBytes: feature.staging.copiesBytes)
+        (self.upload, self.copies, self.feature, self.job) = (upload, copies, feature, job)
+        let plan = FinishPlan(upload, hashed: 0, copiesBytes: copies)
         state = Mutex(State(checkpoint: checkpoint, plan: plan, done: checkpoint.done))
     }
 
@@ -134,7 +137,7 @@ private final class FinishSteps: Sendable {
 
     /// What the process knows of the hash need not be computed.
     func plan(hashed: Int64) async throws {
-        let plan = FinishPlan(upload, hashed: hashed, copiesBytes: feature.staging.copiesBytes)
+        let plan = FinishPlan(upload, hashed: hashed, copiesBytes: copies)
         state.withLock { if $0.checkpoint.digest == nil { $0.plan = plan } }
     }
 
@@ -148,7 +151,7 @@ private final class FinishSteps: Sendable {
 
     func found(_ digest: [UInt8]) async throws {
         state.withLock { ($0.checkpoint.digest, $0.checkpoint.done) = (HexText.of(digest), $0.done) }
-        guard feature.staging.copiesBytes, upload.role == .file else { return }
+        guard copies, upload.role == .file else { return }
         try await commit { _ in }
     }
 

@@ -5,7 +5,7 @@ struct FinishPlan: Sendable, Hashable {
 
     /// - Parameters:
     ///   - hashed: how far the hash goes that was computed as the bytes came.
-    ///   - copiesBytes: they are sent to a store when they are published.
+    ///   - copiesBytes: they are written to the store: sent when they are published, or as one blob in place of many pieces.
     init(_ upload: Upload, hashed: Int64, copiesBytes: Bool) {
         let size = upload.size ?? 0
         let unhashed = max(0, size - hashed)

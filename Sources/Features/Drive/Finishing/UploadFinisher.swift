@@ -6,14 +6,18 @@ import WaybillEngine
 import Web
 
 /// Makes of the bytes of an upload what a file or a part has: reads them for their hash where that is not known, encrypts them,
-/// and takes them into the store. What is stored counts once a transaction says so.
+/// and takes them into the store, unless they are there in pieces that are good as they are. What is stored counts once a
+/// transaction says so.
 struct UploadFinisher: Sendable {
     /// What was made.
     struct Made: Sendable, Hashable {
         /// Of the bytes as they are stored.
         var digest: [UInt8]
         var length: Int64
+        /// Or, of what is kept in parts, what would be the one of all of them.
         var blob: BlobKey
+        /// Whether the bytes are that blob, also if the upload has come in pieces.
+        var isWhole = true
     }
 
     /// Hears of bytes that were read, encrypted or sent. What it throws ends the work.
@@ -22,11 +26,14 @@ struct UploadFinisher: Sendable {
     private static let markBytes = 12
 
     let uploads: UploadService
+    /// Whether the bytes have to be written to the store.
+    let copies: Bool
     let worked: Worked
     private var feature: DriveFeature { uploads.feature }
 
-    init(_ uploads: UploadService, worked: @escaping Worked = { _ in }) {
+    init(_ uploads: UploadService, copies: Bool, worked: @escaping Worked = { _ in }) {
         self.uploads = uploads
+        self.copies = copies
         self.worked = worked
     }
 
@@ -49,15 +56,17 @@ struct UploadFinisher: Sendable {
         }
         try await uploads.requireHash(digest, of: upload)
         try await found(digest)
-        if upload.role != .joined { try await publish(upload) }
-        return Made(digest: digest, length: upload.size ?? upload.stored.prefix, blob: try DriveKeys.blob(of: upload))
+        if upload.role != .joined { try await store(upload) }
+        return Made(
+            digest: digest, length: upload.size ?? upload.stored.prefix, blob: try DriveKeys.blob(of: upload),
+            isWhole: upload.role != .joined && (copies || !upload.isPieced))
     }
 
     /// Makes a part's bytes a blob.
     /// - Throws: as `makeFile`.
     func makePart(_ upload: Upload, _ session: UploadSession) async throws {
         if upload.hash != nil { try await uploads.requireHash(try await digest(of: upload, session), of: upload) }
-        try await publish(upload)
+        try await store(upload)
     }
 
     // MARK: Hashing
@@ -67,22 +76,15 @@ struct UploadFinisher: Sendable {
         var (hash, end) = session.furthest
         let size = upload.size ?? upload.stored.prefix
         if end < size {
-            let name = try DriveKeys.staged(upload)
-            guard try await feature.staging.length(name) != nil else { return try await digestOfPublished(upload) }
-            let file = try await feature.staging.open(name)
-            do {
-                for try await chunk in try await file.read(end..<size) {
-                    hash.update(data: chunk)
-                    end += Int64(chunk.count)
-                    try await worked(Int64(chunk.count))
-                }
-            } catch {
-                await file.close()
-                throw error
+            if !upload.isPieced, try await feature.staging.length(try DriveKeys.staged(upload)) == nil {
+                return try await digestOfPublished(upload)
             }
-            await file.close()
-            guard end == size else { throw try await uploads.lost(upload) }
-            session.keep(hash, upTo: end)
+            let count = try await read(upload, end..<size) { chunk in
+                hash.update(data: chunk)
+                try await worked(Int64(chunk.count))
+            }
+            guard count == size - end else { throw try await uploads.lost(upload) }
+            session.keep(hash, upTo: size)
         }
         return Array(hash.finalize())
     }
@@ -104,30 +106,107 @@ struct UploadFinisher: Sendable {
     /// The SHA-256 of all bytes of all parts in their order, read once.
     private func digestOfParts(_ upload: Upload) async throws -> [UInt8] {
         let parts = try await feature.database.read(of: upload.tenant) {
-            try PartStore().parts(of: upload.id.text, upload.tenant, in: $0)
+            try PartStore().layout(of: upload.id.text, upload.tenant, in: $0)
         }
         var hash = SHA256()
         for part in parts {
-            guard let length = part.length, let key = BlobKey(DriveKeys.blobText(of: part.id, upload.tenant)) else {
-                throw try await uploads.lost(upload)
-            }
+            guard let length = part.length else { throw try await uploads.lost(upload) }
             guard length > 0 else { continue }
-            var count: Int64 = 0
-            do {
-                for try await chunk in try await feature.blobs.read(key, range: 0..<length) {
-                    hash.update(data: chunk)
-                    count += Int64(chunk.count)
-                    try await worked(Int64(chunk.count))
-                }
-            } catch let error as BlobError where error.code == .notFound || error.code == .damaged {
-                throw try await uploads.lost(upload)
+            let count = try await read(try DriveKeys.blob(ofPart: part.id, upload.tenant), 0..<length) { chunk in
+                hash.update(data: chunk)
+                try await worked(Int64(chunk.count))
             }
             guard count == length else { throw try await uploads.lost(upload) }
         }
         return Array(hash.finalize())
     }
 
+    // MARK: Reading
+
+    /// Reads bytes of an upload in their order, wherever they are.
+    /// - Returns: how many were there without a gap.
+    private func read(
+        _ upload: Upload, _ range: Range<Int64>, _ body: (_ chunk: [UInt8]) async throws -> Void
+    ) async throws -> Int64 {
+        guard !upload.isPieced else { return try await readPieces(of: upload, range, body) }
+        let file = try await feature.staging.open(try DriveKeys.staged(upload))
+        var count: Int64 = 0
+        do {
+            for try await chunk in try await file.read(range) {
+                count += Int64(chunk.count)
+                try await body(chunk)
+            }
+        } catch {
+            await file.close()
+            throw error
+        }
+        await file.close()
+        return count
+    }
+
+    private func readPieces(
+        of upload: Upload, _ range: Range<Int64>, _ body: (_ chunk: [UInt8]) async throws -> Void
+    ) async throws -> Int64 {
+        var place = range.lowerBound
+        while place < range.upperBound {
+            let pieces = try await feature.database.read(of: upload.tenant) { [place] in
+                try PieceStore().some(of: upload.id.text, from: place, upload.tenant, limit: Self.piecesAtOnce, in: $0)
+            }
+            guard !pieces.isEmpty else { break }
+            for piece in pieces where place < range.upperBound {
+                guard piece.range.contains(place) else { return place - range.lowerBound }
+                let wanted = place - piece.start..<min(piece.length, range.upperBound - piece.start)
+                let count = try await read(try DriveKeys.blob(ofPart: piece.part, upload.tenant), wanted, body)
+                place += count
+                guard count == wanted.upperBound - wanted.lowerBound else { return place - range.lowerBound }
+            }
+        }
+        return place - range.lowerBound
+    }
+
+    private static let piecesAtOnce = 256
+
+    /// - Returns: how many bytes were there; none if the blob has gone.
+    private func read(
+        _ key: BlobKey, _ range: Range<Int64>, _ body: (_ chunk: [UInt8]) async throws -> Void
+    ) async throws -> Int64 {
+        var count: Int64 = 0
+        do {
+            for try await chunk in try await feature.blobs.read(key, range: range) {
+                count += Int64(chunk.count)
+                try await body(chunk)
+            }
+        } catch let error as BlobError where error.code == .notFound || error.code == .damaged {
+            return 0
+        }
+        return count
+    }
+
     // MARK: Storing
+
+    private func store(_ upload: Upload) async throws {
+        guard upload.isPieced else { return try await publish(upload) }
+        if copies { try await merge(upload) }
+    }
+
+    /// Writes the pieces as one blob. They go in the transaction that makes a file or a part of it.
+    private func merge(_ upload: Upload) async throws {
+        let size = upload.size ?? 0
+        let writer = try await feature.blobs.writer(try DriveKeys.blob(of: upload))
+        do {
+            let count = try await read(upload, 0..<size) { chunk in
+                try await writer.append(chunk)
+                try await worked(Int64(chunk.count))
+            }
+            guard count == size else { throw try await uploads.lost(upload) }
+        } catch {
+            await writer.abandon()
+            throw error
+        }
+        guard try await writer.finish().length == size else {
+            throw BlobError(.damaged, "the pieces of \(upload.id) are not as long in one blob as they were")
+        }
+    }
 
     private func publish(_ upload: Upload) async throws {
         let name = try DriveKeys.staged(upload)
@@ -149,48 +228,32 @@ struct UploadFinisher: Sendable {
     /// Writes the bytes as an age file. They stay where they are until a transaction has made a file of it.
     private func encrypt(_ upload: Upload, _ session: UploadSession) async throws -> Made {
         let size = upload.size ?? 0
-        let name = try DriveKeys.staged(upload)
-        let staged = try await feature.staging.length(name) ?? 0
-        guard staged >= size else { throw try await uploads.lost(upload) }
+        if !upload.isPieced {
+            let staged = try await feature.staging.length(try DriveKeys.staged(upload)) ?? 0
+            guard staged >= size else { throw try await uploads.lost(upload) }
+        }
         let blob = try DriveKeys.encrypted(upload, feature.floor.random(Self.markBytes))
         try await uploads.note(blob, of: upload)
         let lock = AgeLock.passphrase(try await uploads.password(of: upload))
         var age = try await feature.passwords.work { [random = feature.floor.random] in
             try AgeWriter(for: lock, random: random)
         }
-        let file = try await feature.staging.open(name)
+        let writer = try await feature.blobs.writer(blob)
         do {
-            let writer = try await feature.blobs.writer(blob)
-            do {
-                let digest = try await write(file, size, &age, to: writer)
-                guard let digest else { throw try await uploads.lost(upload) }
-                try await uploads.requireHash(digest, of: upload)
-                try await writer.append(try age.finish())
-            } catch {
-                await writer.abandon()
-                throw error
+            var hash = SHA256()
+            let count = try await read(upload, 0..<size) { chunk in
+                hash.update(data: chunk)
+                try await writer.append(try age.append(chunk))
+                try await worked(Int64(chunk.count))
             }
-            let made = try await writer.finish()
-            await file.close()
-            return Made(digest: made.sha256, length: made.length, blob: blob)
+            guard count == size else { throw try await uploads.lost(upload) }
+            try await uploads.requireHash(Array(hash.finalize()), of: upload)
+            try await writer.append(try age.finish())
         } catch {
-            await file.close()
+            await writer.abandon()
             throw error
         }
-    }
-
-    /// - Returns: the SHA-256 of what is in the file; nil if it is shorter than it was.
-    private func write(
-        _ file: any StagedBlob, _ size: Int64, _ age: inout AgeWriter, to writer: any BlobWriter
-    ) async throws -> [UInt8]? {
-        var hash = SHA256()
-        var count: Int64 = 0
-        for try await chunk in try await file.read(0..<size) {
-            hash.update(data: chunk)
-            try await writer.append(try age.append(chunk))
-            count += Int64(chunk.count)
-            try await worked(Int64(chunk.count))
-        }
-        return count == size ? Array(hash.finalize()) : nil
+        let made = try await writer.finish()
+        return Made(digest: made.sha256, length: made.length, blob: blob)
     }
 }

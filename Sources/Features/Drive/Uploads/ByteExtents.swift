@@ -25,6 +25,12 @@ struct ByteExtents: Sendable, Hashable {
         return ranges[index].lowerBound < range.upperBound
     }
 
+    /// Up to where all bytes from a place on are there.
+    func end(from place: Int64) -> Int64 {
+        guard let index = first(endingAfter: place), ranges[index].lowerBound <= place else { return place }
+        return ranges[index].upperBound
+    }
+
     mutating func insert(_ range: Range<Int64>) {
         guard !range.isEmpty else { return }
         let start = first(endingAfter: range.lowerBound - 1) ?? ranges.count

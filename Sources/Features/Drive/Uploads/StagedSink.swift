@@ -2,14 +2,14 @@ import Crypto
 import NIOCore
 import WaybillBlobs
 
-/// Takes the bytes of a request to their place in the staged file, in pieces, and hashes them on the way if all that lies
+/// Takes the bytes of a request to where they are staged, in pieces, and hashes them on the way if all that lies
 /// before them was hashed. While one piece is written and hashed, side by side, the next one is filled; there are no more than
 /// these two.
 struct StagedSink {
     /// Those who write and hash. They belong to the request, and are done when it ends.
     typealias Work = ThrowingTaskGroup<Void, any Error>
 
-    let file: any StagedBlob
+    private(set) var target: ByteTarget
     let writer: UploadWriter
     /// Where the next byte goes.
     private(set) var end: Int64
@@ -24,8 +24,8 @@ struct StagedSink {
     /// Why a piece was not written. Nothing behind it counts then.
     private var failure: (any Error)?
 
-    init(file: any StagedBlob, writer: UploadWriter, at start: Int64, hash: SHA256?, pieces: BytePieces) {
-        self.file = file
+    init(_ target: ByteTarget, writer: UploadWriter, at start: Int64, hash: SHA256?, pieces: BytePieces) {
+        self.target = target
         self.writer = writer
         self.hash = hash.map { RunningHash($0, upTo: start) }
         self.pieces = pieces
@@ -36,6 +36,17 @@ struct StagedSink {
 
     /// The hash of all that is written; nil if it is not known.
     var hashOfWritten: SHA256? { hash?.value(before: written) }
+
+    /// What is written from a place on.
+    func received(from start: Int64) -> ReceivedBytes {
+        ReceivedBytes(range: start..<written, target: target, writer: writer, hash: hashOfWritten)
+    }
+
+    /// What is written from a place on is a step. What comes next belongs to another one. Everything must be written.
+    mutating func endStep(from start: Int64) -> ReceivedBytes {
+        defer { target = target.next(at: written) }
+        return received(from: start)
+    }
 
     /// - Throws: `UploadRefusal.takenOver`, `BlobError`. They may be those of bytes that came before.
     mutating func append(_ bytes: ByteBuffer, _ work: inout Work) async throws {
@@ -65,10 +76,10 @@ struct StagedSink {
     private mutating func handOver(_ work: inout Work) async throws {
         guard let piece, !piece.isEmpty else { return }
         try await settle(&work)
-        let (file, start) = (file, handedOver)
+        let (target, start) = (target, handedOver)
         self.piece = nil
         handedOver = end
-        work.addTask { [writer] in try await writer.writing { try await file.write(piece, at: start) } }
+        work.addTask { [writer] in try await writer.writing { try await target.write(piece, at: start) } }
         guard piece.isLarge else {
             // Where memory is short nobody has two pieces.
             hash?.update(piece)

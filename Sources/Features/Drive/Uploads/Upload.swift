@@ -54,7 +54,7 @@ struct Upload: Sendable, Equatable {
         var pool: String
         var bundle: String?
         var fileExpiresAt: Timestamp?
-        /// Where its bytes are filled in, among the nodes.
+        /// Where its bytes are filled in, among the nodes; or `anyPlace`.
         var place: String
         var wire: Wire
         /// As the protocol has it that it was begun by.
@@ -91,6 +91,9 @@ struct Upload: Sendable, Equatable {
         static func == (one: Storage, other: Storage) -> Bool { one.fields == other.fields }
     }
 
+    /// The place of uploads whose bytes are pieces in the store: any node can go on with them.
+    static let anyPlace = "pieces"
+
     private var storage: Storage
 
     init(_ fields: Fields) { storage = Storage(fields) }
@@ -103,6 +106,9 @@ struct Upload: Sendable, Equatable {
             storage = Storage(fields)
         }
     }
+
+    /// Whether what came is kept as pieces, each a blob of its own.
+    var isPieced: Bool { self.place == Self.anyPlace }
 
     /// Nil while the size is not known.
     var plan: ChunkPlan? { self.size.map { ChunkPlan(size: $0, chunkSize: self.chunkSize) } }

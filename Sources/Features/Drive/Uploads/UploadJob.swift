@@ -37,9 +37,10 @@ struct UploadJob: ExternalJobHandler, JobEndHandler {
         }
         let garbage = GarbageStore()
         if let blob = upload.blob { try garbage.note(blob, isStaged: false, of: upload.tenant, now: now, in: session) }
-        try garbage.note(upload.id.text, isStaged: true, of: upload.tenant, now: now, in: session)
+        try garbage.noteStaged(upload, now: now, in: session)
         // Files that are joined from it keep its bytes.
         guard try !PartStore().isUsed(upload.id.text, upload.tenant, in: session) else { return }
+        if upload.isPieced { try PieceStore().drop(of: upload.id.text, upload.tenant, now: now, in: session) }
         // It may have been on its way to become a file.
         try garbage.note(DriveKeys.blobText(of: upload), isStaged: false, of: upload.tenant, now: now, in: session)
     }
@@ -55,6 +56,20 @@ enum DriveKeys {
 
     static func blob(of upload: Upload) throws -> BlobKey { try key(blobText(of: upload)) }
     static func staged(_ upload: Upload) throws -> BlobKey { try key(upload.id.text) }
+
+    /// What a piece of an upload is called as a part. No two that are put ever have the same name. It is not below the key of the
+    /// whole: to many stores that would be a folder of the same name.
+    /// - Parameter mark: random bytes.
+    static func piece(of upload: Upload, at start: Int64, _ mark: [UInt8]) -> String {
+        "\(pieces(of: upload.id.text))\(start)-\(HexText.of(mark))"
+    }
+
+    /// What the names of all pieces of an upload begin with.
+    static func pieces(of upload: String) -> String { "pieces/\(upload)/" }
+
+    static func prefix(ofPieces upload: String, _ tenant: TenantID) -> String { blobText(of: pieces(of: upload), tenant) }
+
+    static func blob(ofPart part: String, _ tenant: TenantID) throws -> BlobKey { try key(blobText(of: part, tenant)) }
 
     /// Of the bytes of an encrypted file: each try has others.
     /// - Parameter mark: random bytes.

@@ -90,6 +90,20 @@ enum UploadMachine {
         return next
     }
 
+    /// The same of a piece that is a blob of its own. Pieces never lie upon each other: of two that would, the one stays whose
+    /// row came first, and what lies before an offset that was told never changes.
+    /// - Parameter appends: the request appends. It has forgotten what was behind its beginning; what is there now was brought by
+    ///   a newer one that sends chunks, perhaps at another node.
+    static func storePiece(
+        _ range: Range<Int64>, appends: Bool, fence: Int64, in upload: Upload, now: Timestamp
+    ) throws(UploadRefusal) -> Upload {
+        let next = try store(range, fence: fence, in: upload, now: now)
+        guard !appends || upload.stored.ranges.last.map({ $0.upperBound <= range.lowerBound }) ?? true else { throw .takenOver }
+        guard !upload.stored.contains(range) else { throw .stored(chunk: range.lowerBound / upload.chunkSize) }
+        guard !upload.stored.overlaps(range) else { throw .takenOver }
+        return next
+    }
+
     /// The size is said, for the first time or again.
     static func declare(
         _ size: Int64, of upload: Upload, _ limits: Limits, now: Timestamp

@@ -40,15 +40,25 @@ extension UploadService {
         if current.status == .completed { return .file(try await file(of: current)) }
         if current.status == .inProgress, current.finishing != nil { return .underWay(current) }
         try UploadMachine.requireWhole(current)
-        guard current.role == .joined || current.place == feature.staging.place else { throw UploadRefusal.elsewhere }
-        guard isDoneAtOnce(current, session) else { return .underWay(try await finishLater(current, accepting)) }
-        let made = try await UploadFinisher(self).makeFile(current, session, known: nil) { _ in }
-        return .file(try await finish(current, made, writing))
+        guard reaches(current) else { throw UploadRefusal.elsewhere }
+        let copies = try await copiesBytes(current)
+        guard isDoneAtOnce(current, session, copies: copies) else {
+            return .underWay(try await finishLater(current, accepting))
+        }
+        do {
+            let made = try await UploadFinisher(self, copies: copies).makeFile(current, session, known: nil) { _ in }
+            return .file(try await finish(current, made, writing))
+        } catch UploadRefusal.lost {
+            // Another node may have made the file meanwhile, and pieces of the upload are not needed any more.
+            let latest = try await find(upload.id.text, for: upload.owner)
+            guard latest.status == .completed else { throw UploadRefusal.lost }
+            return .file(try await file(of: latest))
+        }
     }
 
     /// Whether what is to be done with an upload is done within a request.
-    func isDoneAtOnce(_ upload: Upload, _ session: UploadSession) -> Bool {
-        let plan = FinishPlan(upload, hashed: session.furthest.end, copiesBytes: feature.staging.copiesBytes)
+    func isDoneAtOnce(_ upload: Upload, _ session: UploadSession, copies: Bool) -> Bool {
+        let plan = FinishPlan(upload, hashed: session.furthest.end, copiesBytes: copies)
         return plan.bytes <= feature.configuration.finishedAtOnceMax
     }
 
@@ -132,12 +142,14 @@ extension UploadService {
         // Another attempt encrypts it anew.
         if current.isEncrypted, current.blob != made.blob.text { throw UploadRefusal.isFinishing }
         let file = DriveFile(current, made, now: now)
+        if current.isPieced, current.role == .file {
+            if made.isWhole { try PieceStore().drop(of: current.id.text, current.tenant, now: now, in: session) }
+            try GarbageStore().noteStaged(current, now: now, in: session)
+        }
         if try !FileStore().insert(file, blob: made.blob, in: session) {
             try ContentsStore().discard(made.blob.text, of: file.tenant, now: now, in: session)
         }
-        if file.isEncrypted {
-            try GarbageStore().note(upload.id.text, isStaged: true, of: file.tenant, now: now, in: session)
-        }
+        if file.isEncrypted, !current.isPieced { try GarbageStore().noteStaged(current, now: now, in: session) }
         try QuotaStore().settle(file.charged, of: file.account, file.tenant, in: session)
         let output = try JobCoding.encode(UploadJob.Output(file: upload.id.text))
         return (file, try feature.engine.finish(upload.id, output: output, in: session))

@@ -54,16 +54,19 @@ extension UploadService {
         guard current.role == .part, current.finishing == nil else { return current }
         let now = now
         _ = try UploadMachine.seal(current, now: now)
-        guard current.place == feature.staging.place else { throw UploadRefusal.elsewhere }
-        guard isDoneAtOnce(current, session) else { return try await finishLater(current) }
-        try await UploadFinisher(self).makePart(current, session)
-        try await feature.database.write(of: upload.tenant, Self.sealing(current, feature, now: now))
+        guard reaches(current) else { throw UploadRefusal.elsewhere }
+        let copies = try await copiesBytes(current)
+        guard isDoneAtOnce(current, session, copies: copies) else { return try await finishLater(current) }
+        try await UploadFinisher(self, copies: copies).makePart(current, session)
+        try await feature.database.write(
+            of: upload.tenant, Self.sealing(current, merged: copies, feature, now: now))
         return try await find(upload.id.text, for: upload.owner)
     }
 
-    /// Writes that a part's bytes are a blob, and which files have all their parts by it.
+    /// Writes that a part's bytes are a blob, or pieces that stay, and which files have all their parts by it.
+    /// - Parameter merged: a blob has been written in place of its pieces.
     static func sealing(
-        _ part: Upload, _ feature: DriveFeature, now: Timestamp
+        _ part: Upload, merged: Bool, _ feature: DriveFeature, now: Timestamp
     ) -> @Sendable (any SQLSession) throws -> Void {
         let (store, limits, engine) = (UploadStore(), feature.limits, feature.engine)
         return { session in
@@ -73,6 +76,9 @@ extension UploadService {
             guard found.role == .part else { return }
             let sealed = try UploadMachine.seal(found, now: now)
             try store.update(sealed, in: session)
+            if sealed.isPieced, merged {
+                try PieceStore().drop(of: sealed.id.text, sealed.tenant, now: now, in: session)
+            }
             let owners = try PartStore().waiting(for: sealed.id.text, sealed.tenant, in: session)
             try PartStore().settle(sealed.id.text, length: sealed.size ?? 0, sealed.tenant, in: session)
             for owner in owners.compactMap({ JobID($0) }) {

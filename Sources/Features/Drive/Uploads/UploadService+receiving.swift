@@ -5,23 +5,27 @@ import WaybillEngine
 
 extension UploadService {
     /// Takes a whole chunk to its place.
+    /// - Parameter start: where the sink begins is where the first byte of it is missing.
     func receive(
         _ range: Range<Int64>, of begun: Upload, _ start: StagedSink, _ session: UploadSession, _ writing: @escaping Writing,
         _ next: () async throws -> ByteBuffer?
     ) async throws -> Upload {
         try await withThrowingTaskGroup(of: Void.self) { work in
-            var sink = start
-            while let bytes = try await next() {
-                guard Int64(bytes.readableBytes) <= range.upperBound - sink.end else {
-                    throw try await surplus(range, behind: sink.end, bytes, next)
+            var (sink, end) = (start, range.lowerBound)
+            while var bytes = try await next() {
+                guard Int64(bytes.readableBytes) <= range.upperBound - end else {
+                    throw try await surplus(range, behind: end, bytes, next)
                 }
+                let isThere = min(Int64(bytes.readableBytes), max(0, start.end - end))
+                end += Int64(bytes.readableBytes)
+                bytes.moveReaderIndex(forwardBy: Int(isThere))
                 try await sink.append(bytes, &work)
             }
-            guard sink.end == range.upperBound else {
+            guard end == range.upperBound else {
                 throw UploadRefusal.wrongLength(expected: range.upperBound - range.lowerBound)
             }
             try await sink.drain(&work)
-            return try await commit(range, of: begun, sink, sink.hashOfWritten, session, writing)
+            return try await commit(sink.received(from: start.end), of: begun, session, writing)
         }
     }
 
@@ -54,10 +58,11 @@ extension UploadService {
                         guard let due = steps.due(sink.end, now: now) else { continue }
                         try await sink.drain(&work)
                         if let stored = try await steps.done(&committing) { await progressed(stored) }
-                        let (range, current, mark) = steps.begin(to: sink.written)
-                        committing.addTask { [sink, hash = sink.hashOfWritten] in
+                        let (current, mark) = steps.begin(to: sink.written)
+                        let step = sink.endStep(from: current.stored.prefix)
+                        committing.addTask {
                             defer { mark.set() }
-                            return try await commit(range, of: current, sink, hash, session) { _, _ in }
+                            return try await commit(step, of: current, session) { _, _ in }
                         }
                         if due == .byTime, let stored = try await steps.done(&committing) { await progressed(stored) }
                     }
@@ -68,12 +73,11 @@ extension UploadService {
                 }
                 let failed = await Self.error { try await sink.drain(&work) }
                 _ = try await steps.done(&committing)
-                let rest = steps.current.stored.prefix..<sink.written
-                guard let broken = broken ?? failed else {
-                    return try await commit(rest, of: steps.current, sink, sink.hashOfWritten, session, writing)
-                }
-                if !rest.isEmpty {
-                    _ = try await commit(rest, of: steps.current, sink, sink.hashOfWritten, session) { _, _ in }
+                let rest = sink.received(from: steps.current.stored.prefix)
+                guard let broken = broken ?? failed else { return try await commit(rest, of: steps.current, session, writing) }
+                // Behind a step that has failed a piece has no place.
+                if !rest.range.isEmpty, rest.target.covers(rest.range) {
+                    _ = try await commit(rest, of: steps.current, session) { _, _ in }
                 }
                 throw broken
             }
@@ -124,11 +128,11 @@ private struct AppendSteps {
         return running == nil && end > begun && now.since(current.activeAt) >= Self.time ? .byTime : nil
     }
 
-    mutating func begin(to end: Int64) -> (range: Range<Int64>, upload: Upload, mark: Mark) {
+    mutating func begin(to end: Int64) -> (upload: Upload, mark: Mark) {
         let mark = Mark()
         running = mark
         begun = end
-        return (current.stored.prefix..<end, current, mark)
+        return (current, mark)
     }
 
     /// Waits for the step that is running.

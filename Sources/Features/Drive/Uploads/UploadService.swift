@@ -63,7 +63,7 @@ struct UploadService: Sendable {
             kind: UploadJob.kind, principal: principal, input: try JobCoding.encode(input),
             deadlineAt: now.advanced(by: limits.idle))
         let made = Made()
-        let (seal, place) = (feature.passwordSeal, feature.staging.place)
+        let (seal, place) = (feature.passwordSeal, feature.placeOfNew)
         _ = try await feature.engine.enqueue(job) { [limits, store, quota] session, job in
             try TenantGate.admit(job.tenant, since: context.arrivedAt, in: session)
             var request = request
@@ -139,24 +139,40 @@ struct UploadService: Sendable {
                     ? try await change(upload) { try UploadMachine.takeOver($0, now: $1) } : try await reread(upload)
             }
             _ = try UploadMachine.place(ofChunk: index, in: begun)
-            let file = try await open(begun)
+            // A piece begins behind what is there: that stays as it was first.
+            let start = begun.isPieced ? begun.stored.end(from: range.lowerBound) : range.lowerBound
+            let target = try await open(begun, at: start)
             let sink = StagedSink(
-                file: file, writer: writer, at: range.lowerBound, hash: session.hash(before: range.lowerBound),
-                pieces: feature.pieces)
-            // Chunks that come side by side are hashed here, so that the end need not read them all.
-            async let followed: Void = session.follow(
-                file, to: begun.stored.prefix, bytesMax: 4 * (range.upperBound - range.lowerBound))
+                target, writer: writer, at: start, hash: session.hash(before: start), pieces: feature.pieces)
+            async let followed: Void = follow(
+                target, begun, session, bytesMax: 4 * (range.upperBound - range.lowerBound))
             do {
                 let stored = try await receive(range, of: begun, sink, session, writing, next)
                 await followed
-                await file.close()
+                await remember(target, start..<range.upperBound, of: begun, session)
+                await target.close()
                 return stored
             } catch {
                 await followed
-                await file.close()
+                await target.close()
                 throw error
             }
         }
+    }
+
+    /// Hashes chunks that came side by side, so that the end need not read them all. Of pieces, those that are still here.
+    private func follow(_ target: ByteTarget, _ upload: Upload, _ session: UploadSession, bytesMax: Int64) async {
+        switch target {
+        case .file(let file): await session.follow(file, to: upload.stored.prefix, bytesMax: bytesMax)
+        case .piece: await session.follow(feature.sessions.recent, of: upload.id)
+        }
+    }
+
+    /// Keeps a chunk that was put, until those before it have come, and hashes those that have waited for it.
+    private func remember(_ target: ByteTarget, _ range: Range<Int64>, of upload: Upload, _ session: UploadSession) async {
+        guard case .piece(let piece) = target else { return }
+        if session.furthest.end < range.upperBound { feature.sessions.recent.add(piece, range, of: upload.id) }
+        await session.follow(feature.sessions.recent, of: upload.id)
     }
 
     // MARK: Appending
@@ -175,22 +191,26 @@ struct UploadService: Sendable {
             let writer = await session.beginAppending()
             defer { session.end(writer) }
             let begun = try await writer.writing {
-                try await change(upload) { [limits] in
-                    try UploadMachine.append(at: offset, length: length, to: $0, limits, now: $1)
+                try await change(upload) { [limits] current, now, session in
+                    let next = try UploadMachine.append(at: offset, length: length, to: current, limits, now: now)
+                    if current.isPieced, next.stored != current.stored {
+                        try PieceStore().drop(of: next.id.text, from: offset, next.tenant, now: now, in: session)
+                    }
+                    return next
                 }
             }
             // Its bytes may be a blob already, if a crash came before the file: there is nothing that could be opened then.
             guard !begun.isWhole else { return try await takeNothing(begun, verify, writing, next) }
-            let file = try await open(begun)
+            let target = try await open(begun, at: offset)
             let sink = StagedSink(
-                file: file, writer: writer, at: offset, hash: session.hash(before: offset), pieces: feature.pieces)
+                target, writer: writer, at: offset, hash: session.hash(before: offset), pieces: feature.pieces)
             do {
                 let stored = try await receive(
                     begun, sink, session, verify: verify, progressed: progressed, writing, next)
-                await file.close()
+                await target.close()
                 return stored
             } catch {
-                await file.close()
+                await target.close()
                 throw error
             }
         }
@@ -216,7 +236,8 @@ struct UploadService: Sendable {
     func stopAppending(to upload: Upload) async throws -> Upload {
         try await feature.sessions.using(upload.id) { session in
             // Whether anybody appends at another node is not known here.
-            guard await session.stopAppending() || upload.place != feature.staging.place else { return try await reread(upload) }
+            let isAlone = !upload.isPieced && upload.place == feature.staging.place
+            guard await session.stopAppending() || !isAlone else { return try await reread(upload) }
             do {
                 return try await change(upload) { try UploadMachine.takeOver($0, now: $1) }
             } catch UploadRefusal.ended {
@@ -270,28 +291,43 @@ struct UploadService: Sendable {
     }
 
     /// Makes bytes that were written durable, then their row, in this order; both before anybody is told.
-    /// - Parameter hash: of all that lies before their end, if it is known.
     func commit(
-        _ range: Range<Int64>, of upload: Upload, _ sink: StagedSink, _ hash: SHA256?, _ session: UploadSession,
-        _ writing: @escaping Writing
+        _ bytes: ReceivedBytes, of upload: Upload, _ session: UploadSession, _ writing: @escaping Writing
     ) async throws -> Upload {
-        try await sink.writer.writing {
-            if !range.isEmpty, !SeededBug.acknowledgesBeforeSync { try await sink.file.flush() }
-            let now = now
-            let (next, job) = try await feature.database.write(of: upload.tenant) { [self] session in
-                guard let current = try store.find(upload.id, of: upload.tenant, in: session) else {
-                    throw Problem.notFound("there is no such upload")
-                }
-                var next = try UploadMachine.store(range, fence: upload.fence, in: current, now: now)
-                if next.size == nil { try charge(&next, in: session) }
-                try store.update(next, in: session)
-                let job = try advance(next, in: session)
-                try writing(session, next)
-                return (next, job)
+        try await bytes.writer.writing {
+            let piece = try await keep(bytes, of: upload)
+            do {
+                let (next, job) = try await write(bytes, piece, of: upload, writing)
+                if let hash = bytes.hash { session.keep(hash, upTo: bytes.range.upperBound) }
+                feature.engine.announceChange(of: job)
+                return next
+            } catch {
+                if let piece { await discard(piece, of: upload, after: error) }
+                throw error
             }
-            if let hash { session.keep(hash, upTo: range.upperBound) }
-            feature.engine.announceChange(of: job)
-            return next
+        }
+    }
+
+    private func write(
+        _ bytes: ReceivedBytes, _ piece: PieceStore.Piece?, of upload: Upload, _ writing: @escaping Writing
+    ) async throws -> (Upload, JobRecord) {
+        let (now, range, appends) = (now, bytes.range, bytes.areAppended)
+        return try await feature.database.write(of: upload.tenant) { [self] session in
+            guard let current = try store.find(upload.id, of: upload.tenant, in: session) else {
+                throw Problem.notFound("there is no such upload")
+            }
+            var next: Upload
+            if let piece {
+                next = try UploadMachine.storePiece(range, appends: appends, fence: upload.fence, in: current, now: now)
+                try PieceStore().insert(piece, of: upload.id.text, upload.tenant, in: session)
+            } else {
+                next = try UploadMachine.store(range, fence: upload.fence, in: current, now: now)
+            }
+            if next.size == nil { try charge(&next, in: session) }
+            try store.update(next, in: session)
+            let job = try advance(next, in: session)
+            try writing(session, next)
+            return (next, job)
         }
     }
 
@@ -315,8 +351,9 @@ struct UploadService: Sendable {
         }
     }
 
-    /// Opens the staged file, and looks whether all is there that its row says.
-    private func open(_ upload: Upload) async throws -> any StagedBlob {
+    /// Opens what the bytes from a place on go to. Of a staged file it looks whether all is there that its row says.
+    private func open(_ upload: Upload, at start: Int64) async throws -> ByteTarget {
+        if upload.isPieced { return .piece(GatheredPiece(at: start, feature.staging)) }
         guard upload.place == feature.staging.place else { throw UploadRefusal.elsewhere }
         let name = try DriveKeys.staged(upload)
         if let end = upload.stored.ranges.last?.upperBound, try await feature.staging.length(name) ?? 0 < end {
@@ -324,7 +361,7 @@ struct UploadService: Sendable {
                 upload, JobFailure(code: "BYTES_LOST", message: "The bytes that had been stored are not there any more."))
             throw UploadRefusal.lost
         }
-        return try await feature.staging.open(name)
+        return .file(try await feature.staging.open(name))
     }
 
     /// Of an upload that came in one request.

@@ -1,6 +1,7 @@
 import Crypto
 import Synchronization
 import WaybillBlobs
+import WaybillEngine
 
 /// What this process knows of an upload beside its row: who writes, and the hash of what came in order. It can be lost: then the
 /// file is read once to have the hash.
@@ -85,23 +86,53 @@ final class UploadSession: Sendable {
     ///   - end: before it all is durable, and will not be written again.
     ///   - bytesMax: so many bytes at most, as somebody waits for an answer.
     func follow(_ file: any StagedBlob, to end: Int64, bytesMax: Int64) async {
-        let begun: (hash: SHA256, end: Int64)? = state.withLock { state in
-            guard !state.isFollowing, state.hashed < end else { return nil }
-            state.isFollowing = true
-            return (state.hash, state.hashed)
+        guard furthest.end < end else { return }
+        await followAlone {
+            _ = await hash(to: min(end, furthest.end + bytesMax)) { try await file.read($0) }
         }
-        guard var (hash, place) = begun else { return }
+    }
+
+    /// The same by pieces that are still here.
+    func follow(_ recent: RecentPieces, of upload: JobID) async {
+        // Whoever adds one while another is about it leaves it to him.
+        while recent.has(furthest.end, of: upload) {
+            let isMine = await followAlone {
+                while let (range, piece) = recent.take(furthest.end, of: upload) {
+                    guard await hash(to: range.upperBound, { try await piece.read($0) }) else { return }
+                }
+            }
+            guard isMine else { return }
+        }
+    }
+
+    /// - Returns: whether nobody else was about it.
+    @discardableResult
+    private func followAlone(_ body: () async -> Void) async -> Bool {
+        let isMine = state.withLock { state in
+            defer { state.isFollowing = true }
+            return !state.isFollowing
+        }
+        guard isMine else { return false }
         defer { state.withLock { $0.isFollowing = false } }
+        await body()
+        return true
+    }
+
+    /// - Returns: false if it did not come that far. Whoever completes reads the rest, and says what is wrong.
+    private func hash(to end: Int64, _ read: (Range<Int64>) async throws -> BlobChunks) async -> Bool {
+        var (hash, place) = furthest
+        guard place < end else { return true }
         do {
-            for try await chunk in try await file.read(place..<place + min(end - place, bytesMax)) {
-                guard !Task.isCancelled else { return }
+            for try await chunk in try await read(place..<end) {
+                guard !Task.isCancelled else { return false }
                 hash.update(data: chunk)
                 place += Int64(chunk.count)
                 keep(hash, upTo: place)
             }
         } catch {
-            // Whoever completes reads it again, and says what is wrong.
+            return false
         }
+        return place == end
     }
 
     // MARK: The end

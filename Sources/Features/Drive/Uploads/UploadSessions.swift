@@ -5,6 +5,7 @@ import WaybillEngine
 final class UploadSessions: Sendable {
     private static let keptMax = 20_000
     private let sessions = Mutex<[JobID: UploadSession]>([:])
+    let recent = RecentPieces()
 
     /// Uses the session of an upload. While anybody does, there is no other one for it.
     func using<T>(_ id: JobID, _ body: (UploadSession) async throws -> T) async throws -> T {
@@ -24,5 +25,6 @@ final class UploadSessions: Sendable {
 
     func forget(_ id: JobID) {
         sessions.withLock { $0[id] = nil }
+        recent.forget(id)
     }
 }

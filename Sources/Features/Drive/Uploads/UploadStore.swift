@@ -140,29 +140,63 @@ struct UploadStore: Sendable {
         ).compactMap(\.self)
     }
 
-    /// Some uploads of a place that are whole, and that nobody will ask to complete: those of tus alone, where the last byte is
-    /// the end. For the installation's own transactions.
+    /// Some uploads that can be reached from a place, are whole, and that nobody will ask to complete: those of tus alone, where
+    /// the last byte is the end. For the installation's own transactions.
     func whole(since: Timestamp, at place: String, limit: Int, in session: any SQLSession) throws -> [Upload] {
         try session.all(
             """
             SELECT \(Self.columns) FROM drive_uploads
             WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND wire <> 'resumable' AND size = stored_bytes
-                AND active_at < $1 AND place = $2 AND role IN (0, 1) AND finishing IS NULL
+                AND active_at < $1 AND place IN ($2, '\(Upload.anyPlace)') AND role IN (0, 1) AND finishing IS NULL
             ORDER BY active_at LIMIT $3
             """, since.microseconds, place, limit, make: Self.upload
         ).compactMap(\.self)
     }
 
-    /// Some uploads of a place by one protocol that began before a time and have not ended. For the installation's own
-    /// transactions.
-    func unfinished(
-        _ wire: Upload.Wire, at place: String, before: Timestamp, limit: Int, in session: any SQLSession
+    /// Writes where the bytes of an upload are from now on.
+    func move(_ upload: Upload, to place: String, in session: any SQLSession) throws {
+        try session.execute(
+            "UPDATE drive_uploads SET place = $1 WHERE tenant = $2 AND id = $3", place, upload.tenant.text, upload.id.text)
+    }
+
+    /// Some uploads of a place that have not ended. For the installation's own transactions.
+    /// - Parameter id: those behind it.
+    func open(at place: String, after id: String, limit: Int, in session: any SQLSession) throws -> [Upload] {
+        try session.all(
+            """
+            SELECT \(Self.columns) FROM drive_uploads WHERE status = 'InProgress' AND place = $1 AND id > $2
+            ORDER BY id LIMIT $3
+            """, place, id, limit, make: Self.upload
+        ).compactMap(\.self)
+    }
+
+    /// Some uploads in one request that nobody sends any more: those of a place that began before a time, and those that any node
+    /// may have begun and for which nothing has come since another one. For the installation's own transactions.
+    func brokenOff(
+        at place: String, before: Timestamp, silentSince: Timestamp, limit: Int, in session: any SQLSession
     ) throws -> [Upload] {
         try session.all(
             """
             SELECT \(Self.columns) FROM drive_uploads
-            WHERE status = 'InProgress' AND wire = $1 AND place = $2 AND created_at < $3 ORDER BY created_at LIMIT $4
-            """, wire.rawValue, place, before.microseconds, limit, make: Self.upload
+            WHERE status = 'InProgress' AND wire = 'plain' AND finishing IS NULL
+                AND (place = $1 AND created_at < $2 OR place = '\(Upload.anyPlace)' AND active_at < $3)
+            ORDER BY created_at LIMIT $4
+            """, place, before.microseconds, silentSince.microseconds, limit, make: Self.upload
+        ).compactMap(\.self)
+    }
+
+    /// Some uploads in pieces that have not ended, for which bytes came last between two times. For the installation's own
+    /// transactions.
+    /// - Parameter id: those behind it.
+    func pieced(
+        lastActive times: ClosedRange<Timestamp>, after id: String, limit: Int, in session: any SQLSession
+    ) throws -> [Upload] {
+        try session.all(
+            """
+            SELECT \(Self.columns) FROM drive_uploads
+            WHERE status = 'InProgress' AND place = '\(Upload.anyPlace)' AND active_at >= $1 AND active_at <= $2 AND id > $3
+            ORDER BY id LIMIT $4
+            """, times.lowerBound.microseconds, times.upperBound.microseconds, id, limit, make: Self.upload
         ).compactMap(\.self)
     }
 

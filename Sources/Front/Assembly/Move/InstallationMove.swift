@@ -1,3 +1,4 @@
+import Drive
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
@@ -112,6 +113,7 @@ public struct InstallationMove: Sendable {
             }
         }
         say("every table has the same count and hash on both sides")
+        if movesBlobs { try await moveStaged(there) }
         try await end(mark, here, there)
         return report
     }
@@ -187,17 +189,33 @@ public struct InstallationMove: Sendable {
     // MARK: Moving
 
     private func moveBlobs(isResumed: Bool) async throws -> BlobMove.Figures {
+        try await withBlobs { old, new in
+            if !isResumed, try await !new.store.list(prefix: "", after: nil, limit: 1).isEmpty {
+                throw Failure(description: "the new place for files is not empty")
+            }
+            return try await BlobMove(source: old.store, target: new.store).run()
+        }
+    }
+
+    /// Uploads that have not ended have their bytes in a folder, from which no node of the new side could go on.
+    private func moveStaged(_ there: MoveSide) async throws {
+        let count = try await withBlobs { old, new in
+            try await StagedUploads(
+                database: there.database, staging: old.staging, blobs: new.store, random: SystemRandom.bytes
+            ).keepAsPieces(now: now)
+        }
+        if count > 0 { say("uploads that have not ended: \(count)") }
+    }
+
+    private func withBlobs<T>(_ body: (_ old: OpenBlobs, _ new: OpenBlobs) async throws -> T) async throws -> T {
         let old = try await OpenBlobs(source.blobs, data: source.data.folder)
         do {
             let new = try await OpenBlobs(target.blobs, data: target.data.folder)
             do {
-                if !isResumed, try await !new.store.list(prefix: "", after: nil, limit: 1).isEmpty {
-                    throw Failure(description: "the new place for files is not empty")
-                }
-                let figures = try await BlobMove(source: old.store, target: new.store).run()
+                let result = try await body(old, new)
                 try await new.close()
                 try await old.close()
-                return figures
+                return result
             } catch {
                 try await new.close()
                 throw error

@@ -6,6 +6,14 @@ public protocol BlobStaging: Sendable {
     /// Tells the place of the files from that of others that fill files for the same store. Empty where there is one for all.
     var place: String { get }
 
+    /// Whether new files are better kept as pieces, each a blob of its own: the store can't be written at any place, and is there
+    /// for every node.
+    var prefersPieces: Bool { get }
+
+    /// Room for bytes that this process alone needs, for a while. Nothing is left of it once nobody has it any more, or after a
+    /// crash.
+    func scratch() async throws -> any StagedBlob
+
     /// Opens a file, which is made if there is none: then its name is durable when this returns.
     func open(_ name: BlobKey) async throws -> any StagedBlob
 
@@ -35,6 +43,7 @@ public protocol BlobStaging: Sendable {
 
 extension BlobStaging {
     public var place: String { "" }
+    public var prefersPieces: Bool { false }
     public var copiesBytes: Bool { false }
 
     public func publish(

@@ -13,10 +13,14 @@ public final class MemoryStaging: BlobStaging {
     private let now: @Sendable () -> Int64
     private let flushCount = Mutex(0)
     private let room = Mutex(Int.max)
+    public let prefersPieces: Bool
 
-    /// - Parameter blobs: gets what is published.
-    public init(_ blobs: MemoryBlobs, now: @escaping @Sendable () -> Int64 = { 0 }) {
+    /// - Parameters:
+    ///   - blobs: gets what is published.
+    ///   - prefersPieces: as where blobs are in a store that can't be written at any place.
+    public init(_ blobs: MemoryBlobs, prefersPieces: Bool = false, now: @escaping @Sendable () -> Int64 = { 0 }) {
         self.blobs = blobs
+        self.prefersPieces = prefersPieces
         self.now = now
     }
 
@@ -30,6 +34,17 @@ public final class MemoryStaging: BlobStaging {
     public func cutPower() {
         files.withLock { files in
             files = files.mapValues { File(bytes: $0.durable, durable: $0.durable) }
+        }
+    }
+
+    public func scratch() async throws -> any StagedBlob {
+        MemoryScratch { [self] in try take($0) }
+    }
+
+    private func take(_ bytes: Int) throws {
+        try room.withLock { room in
+            guard bytes <= room else { throw BlobError(.full, "there is no room for more bytes") }
+            room -= bytes
         }
     }
 
@@ -68,17 +83,12 @@ public final class MemoryStaging: BlobStaging {
 
     fileprivate func write(_ bytes: [UInt8], at offset: Int64, to name: BlobKey) throws {
         guard let start = Int(exactly: offset), start >= 0 else { throw BlobError(.other, "no place \(offset) in a file") }
-        try room.withLock { room in
-            guard bytes.count <= room else { throw BlobError(.full, "there is no room for \(name)") }
-            room -= bytes.count
-        }
+        try take(bytes.count)
         try files.withLock { files in
             guard var file = files.removeValue(forKey: name) else {
                 throw BlobError(.notFound, "there is no staged file \(name)")
             }
-            let missing = start + bytes.count - file.bytes.count
-            if missing > 0 { file.bytes += [UInt8](repeating: 0, count: missing) }
-            file.bytes.replaceSubrange(start..<start + bytes.count, with: bytes)
+            file.bytes.place(bytes, at: start)
             files[name] = file
         }
     }
@@ -130,5 +140,42 @@ private final class MemoryChunks: Sendable {
             left = left.dropFirst(chunk.count)
             return chunk
         }
+    }
+}
+
+private final class MemoryScratch: StagedBlob {
+    private let bytes = Mutex<[UInt8]>([])
+    private let take: @Sendable (Int) throws -> Void
+
+    /// - Parameter take: takes room for so many bytes, or throws.
+    init(take: @escaping @Sendable (Int) throws -> Void) {
+        self.take = take
+    }
+
+    func write(_ more: [UInt8], at offset: Int64) async throws {
+        guard let start = Int(exactly: offset), start >= 0 else { throw BlobError(.other, "no place \(offset) in a file") }
+        try take(more.count)
+        bytes.withLock { $0.place(more, at: start) }
+    }
+
+    func flush() async throws {}
+
+    func read(_ range: Range<Int64>) async throws -> BlobChunks {
+        let left = bytes.withLock { bytes in
+            let cut = range.clamped(to: 0..<Int64(bytes.count))
+            return bytes[Int(cut.lowerBound)..<Int(cut.upperBound)]
+        }
+        let chunks = MemoryChunks(left: Mutex(left))
+        return BlobChunks { chunks.next() }
+    }
+
+    func close() async {}
+}
+
+extension [UInt8] {
+    fileprivate mutating func place(_ bytes: [UInt8], at start: Int) {
+        let missing = start + bytes.count - count
+        if missing > 0 { self += [UInt8](repeating: 0, count: missing) }
+        replaceSubrange(start..<start + bytes.count, with: bytes)
     }
 }

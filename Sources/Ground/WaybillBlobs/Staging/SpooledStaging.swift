@@ -1,7 +1,8 @@
 /// Files that are filled here and become blobs in a store that can't be written at any place: they are copied when they are
 /// published.
 ///
-/// They can be filled and published on this node alone.
+/// They can be filled and published on this node alone. So new ones are better kept as pieces; those that were begun here before
+/// are filled and published as they were.
 public struct SpooledStaging: BlobStaging {
     public let place: String
     private let spool: any BlobStaging
@@ -14,6 +15,9 @@ public struct SpooledStaging: BlobStaging {
         self.store = store
     }
 
+    public var prefersPieces: Bool { true }
+
+    public func scratch() async throws -> any StagedBlob { try await spool.scratch() }
     public func open(_ name: BlobKey) async throws -> any StagedBlob { try await spool.open(name) }
     public func length(_ name: BlobKey) async throws -> Int64? { try await spool.length(name) }
     public func drop(_ name: BlobKey) async throws { try await spool.drop(name) }
