@@ -81,6 +81,10 @@ import WaybillEngine
             let head = try await client.execute(uri: "/file/1", method: .head, headers: try test.bearer())
             #expect(head.body.readableBytes == 0)
             #expect(head.headers[.contentLength] == "110")
+            var ranged = try test.bearer()
+            ranged[.range] = "bytes=0-0"
+            let part = try await client.execute(uri: "/file/1", method: .head, headers: ranged)
+            #expect(part.status == .ok && part.headers[.contentLength] == "110" && part.headers[.contentRange] == nil)
         }
     }
 

@@ -259,7 +259,7 @@ import WaybillEngine
             #expect(data.headers[.cacheControl] == "no-store")
             #expect(data.headers[.contentSecurityPolicy]?.contains("default-src 'none'") == true)
             let page = try await client.get("/page")
-            #expect(page.headers[.contentSecurityPolicy]?.contains("default-src 'self'") == true)
+            #expect(page.headers[.contentSecurityPolicy] == data.headers[.contentSecurityPolicy])
             #expect(page.headers[.cacheControl] == "max-age=60")
             for bad in ["a b", "é", String(repeating: "a", count: 65), "a/b", ""] {
                 let id = try await client.get("/page", [.requestID: bad]).headers[.requestID]

@@ -106,6 +106,26 @@ import Web
         try await door.checkQuota()
     }
 
+    @Test(
+        "a file that a browser would run is an attachment in a sandbox, by a link as well",
+        arguments: ["text/html", "TEXT/HTML; x=y", "image/svg+xml", "application/xhtml+xml"])
+    func sandbox(type: String) async throws {
+        let door = try await DriveDoor()
+        try await door.serve { asking async throws in
+            let made = try await asking.send(
+                .post, "/api/files?name=page", Array("<script>alert(1)</script>".utf8), media: type)
+            let id = try #require(made.json["id"]?.string)
+            let link = try #require(try await asking.get("\(Self.path)/\(id)/link").json["url"]?.string)
+            for path in ["\(Self.path)/\(id)/content", link] {
+                let answer = try await asking.get(path)
+                #expect(answer.status == 200 && answer.headers[.contentType] == type, "\(answer.status)")
+                #expect(answer.headers[.contentSecurityPolicy] == "default-src 'none'; frame-ancestors 'none'; sandbox")
+                #expect(answer.headers[.contentDisposition]?.hasPrefix("attachment") == true)
+                #expect(answer.headers[.xContentTypeOptions] == "nosniff")
+            }
+        }
+    }
+
     @Test("bytes are handed out as an attachment, in ranges, with their digest, under a name that is none of a path's")
     func content() async throws {
         let file = TestFile(1500)

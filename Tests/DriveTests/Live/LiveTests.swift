@@ -142,7 +142,7 @@ extension TestSocket {
             let packets = try await socket.packets(through: "upload.completed")
             let progress = packets.compactMap { $0["data"]?["progress"]?.number }
             #expect((19...22).contains(progress.count), "\(progress)")
-            #expect(progress == progress.sorted() && progress.last == 100)
+            #expect(progress == progress.sorted() && progress.first == 1 && progress.last == 100, "\(progress)")
         }
     }
 

@@ -34,7 +34,8 @@ extension JobStore {
             UPDATE engine_jobs SET progress = $1, counters = $2, deadline_at = $3, updated_at = $4, progressed_at = $4
             WHERE id = $5
             """, job.progress, JobColumns.text(counters: counters), deadlineAt?.microseconds, now.microseconds, id.text)
-        if ProgressPolicy.isStep(from: before, to: job.progress) {
+        // Its first progress says that somebody is at work, which no attempt does.
+        if ProgressPolicy.isStep(from: before, to: job.progress) || (before == 0 && job.progress > 0) {
             try events.append(
                 session, [EventDraft(tenant: job.tenant, job: id, name: .progress, progress: job.progress)], now: now)
         }

@@ -66,7 +66,8 @@ public struct Download: Sendable {
     /// A range counts only if `If-Range`, where there is one, names this very file.
     private func asked(_ request: Request, tag: String) -> RangeRequest {
         let fields = request.headers[values: .range]
-        guard fields.count == 1, request.method == .get || request.method == .head else { return .whole }
+        // RFC 9110, section 14.2: ranges are for GET alone.
+        guard fields.count == 1, request.method == .get else { return .whole }
         let conditions = request.headers[values: .ifRange]
         guard conditions.isEmpty || conditions == [tag] else { return .whole }
         return RangeRequest(fields[0], length: layout.length)

@@ -4,20 +4,17 @@ import Hummingbird
 /// The header fields that every answer has for the safety of browsers, unless its route said otherwise.
 struct HeadersMiddleware: RouterMiddleware {
     typealias Context = WebContext
-    static let pagePolicy =
-        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    /// Also for what calls itself a page: it may be somebody's file.
     static let dataPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
     func handle(
         _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
     ) async throws -> Response {
         var response = try await next(request, context)
-        let isPage = response.headers[.contentType]?.lowercased().hasPrefix("text/html") ?? false
         response.headers[.xContentTypeOptions] = "nosniff"
         HeadersMiddleware.set(.referrerPolicy, "no-referrer", in: &response)
         HeadersMiddleware.set(.cacheControl, "no-store", in: &response)
-        HeadersMiddleware.set(
-            .contentSecurityPolicy, isPage ? HeadersMiddleware.pagePolicy : HeadersMiddleware.dataPolicy, in: &response)
+        HeadersMiddleware.set(.contentSecurityPolicy, HeadersMiddleware.dataPolicy, in: &response)
         return response
     }
 
