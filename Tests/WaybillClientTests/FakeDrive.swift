@@ -16,6 +16,8 @@ final class FakeDrive: Transport {
         var chunks: [Int64: [UInt8]] = [:]
         var bytes: [UInt8] = []
         var log: [String] = []
+        /// Under which uploads were begun.
+        var keys: [String] = []
         var inFlight = 0
         var inFlightMax = 0
         var waits = 0
@@ -59,6 +61,7 @@ final class FakeDrive: Transport {
         let line = "\(request.method) \(path)"
         let count = state.withLock { state in
             state.log.append(line)
+            if let key = request.header("Idempotency-Key") { state.keys.append(key) }
             state.inFlight += 1
             state.inFlightMax = max(state.inFlightMax, state.inFlight)
             return state.log.count { $0 == line }

@@ -50,6 +50,17 @@ import Testing
         }
     }
 
+    @Test("the beginning is tried again as well, and is one and the same", arguments: all)
+    func beginning(wire: FileUploadProtocol) async throws {
+        try await withFile(3_000) { path in
+            let drive = FakeDrive { _, count in count == 1 ? .unreachable : count == 2 ? .lostAnswer : nil }
+            let sent = try await drive.client().files.upload(path, FileUploadOptions(wire: wire))
+            #expect(sent.file.size == 3_000 && drive.content() == Self.bytes(3_000))
+            let keys = drive.state.withLock { $0.keys }
+            #expect(keys.count == 3 && Set(keys).count == 1, "\(keys)")
+        }
+    }
+
     @Test("what breaks off is sent again: requests that do not arrive, lost answers, cut bodies")
     func faults() async throws {
         try await withFile(9_500) { path in

@@ -1097,7 +1097,7 @@ progress[data-state="pending"], progress[data-state="cancelled"] { --bar: var(--
 
 """###),
         DashboardAsset(
-            path: "/client/waybill-upload.js", contentType: "text/javascript; charset=utf-8", etag: "\"9cda9d82dcac1cbf639a592c833051a3\"",
+            path: "/client/waybill-upload.js", contentType: "text/javascript; charset=utf-8", etag: "\"645ecfe8017638d96c72cd3902976186\"",
             body: ###"""
 // Waybill's uploads for browsers: in chunks, several side by side, and going on after a break, a pause or a reload of the page.
 //
@@ -1292,10 +1292,13 @@ export class Upload extends EventTarget {
       if (page.length < 200) break;
     }
     const contentType = this.#options.contentType || this.#file.type || "application/octet-stream";
+    const beginning = JSON.stringify({
+      fileName: name, fileSize: this.#file.size, contentType, hash: this.#hash, poolId, bundleId,
+    });
+    // One whose answer was lost is not begun twice.
+    const key = idempotencyKey();
     const created = await this.#retrying(() =>
-      this.#call("POST", "/api/files/upload/create", {
-        fileName: name, fileSize: this.#file.size, contentType, hash: this.#hash, poolId, bundleId,
-      }));
+      this.#send("POST", "/api/files/upload/create", beginning, "application/json", undefined, key));
     this.#taskId = created.taskId ?? created.file?.id;
     return created.fileExists ? created.file : undefined;
   }
@@ -1310,7 +1313,7 @@ export class Upload extends EventTarget {
     if (there) return there;
     const fields = Object.entries({ name, hash: this.#hash, poolId, bundleId }).filter(([, value]) => value);
     // The same for each try, so that a lost answer makes no second file.
-    const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const key = idempotencyKey();
     return this.#retrying(() =>
       this.#send("POST", `/api/files?${new URLSearchParams(fields)}`, this.#file,
         contentType || this.#file.type || "application/octet-stream", undefined, key));
@@ -1553,6 +1556,11 @@ export class Sha256 {
     state[6] += g;
     state[7] += h;
   }
+}
+
+/** A name for a request that may be sent more than once. */
+function idempotencyKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 """###),

@@ -62,6 +62,21 @@ public struct WaybillClient: Sendable {
         return result
     }
 
+    /// Does what may be done again until it succeeds, or too many tries in a row have failed.
+    /// - Throws: what `body` throws and would throw again, or what it threw last.
+    public func retrying<Result>(_ body: () async throws -> Result) async throws -> Result {
+        var failures = 0
+        while true {
+            do {
+                return try await body()
+            } catch let error as WaybillClientError where error.isTransient {
+                failures += 1
+                guard failures <= pacing.failuresMax else { throw error }
+                try await wait(error.retryAfter ?? pacing.delay(after: failures))
+            }
+        }
+    }
+
     /// Ends the client's connections. Nothing may be called afterwards.
     public func close() async throws {
         try await ending()

@@ -191,10 +191,13 @@ export class Upload extends EventTarget {
       if (page.length < 200) break;
     }
     const contentType = this.#options.contentType || this.#file.type || "application/octet-stream";
+    const beginning = JSON.stringify({
+      fileName: name, fileSize: this.#file.size, contentType, hash: this.#hash, poolId, bundleId,
+    });
+    // One whose answer was lost is not begun twice.
+    const key = idempotencyKey();
     const created = await this.#retrying(() =>
-      this.#call("POST", "/api/files/upload/create", {
-        fileName: name, fileSize: this.#file.size, contentType, hash: this.#hash, poolId, bundleId,
-      }));
+      this.#send("POST", "/api/files/upload/create", beginning, "application/json", undefined, key));
     this.#taskId = created.taskId ?? created.file?.id;
     return created.fileExists ? created.file : undefined;
   }
@@ -209,7 +212,7 @@ export class Upload extends EventTarget {
     if (there) return there;
     const fields = Object.entries({ name, hash: this.#hash, poolId, bundleId }).filter(([, value]) => value);
     // The same for each try, so that a lost answer makes no second file.
-    const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const key = idempotencyKey();
     return this.#retrying(() =>
       this.#send("POST", `/api/files?${new URLSearchParams(fields)}`, this.#file,
         contentType || this.#file.type || "application/octet-stream", undefined, key));
@@ -452,4 +455,9 @@ export class Sha256 {
     state[6] += g;
     state[7] += h;
   }
+}
+
+/** A name for a request that may be sent more than once. */
+function idempotencyKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

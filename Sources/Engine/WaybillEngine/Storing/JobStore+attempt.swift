@@ -27,8 +27,8 @@ struct StopRequest: Sendable, Hashable {
 }
 
 extension JobStore {
-    /// Writes a running attempt's checkpoint, once: if it is tried again because nobody knows whether it took place, and it did, then
-    /// nothing is written.
+    /// Writes a running attempt's checkpoint, once: if it is tried again because nobody knows whether it took place, and it did,
+    /// then nothing is written.
     /// - Parameter making: writes the rows that belong to the step, once it is sure that the attempt may write.
     /// - Throws: `EngineError` with code `.leaseLost` if the attempt's fence is not the job's any more.
     func checkpoint(

@@ -39,7 +39,7 @@ struct DownloadCommand: AsyncParsableCommand {
     func run() async throws {
         try await server.withClient { client in
             try await FileTransfers(isJSON: json).run(ids) { id, display in
-                let file = try await client.files.get(id)
+                let file = try await client.retrying { try await client.files.get(id) }
                 let path = try LocalPlace(output: output, force: force).path(of: file)
                 let loaded = try await client.files.download(id, to: path) { display.show($0, of: $1) }
                 guard file.hash == nil || file.hash == loaded.sha256 else {

@@ -17,7 +17,11 @@ struct DocumentUpload: Sendable {
 
     /// - Returns: the last answer.
     func send() async throws -> WireResponse {
-        guard let length, length > rangeBytes else { return try await sendWhole() }
+        guard let length, length > rangeBytes else {
+            return try await client.retrying {
+                try await client.caller.send(request(.stream(body, length: self.length), range: nil))
+            }
+        }
         let step = max(rangeBytes, (length + Self.rangesMax - 1) / Self.rangesMax)
         var (at, furthest, failures) = (Int64(0), Int64(0), 0)
         let source = RangeSource(body)
@@ -40,19 +44,6 @@ struct DocumentUpload: Sendable {
                 at = max(0, received)
             }
             if at > furthest { (furthest, failures) = (at, 0) }
-        }
-    }
-
-    private func sendWhole() async throws -> WireResponse {
-        var failures = 0
-        while true {
-            do {
-                return try await client.caller.send(request(.stream(body, length: length), range: nil))
-            } catch let error as WaybillClientError where error.isTransient {
-                failures += 1
-                guard failures <= client.pacing.failuresMax else { throw error }
-                try await client.wait(error.retryAfter ?? client.pacing.delay(after: failures))
-            }
         }
     }
 

@@ -11,7 +11,7 @@ struct ChunkSending: Sendable {
     func send(_ id: String) async throws -> WaybillFile {
         var rounds = 0
         while true {
-            let task: FileUploadTask = try await upload.retrying {
+            let task: FileUploadTask = try await client.retrying {
                 try await caller.json(caller.request("GET", FileUpload.path + ["resume", id]))
             }
             let chunks = try Chunks(task, size: upload.source.size)
@@ -41,7 +41,7 @@ struct ChunkSending: Sendable {
     }
 
     private func send(_ index: Int64, _ range: Range<Int64>, of id: String) async throws {
-        try await upload.retrying {
+        try await client.retrying {
             meter.begin(index)
             let body = upload.source.body(range) { [meter] in meter.sent($0, of: index) }
             let request = caller.request(

@@ -13,6 +13,8 @@ struct FileUpload: Sendable {
     let hash: String
     let options: FileUploadOptions
     let meter: UploadMeter
+    /// Names its beginning, so that one whose answer was lost is not begun twice.
+    let beginning = (name: "Idempotency-Key", value: UUID().uuidString)
 
     private var caller: Caller { client.caller }
     private var name: String { options.name ?? source.name }
@@ -41,12 +43,15 @@ struct FileUpload: Sendable {
         if let sending = byOffset {
             // Creating it does not tell then, and the end of an earlier try may have come after its client had gone.
             if let file = try await existing() { return UploadedFile(file: file, wasThere: true, resumedFrom: 0) }
-            let id = try await sending.begin(name: name, contentType: contentType, pool: pool)
+            let id = try await client.retrying { try await sending.begin(name: name, contentType: contentType, pool: pool) }
             return UploadedFile(file: try await sending.send(id), wasThere: false, resumedFrom: 0)
         }
         let body = Body(fileName: name, fileSize: source.size, contentType: contentType, hash: hash, poolId: pool)
-        let created: Created = try await caller.json(
-            caller.request("POST", Self.path + ["create"], headers: [Caller.jsonContent], body: try Caller.body(body)))
+        let created: Created = try await client.retrying {
+            try await caller.json(
+                caller.request(
+                    "POST", Self.path + ["create"], headers: [Caller.jsonContent, beginning], body: try Caller.body(body)))
+        }
         if created.fileExists, let file = created.file { return UploadedFile(file: file, wasThere: true, resumedFrom: 0) }
         guard let id = created.taskId else {
             throw WaybillClientError(.unexpectedAnswer, "the server neither has the file nor takes it")
@@ -71,7 +76,7 @@ struct FileUpload: Sendable {
 
     /// The id of the pool that the file is to go to.
     private func pool() async throws -> String {
-        let pools = try await client.files.pools()
+        let pools = try await client.retrying { try await client.files.pools() }
         if let wanted = options.pool {
             let found = pools.first { $0.id == wanted.lowercased() } ?? pools.first { $0.name == wanted }
             guard let found else {
@@ -90,15 +95,18 @@ struct FileUpload: Sendable {
     private func existing() async throws -> WaybillFile? {
         // What the name has in it is looked for, and a few others may have that.
         let query = [("name", String(name.prefix(60))), ("limit", "\(Self.pageSize)")]
-        let files: [WaybillFile] = try await caller.json(caller.request("GET", FileCalls.path, query: query))
+        let files: [WaybillFile] = try await client.retrying {
+            try await caller.json(caller.request("GET", FileCalls.path, query: query))
+        }
         return files.first { $0.name == name && $0.hash == hash && $0.size == source.size }
     }
 
     /// An upload of the same file that has not ended.
     private func openUpload(in pool: String) async throws -> FileUploadTask? {
         for page in 0..<Self.pagesMax {
-            let tasks = try await client.files.uploads(
-                status: "InProgress", offset: page * Self.pageSize, limit: Self.pageSize)
+            let tasks = try await client.retrying {
+                try await client.files.uploads(status: "InProgress", offset: page * Self.pageSize, limit: Self.pageSize)
+            }
             let found = tasks.first {
                 $0.hash == hash && $0.fileSize == source.size && $0.fileName == name && $0.poolId == pool
             }
@@ -110,7 +118,7 @@ struct FileUpload: Sendable {
     /// Has the server make a file of an upload, and waits while a job of it does that.
     func complete(_ id: String) async throws -> WaybillFile {
         while true {
-            let (status, bytes) = try await retrying {
+            let (status, bytes) = try await client.retrying {
                 let request = caller.request(
                     "POST", Self.path + ["complete", id], headers: [(name: "Accept", value: "application/json")])
                 let response = try await caller.send(request)
@@ -122,20 +130,6 @@ struct FileUpload: Sendable {
     }
 
     private static let askedAgainAfter = Duration.seconds(1)
-
-    /// Does what can be done again until it succeeds, or too many tries in a row have failed.
-    func retrying<Result>(_ body: () async throws -> Result) async throws -> Result {
-        var failures = 0
-        while true {
-            do {
-                return try await body()
-            } catch let error as WaybillClientError where error.isTransient {
-                failures += 1
-                guard failures <= client.pacing.failuresMax else { throw error }
-                try await client.wait(error.retryAfter ?? client.pacing.delay(after: failures))
-            }
-        }
-    }
 }
 
 /// Media types by the ending of a name.

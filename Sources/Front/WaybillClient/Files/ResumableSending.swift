@@ -11,6 +11,7 @@ struct ResumableSending: OffsetSending {
         let headers = [
             (name: "Upload-Complete", value: "?0"), (name: "Upload-Length", value: "\(upload.source.size)"),
             (name: "Content-Type", value: contentType), (name: "Repr-Digest", value: "sha-256=:\(digest):"),
+            upload.beginning,
         ]
         return try await id(
             caller.send(caller.request("POST", Self.path, query: [("name", name), ("poolId", pool)], headers: headers)))

@@ -14,7 +14,9 @@ struct TusSending: OffsetSending {
             caller.send(
                 caller.request(
                     "POST", Self.path,
-                    headers: [Self.version, ("Upload-Length", "\(upload.source.size)"), ("Upload-Metadata", metadata)])))
+                    headers: [
+                        Self.version, ("Upload-Length", "\(upload.source.size)"), ("Upload-Metadata", metadata), upload.beginning,
+                    ])))
     }
 
     func offset(of id: String) async throws -> Int64 {
@@ -33,7 +35,7 @@ struct TusSending: OffsetSending {
         }
         meter.completing()
         do {
-            return try await upload.retrying { try await client.files.get(id) }
+            return try await client.retrying { try await client.files.get(id) }
         } catch let error as WaybillClientError where error.status == 404 {
             // A job makes a file of it.
             return try await upload.complete(id)
