@@ -256,6 +256,10 @@ struct ResumableClient: Sendable {
             }
             let done = try await client.patch(url, 1000, rest, last: true, [DigestFields.content: "md5=:AAAA:, \(sha512)"])
             #expect(done.status == 201, "\(done.text)")
+            let first = try await client.post(rest, last: true, [DigestFields.content: Self.digest(file.chunk(0))])
+            let place = try #require(first.headers[.location], "a beginning that is refused tells where it goes on")
+            #expect(first.status == 400 && client.isEnd(first) == false, "\(first.text)")
+            #expect(try await client.patch(place, 0, rest, last: true).status == 201)
 
             let other = try await client.create(nil, [DigestFields.representation: Self.digest([1])])
             let failed = try await client.patch(other, 0, [2], last: true)

@@ -226,6 +226,10 @@ import Web
             }
             let file = try await client.send(.post, Client.path, [TusFields.length: "1"], [1])
             #expect(try await client.join([part, try #require(file.headers[.location])]).status == 400)
+            let before = try await client.asking.get(Asking.path + "/tasks").array.count
+            let bytes = try await client.send(.post, Client.path, [TusFields.concat: "final;\(part)"], [1])
+            #expect(bytes.status == 403, "\(bytes.text)")
+            #expect(try await client.asking.get(Asking.path + "/tasks").array.count == before, "nothing was begun")
             let joined = try #require(try await client.join([part]).headers[.location])
             #expect(try await client.join([joined]).status == 400)
             let sizeless = try await client.send(.post, Client.path, [TusFields.deferLength: "1", TusFields.concat: "partial"])

@@ -152,6 +152,26 @@ import Web
         }
     }
 
+    @Test("an upload whose first bytes are refused leaves nothing that holds room")
+    func firstBytes() async throws {
+        let file = TestFile(600)
+        try await serve { client, door in
+            let wrong = "sha256 \(Data(SHA256.hash(data: [1])).base64EncodedString())"
+            let length: HTTPFields = [TusFields.length: "600"]
+            let refused = try await client.send(
+                .post, Self.path, [TusFields.length: "600", TusFields.checksum: wrong], file.bytes)
+            #expect(refused.status == 460, "\(refused.text)")
+            #expect(try await client.send(.post, Self.path, length, file.bytes + [1]).status == 413)
+            #expect(
+                try await client.send(.post, Self.path, [TusFields.length: "600", TusFields.checksum: "x"], [1]).status == 400)
+            let reserved = try await client.asking.get("/api/quota").json["account"]?["reserved"]?.integer
+            #expect(reserved == 0)
+            try await door.checkQuota()
+            let taken = try await client.send(.post, Self.path, length, file.bytes)
+            #expect(taken.status == 201 && taken.headers[TusFields.offset] == "600")
+        }
+    }
+
     @Test("what does not fit is refused, and changes nothing")
     func refusals() async throws {
         let file = TestFile(1500)

@@ -171,10 +171,15 @@ struct ResumableRoutes: Sendable {
         var fields: HTTPFields = [.location: location(of: upload, at: path)]
         if let limits = limits(of: upload, interop) { fields[ResumableFields.limit] = limits }
         await inform(interop, context, fields)
-        return try await answering(request, of: upload) {
-            let current = try await take(request, context, upload, at: 0, check, interop)
-            guard isLast else { return try begun(current, interop, at: path) }
-            return try await complete(current, interop, ticket)
+        do {
+            return try await answering(request, of: upload) {
+                let current = try await take(request, context, upload, at: 0, check, interop)
+                guard isLast else { return try begun(current, interop, at: path) }
+                return try await complete(current, interop, ticket)
+            }
+        } catch let problem as Problem {
+            // It goes on there: not everybody has had an interim answer.
+            throw problem.header(.location, location(of: upload, at: path))
         }
     }
 

@@ -114,7 +114,7 @@ struct TusRoutes: Sendable {
         let principal = try context.require(.filesWrite)
         let asked = try asked(request.headers)
         let isEmpty = !request.mayHaveBody
-        if !isEmpty { try Self.requireMediaType(request) }
+        if !isEmpty { try Self.requireFitting(request, asked) }
         let check = try BytesCheck.tus(request.headers, context)
         let upload = try await uploads.create(asked, for: principal, context) { session, upload, job in
             let entry = AuditEntry(.jobStart, job)
@@ -124,8 +124,29 @@ struct TusRoutes: Sendable {
                 try ticket.record(entry, in: session)
             }
         }
-        let current = isEmpty ? upload : try await uploads.append(request, to: upload, at: 0, check)
+        let current = isEmpty ? upload : try await appendFirst(request, to: upload, check)
         return try await finish(current, ticket) { created($0) }
+    }
+
+    /// Refuses what can't be taken before anything is begun.
+    private static func requireFitting(_ request: Request, _ asked: UploadRequest) throws {
+        try requireMediaType(request)
+        guard asked.role != .joined else { throw UploadRefusal.isJoined }
+        if let size = asked.size, let length = request.bodyLength, length > size { throw UploadRefusal.tooLarge(max: size) }
+    }
+
+    /// Takes the bytes of the request that begins an upload. Where they are refused the upload has failed: the refusal does not tell
+    /// its address, and it would hold its room for as long as an idle one.
+    private func appendFirst(_ request: Request, to upload: Upload, _ check: BytesCheck?) async throws -> Upload {
+        do {
+            return try await uploads.append(request, to: upload, at: 0, check)
+        } catch {
+            let problem = Problem(Problem.drive(error))
+            if [400, 413, 460].contains(problem.kind.status) {
+                try await uploads.fail(upload, JobFailure(code: problem.kind.code, message: problem.detail))
+            }
+            throw error
+        }
     }
 
     /// Where all bytes are there, makes of them what they are to be.
