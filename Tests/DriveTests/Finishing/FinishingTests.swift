@@ -109,11 +109,43 @@ import Web
             try await door.work()
             let ended = try await door.tester.engine.find(job)
             #expect(ended?.state == .failed && ended?.failure?.code == "HASH_MISMATCH")
-            let again = try await asking.complete(task)
-            #expect(again.code == "UPLOAD_ENDED" && again["uploadStatus"] == "Failed")
+            for _ in 0..<2 {
+                let again = try await asking.complete(task)
+                #expect(again.status == 422 && again.code == "HASH_MISMATCH", "whoever asks again hears the same: \(again.text)")
+            }
             #expect(try await asking.get("\(Self.path)/progress/\(task)")["errorMessage"]?.contains("announced") == true)
         }
         #expect(try await door.stored() == (blobs: 0, staged: 0))
+        try await door.checkQuota()
+    }
+
+    @Test("why a job made no file is told once, and then another one is begun; nobody begins one unasked")
+    func unfinished() async throws {
+        let file = TestFile(3000)
+        let door = try await door()
+        try await door.serve { asking async throws in
+            let task = try await send(file, asking)
+            let first = try job(try await asking.complete(task))
+            // As where the store refuses it again and again.
+            _ = try await door.tester.engine.cancel(first)
+            try await door.work()
+            try await door.database.write { session in
+                _ = try session.execute(
+                    "UPDATE drive_uploads SET failure = 'The store is full.', wire = 'tus' WHERE id = $1", task)
+            }
+            #expect(try await asking.get("\(Self.path)/progress/\(task)")["errorMessage"] == "The store is full.")
+            door.time.advance(to: door.time.now().advanced(by: .seconds(31)))
+            try await door.feature.sweep(now: door.time.now(), withStrays: false)
+            #expect(try await asking.get("\(Self.path)/progress/\(task)")["finishingJobId"] == nil)
+            let told = try await asking.complete(task)
+            #expect(told.code == "UPLOAD_UNFINISHED" && told["detail"]?.hasPrefix("The store is full.") == true, "\(told.text)")
+            let second = try job(try await asking.complete(task))
+            #expect(first != second)
+            try await door.work()
+            #expect(try await asking.complete(task).status == 200)
+            #expect(try await asking.get("\(Self.path)/progress/\(task)")["errorMessage"] == nil)
+            #expect(try await asking.content(task) == file.bytes)
+        }
         try await door.checkQuota()
     }
 

@@ -288,20 +288,31 @@ import Web
         try await next.checkQuota()
     }
 
-    @Test("where a crash came between the last byte and the file, the sweep makes the file")
-    func lastByte() async throws {
+    @Test(
+        "where a crash came between the last byte and the file, the sweep makes the file, however the upload was begun",
+        arguments: ["tus", "chunks", "resumable"])
+    func lastByte(beginning: String) async throws {
         let file = TestFile(1500)
         let door = try await DriveDoor()
         try await door.serve { asking async throws in
             let client = Client(asking: asking)
-            let url = try await client.create(1500)
-            let id = String(url.dropFirst(Self.path.count + 1))
+            let id: String
+            switch beginning {
+            case "chunks": id = try await asking.create(file)
+            case "resumable":
+                let begun = try await asking.send(
+                    .post, "/api/files/resumable",
+                    headers: [ResumableFields.complete: "?0", ResumableFields.length: "1500"])
+                id = String(try #require(begun.headers[.location]?.split(separator: "/").last))
+            default: id = String(try await client.create(1500).dropFirst(Self.path.count + 1))
+            }
+            let url = "\(Self.path)/\(id)"
             // As a process that dies before it completes.
             let upload = try await UploadService(door.feature).find(
                 id, for: Principal(tenant: door.tenant, user: "ann", roles: []))
             var pieces = [ByteBuffer(bytes: file.bytes)]
             _ = try await UploadService(door.feature).append(
-                to: upload, at: 0, length: 1500, writing: { _, _ in }, next: { pieces.popLast() })
+                to: upload, at: 0, length: 1500, by: .tus, writing: { _, _ in }, next: { pieces.popLast() })
             #expect(try await client.offset(url) == 1500)
             try await door.feature.sweep(now: door.time.now(), withStrays: false)
             #expect(try await asking.get("/api/files/\(id)").status == 404, "whoever has brought it may be at it")

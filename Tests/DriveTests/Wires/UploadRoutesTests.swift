@@ -254,7 +254,7 @@ import Web
             #expect(answer.status == 422 && answer.code == "HASH_MISMATCH")
             let shown = try await asking.get("\(Self.path)/progress/\(task)")
             #expect(shown["status"] == "Failed" && shown["errorMessage"]?.isEmpty == false)
-            #expect(try await asking.complete(task).status == 409)
+            #expect(try await asking.complete(task).code == "HASH_MISMATCH", "whoever asks again hears the same")
             #expect(try await asking.get("/api/files").array.isEmpty)
             #expect(try await asking.get("/jobs/\(task)")["state"] == "failed")
         }

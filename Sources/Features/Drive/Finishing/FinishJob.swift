@@ -91,17 +91,19 @@ struct FinishJob: JobEndHandler {
         guard job.state != .completed, let input = try? JobCoding.decode(Input.self, job.input), let id = JobID(input.upload),
             let upload = try UploadStore().find(id, of: job.tenant, in: session), upload.finishing == job.id
         else { return }
+        let failure = job.state == .cancelled ? nil : job.failure?.message ?? "The job was not done in time."
         try UploadStore().update(
-            UploadMachine.unfinished(upload, by: job.id, now: job.endedAt ?? job.updatedAt), in: session)
+            UploadMachine.unfinished(upload, by: job.id, failure: failure, now: job.endedAt ?? job.updatedAt), in: session)
     }
 
+    static let otherHash = JobFailure(
+        code: "HASH_MISMATCH", message: "The bytes that came are not those that were announced.")
     private static let ended = JobFailure(code: "UPLOAD_ENDED", message: "The upload has ended meanwhile.")
 
     /// Why a job ends, by what the upload refuses.
     static func failure(_ refusal: UploadRefusal) -> JobFailure {
         switch refusal {
-        case .otherHash:
-            JobFailure(code: "HASH_MISMATCH", message: "The bytes that came are not those that were announced.")
+        case .otherHash: otherHash
         case .lost: JobFailure(code: "BYTES_LOST", message: "The bytes that had been stored are not there any more.")
         case .passwordGone: JobFailure(code: "SECRET_GONE", message: "The password can't be opened any more.")
         default: ended

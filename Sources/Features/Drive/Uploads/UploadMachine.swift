@@ -149,16 +149,28 @@ enum UploadMachine {
         guard upload.finishing == nil || upload.finishing == job else { throw .isFinishing }
         var next = upload
         next.finishing = job
+        next.failure = nil
         (next.updatedAt, next.activeAt) = (now, now)
         return next
     }
 
-    /// That job has ended without it: somebody may begin another one.
-    static func unfinished(_ upload: Upload, by job: JobID, now: Timestamp) -> Upload {
+    /// That job has ended without it: somebody may begin another one, once he has heard why.
+    /// - Parameter failure: why it failed; nil if it was taken back.
+    static func unfinished(_ upload: Upload, by job: JobID, failure: String?, now: Timestamp) -> Upload {
         guard upload.status == .inProgress, upload.finishing == job else { return upload }
         var next = upload
         next.finishing = nil
-        (next.updatedAt, next.activeAt) = (now, now)
+        next.failure = failure
+        next.updatedAt = now
+        return next
+    }
+
+    /// Why the last job failed is told.
+    static func heard(_ upload: Upload, now: Timestamp) -> Upload {
+        guard upload.status == .inProgress else { return upload }
+        var next = upload
+        next.failure = nil
+        next.updatedAt = now
         return next
     }
 

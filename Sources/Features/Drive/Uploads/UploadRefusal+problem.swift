@@ -36,6 +36,10 @@ extension Problem {
         case .isFinishing:
             Problem(
                 .init(409, "UPLOAD_FINISHING", "The upload is whole"), "a file is being made of it; complete it to hear of it")
+        case .unfinished(let reason):
+            Problem(
+                .init(409, "UPLOAD_UNFINISHED", "No file could be made of the upload"),
+                "\(reason) The upload is whole; complete it to try again")
         case .passwordGone:
             gone("the password for the file can't be opened: the installation's key was changed; the upload has failed")
         case .takenOver:

@@ -27,6 +27,8 @@ enum UploadRefusal: Error, Sendable, Hashable {
     case notAPart
     /// All its bytes are there, and a job makes a file of them.
     case isFinishing
+    /// The job that was to make a file of it has failed. The next one that asks begins another.
+    case unfinished(reason: String)
     /// A newer request has taken the upload over.
     case takenOver
     /// The length that is said now is not the one that was said before.

@@ -39,7 +39,13 @@ extension UploadService {
         let current = try await find(upload.id.text, for: upload.owner)
         if current.status == .completed { return .file(try await file(of: current)) }
         if current.status == .inProgress, current.finishing != nil { return .underWay(current) }
+        if current.status == .failed { throw try await refusal(of: current) }
         try UploadMachine.requireWhole(current)
+        if let failure = current.failure {
+            // Whoever asks again and again would else begin one job after the other, and hear of none.
+            _ = try await change(current) { current, now in UploadMachine.heard(current, now: now) }
+            throw UploadRefusal.unfinished(reason: failure)
+        }
         guard reaches(current) else { throw UploadRefusal.elsewhere }
         let copies = try await copiesBytes(current)
         guard isDoneAtOnce(current, session, copies: copies) else {
@@ -53,6 +59,17 @@ extension UploadService {
             let latest = try await find(upload.id.text, for: upload.owner)
             guard latest.status == .completed else { throw UploadRefusal.lost }
             return .file(try await file(of: latest))
+        }
+    }
+
+    /// Why an upload has failed, for whoever asks once more.
+    private func refusal(of upload: Upload) async throws -> UploadRefusal {
+        let job = try await feature.engine.find(upload.id, of: upload.tenant)
+        switch job?.failure?.code {
+        case FinishJob.failure(.lost).code: return .lost
+        case FinishJob.failure(.passwordGone).code: return .passwordGone
+        case FinishJob.otherHash.code: return .otherHash(announced: upload.hash ?? [], found: [])
+        default: return .ended(upload.status)
         }
     }
 

@@ -180,19 +180,22 @@ struct UploadService: Sendable {
     /// Appends bytes.
     /// - Parameters:
     ///   - length: how many will come, if that is known.
+    ///   - wire: by which the bytes come. With tus an upload is over with its last byte, however it was begun.
     ///   - verify: looks at all bytes of the request once they have come. With it, they are taken all together or not at all.
     ///   - progressed: hears of what is durable while more is still coming.
     ///   - next: gives the bytes, and nil at their end. If it throws, what came before is kept.
     func append(
-        to upload: Upload, at offset: Int64, length: Int64?, verify: (() async throws -> Void)? = nil,
-        progressed: (Upload) async -> Void = { _ in }, writing: @escaping Writing, next: () async throws -> ByteBuffer?
+        to upload: Upload, at offset: Int64, length: Int64?, by wire: Upload.Wire? = nil,
+        verify: (() async throws -> Void)? = nil, progressed: (Upload) async -> Void = { _ in }, writing: @escaping Writing,
+        next: () async throws -> ByteBuffer?
     ) async throws -> Upload {
         try await feature.sessions.using(upload.id) { session in
             let writer = await session.beginAppending()
             defer { session.end(writer) }
             let begun = try await writer.writing {
                 try await change(upload) { [limits] current, now, session in
-                    let next = try UploadMachine.append(at: offset, length: length, to: current, limits, now: now)
+                    var next = try UploadMachine.append(at: offset, length: length, to: current, limits, now: now)
+                    next.wire = wire ?? current.wire
                     if current.isPieced, next.stored != current.stored {
                         try PieceStore().drop(of: next.id.text, from: offset, next.tenant, now: now, in: session)
                     }
@@ -270,13 +273,13 @@ struct UploadService: Sendable {
     }
 
     /// Changes an upload without bytes.
-    private func change(
+    func change(
         _ upload: Upload, _ decide: @escaping @Sendable (Upload, Timestamp) throws -> Upload
     ) async throws -> Upload {
         try await change(upload) { current, now, _ in try decide(current, now) }
     }
 
-    private func change(
+    func change(
         _ upload: Upload, _ decide: @escaping @Sendable (Upload, Timestamp, any SQLSession) throws -> Upload
     ) async throws -> Upload {
         let now = now

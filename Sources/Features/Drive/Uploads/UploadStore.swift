@@ -55,11 +55,11 @@ struct UploadStore: Sendable {
             """
             UPDATE drive_uploads SET size = $1, status = $2, fence = $3, stored = $4, charged = $5, failure = $6,
                 updated_at = $7, active_at = $8, stored_bytes = $9, role = $10, hash = $11, password = $12, finishing = $13,
-                blob_key = $14
-            WHERE tenant = $15 AND id = $16
+                blob_key = $14, wire = $15
+            WHERE tenant = $16 AND id = $17
             """, upload.size, upload.status.rawValue, upload.fence, upload.stored.text, upload.charged, upload.failure,
             upload.updatedAt.microseconds, upload.activeAt.microseconds, upload.stored.count, upload.role.rawValue,
-            upload.hash, upload.sealedPassword, upload.finishing?.text, upload.blob,
+            upload.hash, upload.sealedPassword, upload.finishing?.text, upload.blob, upload.wire.rawValue,
             upload.tenant.text, upload.id.text)
     }
 
@@ -148,6 +148,7 @@ struct UploadStore: Sendable {
             SELECT \(Self.columns) FROM drive_uploads
             WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND wire <> 'resumable' AND size = stored_bytes
                 AND active_at < $1 AND place IN ($2, '\(Upload.anyPlace)') AND role IN (0, 1) AND finishing IS NULL
+                AND failure IS NULL
             ORDER BY active_at LIMIT $3
             """, since.microseconds, place, limit, make: Self.upload
         ).compactMap(\.self)
@@ -207,7 +208,7 @@ struct UploadStore: Sendable {
             """
             SELECT \(Self.columns) FROM drive_uploads
             WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND size = stored_bytes AND role = 3
-                AND stored <> '' AND finishing IS NULL AND ($1 = '' OR tenant = $1)
+                AND stored <> '' AND finishing IS NULL AND failure IS NULL AND ($1 = '' OR tenant = $1)
             ORDER BY active_at LIMIT $2
             """, tenant?.text ?? "", limit, make: Self.upload
         ).compactMap(\.self)

@@ -26,12 +26,12 @@ extension UploadService {
     /// Appends the body of a request.
     /// - Parameter progressed: hears of what is durable while more is still coming.
     func append(
-        _ request: Request, to upload: Upload, at offset: Int64, _ check: BytesCheck?,
+        _ request: Request, to upload: Upload, at offset: Int64, by wire: Upload.Wire, _ check: BytesCheck?,
         progressed: (Upload) async -> Void = { _ in }
     ) async throws -> Upload {
         var iterator = request.body.makeAsyncIterator()
         return try await append(
-            to: upload, at: offset, length: request.bodyLength, verify: check?.verify, progressed: progressed,
+            to: upload, at: offset, length: request.bodyLength, by: wire, verify: check?.verify, progressed: progressed,
             writing: { _, _ in }
         ) {
             guard let bytes = try await iterator.next() else { return nil }

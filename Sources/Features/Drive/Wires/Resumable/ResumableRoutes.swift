@@ -289,7 +289,7 @@ struct ResumableRoutes: Sendable {
         _ request: Request, _ context: WebContext, _ upload: Upload, at offset: Int64, _ check: BytesCheck?, _ interop: Interop
     ) async throws -> Upload {
         do {
-            return try await uploads.append(request, to: upload, at: offset, check) { current in
+            return try await uploads.append(request, to: upload, at: offset, by: .resumable, check) { current in
                 guard interop.tellsProgress else { return }
                 await inform(interop, context, [ResumableFields.offset: "\(current.stored.prefix)"])
             }

@@ -135,11 +135,11 @@ struct TusRoutes: Sendable {
         if let size = asked.size, let length = request.bodyLength, length > size { throw UploadRefusal.tooLarge(max: size) }
     }
 
-    /// Takes the bytes of the request that begins an upload. Where they are refused the upload has failed: the refusal does not tell
-    /// its address, and it would hold its room for as long as an idle one.
+    /// Takes the bytes of the request that begins an upload. Where they are refused the upload has failed: the refusal does not
+    /// tell its address, and it would hold its room for as long as an idle one.
     private func appendFirst(_ request: Request, to upload: Upload, _ check: BytesCheck?) async throws -> Upload {
         do {
-            return try await uploads.append(request, to: upload, at: 0, check)
+            return try await uploads.append(request, to: upload, at: 0, by: .tus, check)
         } catch {
             let problem = Problem(Problem.drive(error))
             if [400, 413, 460].contains(problem.kind.status) {
@@ -250,7 +250,7 @@ struct TusRoutes: Sendable {
         }
         // What was answered last may have been lost on its way.
         if upload.status == .completed { return StoredAnswer(status: 204, headers: progress(upload)) }
-        let current = upload.isWhole ? upload : try await uploads.append(request, to: upload, at: offset, check)
+        let current = upload.isWhole ? upload : try await uploads.append(request, to: upload, at: offset, by: .tus, check)
         return try await finish(current, ticket) { StoredAnswer(status: 204, headers: progress($0)) }
     }
 
