@@ -27,10 +27,15 @@ struct SQLDriver: Sendable, CustomTestStringConvertible {
         SQLDriver(testDescription: "PostgreSQL", readsDuringWrites: true) { test in
             try await PostgresFixture.withDatabase { try await test($0.database) }
         },
-        SQLDriver(testDescription: "PostgreSQL behind a pooler", readsDuringWrites: true) { test in
-            var configuration = PostgresFixture.small
-            configuration.preparesStatements = false
-            try await PostgresFixture.withDatabase(configuration) { try await test($0.database) }
+        SQLDriver(testDescription: "PostgreSQL behind pgbouncer", readsDuringWrites: true) { test in
+            let folder = try TemporaryFolder(in: "/tmp")
+            try await PostgresFixture.withDatabase { behind in
+                let pooler = try Pooler(before: behind.url, .transaction, folder: folder.path)
+                let database = try PostgresDatabase(url: pooler.url, configuration: PostgresFixture.small)
+                try await test(database)
+                await database.close()
+                try pooler.stop()
+            }
         },
     ]
 
