@@ -1,4 +1,5 @@
 import PostgresFixture
+import Synchronization
 import Testing
 import WaybillDatabases
 import WaybillPostgres
@@ -322,6 +323,41 @@ import WaybillPostgres
             }
             #expect(error?.code == .uniqueViolation)
             #expect(try await lease.database.names() == [])
+        }
+    }
+
+    @Test("a node that stands still in a transaction holds up the others for no longer than is set, and its write is done once")
+    func standingStill() async throws {
+        try await PostgresFixture.withDatabase { lease in
+            try await makeThings(lease.database)
+            var configuration = PostgresFixture.small
+            configuration.idleInSerialTransactionSeconds = 1
+            let still = try PostgresDatabase(url: lease.url, configuration: configuration)
+            let (blocked, gate) = (Signal(), Gate())
+            let runs = Mutex(0)
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask {
+                    try await still.write { session in
+                        try session.execute("INSERT INTO things (id, name) VALUES (1, 'still')")
+                        let run = runs.withLock { runs in
+                            runs += 1
+                            return runs
+                        }
+                        guard run == 1 else { return }
+                        blocked.send()
+                        if !gate.pass() { throw Refusal() }
+                    }
+                }
+                await blocked.wait()
+                // Its turn comes once the server has ended the other one's transaction.
+                try await lease.database.write { _ = try $0.execute("INSERT INTO things (id, name) VALUES (2, 'other')") }
+                #expect(try await lease.database.names() == ["other"])
+                gate.open()
+                try await tasks.waitForAll()
+            }
+            #expect(try await lease.database.names() == ["still", "other"])
+            #expect(runs.withLock { $0 } == 2)
+            await still.close()
         }
     }
 
