@@ -326,6 +326,29 @@ import WaybillPostgres
         }
     }
 
+    @Test("of several hosts only one that can be written to is taken, unless the URL says otherwise")
+    func severalHosts() async throws {
+        try await PostgresFixture.withDatabase { lease in
+            try await makeThings(lease.database)
+            let name = try await lease.database.read { try $0.first("SELECT current_database()") { $0.string(0) } }
+            try await PostgresFixture.run(
+                "ALTER DATABASE \(try #require(name)) SET default_transaction_read_only = on", on: lease.url)
+            let host = try #require(lease.url.split(separator: "host=").last?.prefix { $0 != "&" })
+            let two = lease.url.replacing("host=\(host)", with: "host=\(host),\(host)")
+            for (url, isTaken) in [(lease.url, true), (two, false), (two + "&target_session_attrs=any", true)] {
+                var configuration = PostgresFixture.small
+                configuration.waitSeconds = 0.3
+                let database = try PostgresDatabase(url: url, configuration: configuration)
+                do {
+                    #expect(try await database.names() == [] && isTaken)
+                } catch let error as SQLError {
+                    #expect(error.code == .unavailable && !isTaken, "\(error)")
+                }
+                await database.close()
+            }
+        }
+    }
+
     @Test("a node that stands still in a transaction holds up the others for no longer than is set, and its write is done once")
     func standingStill() async throws {
         try await PostgresFixture.withDatabase { lease in
@@ -334,20 +357,17 @@ import WaybillPostgres
             configuration.idleInSerialTransactionSeconds = 1
             let still = try PostgresDatabase(url: lease.url, configuration: configuration)
             let (blocked, gate) = (Signal(), Gate())
-            let runs = Mutex(0)
-            try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask {
-                    try await still.write { session in
-                        try session.execute("INSERT INTO things (id, name) VALUES (1, 'still')")
-                        let run = runs.withLock { runs in
-                            runs += 1
-                            return runs
-                        }
-                        guard run == 1 else { return }
-                        blocked.send()
-                        if !gate.pass() { throw Refusal() }
-                    }
+            let runs = Runs()
+            @Sendable func stand() async throws {
+                try await still.write { session in
+                    try session.execute("INSERT INTO things (id, name) VALUES (1, 'still')")
+                    guard runs.next() == 1 else { return }
+                    blocked.send()
+                    if !gate.pass() { throw Refusal() }
                 }
+            }
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { try await stand() }
                 await blocked.wait()
                 // Its turn comes once the server has ended the other one's transaction.
                 try await lease.database.write { _ = try $0.execute("INSERT INTO things (id, name) VALUES (2, 'other')") }
@@ -356,7 +376,7 @@ import WaybillPostgres
                 try await tasks.waitForAll()
             }
             #expect(try await lease.database.names() == ["still", "other"])
-            #expect(runs.withLock { $0 } == 2)
+            #expect(runs.next() == 3)
             await still.close()
         }
     }
@@ -374,6 +394,18 @@ import WaybillPostgres
                 try session.first("SELECT current_setting('idle_in_transaction_session_timeout')") { $0.string(0) }
             }
             #expect(concurrent == "10s")
+        }
+    }
+}
+
+/// Counts how often a body runs.
+private final class Runs: Sendable {
+    private let count = Mutex(0)
+
+    func next() -> Int {
+        count.withLock { count in
+            count += 1
+            return count
         }
     }
 }

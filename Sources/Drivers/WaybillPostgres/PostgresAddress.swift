@@ -45,6 +45,15 @@ struct PostgresAddress: Sendable {
         return (text[..<start] + (kept.isEmpty ? "" : "?" + kept.joined(separator: "&")), own)
     }
 
+    /// The same where, of several hosts, the one is taken that can be written to, unless the URL says otherwise.
+    var writable: PostgresAddress {
+        let hosts = options.first { $0.keyword == "host" || $0.keyword == "hostaddr" }?.value ?? ""
+        guard hosts.contains(","), !options.contains(where: { $0.keyword == "target_session_attrs" }) else { return self }
+        var address = self
+        address.options.append(("target_session_attrs", "read-write"))
+        return address
+    }
+
     /// The options with defaults for those that are missing: a peer that has vanished is noticed within seconds.
     func options(applicationName: String) -> [(keyword: String, value: String)] {
         var known = options

@@ -32,7 +32,7 @@ public final class PostgresDatabase: SQLDatabase {
         url: String, configuration: PostgresConfiguration = PostgresConfiguration(), applicationName: String = "waybill"
     ) throws {
         let options = ConnectionOptions(
-            address: try PostgresAddress(url), configuration: configuration, applicationName: applicationName)
+            address: try PostgresAddress(url).writable, configuration: configuration, applicationName: applicationName)
         self.options = options
         waitSeconds = max(0.1, configuration.waitSeconds)
         // All nodes wait for one that stops in the middle of its turn.
