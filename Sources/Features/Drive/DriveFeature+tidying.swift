@@ -10,17 +10,46 @@ extension DriveFeature {
     /// How long whoever has brought the last byte has for making a file of it.
     private static let completionTime = Duration.seconds(30)
 
-    /// Removes from the stores what no row needs any more.
+    /// Does something with each store. One that can't be reached holds up none of the others.
+    /// - Throws: the first error, after all of them.
+    func eachStore(_ body: (_ store: String, _ staging: any BlobStaging) async throws -> Void) async throws {
+        var failure: (any Error)?
+        for store in stores.names {
+            do {
+                try await body(store, try stores.staging(of: store))
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Whether files can be filled for each store.
+    func reachesStores() async -> Bool {
+        guard let name = BlobKey("health") else { return false }
+        do {
+            try await eachStore { _ = try await $1.length(name) }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Removes from the stores what no row needs any more. What is in one that is not configured waits until it is.
     /// - Parameter tenant: nil: of all tenants.
     func collectGarbage(of tenant: TenantID?) async throws {
+        try await eachStore { try await collectGarbage(of: tenant, in: $0, $1) }
+    }
+
+    private func collectGarbage(of tenant: TenantID?, in store: String, _ staging: any BlobStaging) async throws {
         while true {
             let entries = try await database.read(of: tenant) {
-                try GarbageStore().some(of: tenant, limit: Self.slice, in: $0)
+                try GarbageStore().some(of: tenant, in: store, limit: Self.slice, in: $0)
             }
             guard !entries.isEmpty else { return }
             for entry in entries {
                 guard let key = BlobKey(entry.name) else { continue }
-                if entry.isStaged { try await staging.drop(key) } else { try await blobs.delete(key) }
+                if entry.isStaged { try await staging.drop(BlobRoute(key).key) } else { try await blobs.delete(key) }
             }
             try await database.write(of: tenant) { try GarbageStore().forget(entries, in: $0) }
             if entries.count < Self.slice { return }
@@ -62,9 +91,13 @@ extension DriveFeature {
 
     /// Makes files of uploads whose last byte came just before a crash: whoever appended it was told, and will not come again.
     func completeWhole(now: Timestamp) async throws {
+        try await eachStore { store, staging in try await completeWhole(to: store, at: staging.place, now: now) }
+    }
+
+    private func completeWhole(to store: String, at place: String, now: Timestamp) async throws {
         let since = now.advanced(by: .zero - Self.completionTime)
-        let whole = try await database.read { [place = staging.place] in
-            try UploadStore().whole(since: since, at: place, limit: Self.slice, in: $0)
+        let whole = try await database.read {
+            try UploadStore().whole(since: since, to: store, at: place, limit: Self.slice, in: $0)
         }
         let uploads = UploadService(self)
         for upload in whole {
@@ -83,12 +116,14 @@ extension DriveFeature {
     /// Ends what was to be uploaded in one request when this process was not there yet: that request is over, and nobody can go
     /// on with it.
     func failBrokenOff() async throws {
-        let left = try await database.read { [place = staging.place, startedAt] in
-            try UploadStore().unfinished(.plain, at: place, before: startedAt, limit: Self.slice, in: $0)
-        }
-        // By a clock that is not this node's, a request that runs may have begun before.
-        for upload in left where !sessions.isUsed(upload.id) {
-            try await UploadService(self).fail(upload, UploadService.brokenOff)
+        try await eachStore { store, staging in
+            let left = try await database.read { [place = staging.place, startedAt] in
+                try UploadStore().unfinished(.plain, to: store, at: place, before: startedAt, limit: Self.slice, in: $0)
+            }
+            // By a clock that is not this node's, a request that runs may have begun before.
+            for upload in left where !sessions.isUsed(upload.id) {
+                try await UploadService(self).fail(upload, UploadService.brokenOff)
+            }
         }
     }
 
@@ -113,6 +148,10 @@ extension DriveFeature {
 
     /// Removes staged files of this node that belong to no upload, as a crash may leave them.
     func removeStrays(now: Timestamp) async throws {
+        try await eachStore { _, staging in try await removeStrays(in: staging, now: now) }
+    }
+
+    private func removeStrays(in staging: any BlobStaging, now: Timestamp) async throws {
         let old = now.advanced(by: .zero - configuration.orphanAge).microseconds
         var after: BlobKey?
         while true {
@@ -129,16 +168,30 @@ extension DriveFeature {
 
     /// Removes some of what this door holds of a tenant; the blobs go by their keys.
     /// - Returns: whether there may be more.
+    /// - Throws: `BlobError` if bytes of the tenant are in a store that is not configured: nobody would find them afterwards.
     public static func eraseSlice(
-        of tenant: TenantID, database: any SQLDatabase, staging: any BlobStaging
+        of tenant: TenantID, database: any SQLDatabase, stores: BlobStores
     ) async throws -> Bool {
-        let ids = try await database.read { try UploadStore().ids(of: tenant, limit: slice, in: $0) }
-        for id in ids {
-            if let name = BlobKey(id) { try await staging.drop(name) }
+        let (uploads, holding) = try await database.read {
+            (
+                try UploadStore().ids(of: tenant, limit: slice, in: $0),
+                try StoreNamesStore().holding(bytesOf: tenant, in: $0)
+            )
+        }
+        if let missing = holding.first(where: { !stores.has($0) }) { throw BlobError.noStore(missing) }
+        for (id, store) in uploads {
+            // The store of one that has ended may be gone, and its bytes were before.
+            guard let name = BlobKey(id), stores.has(store) else { continue }
+            try await stores.staging(of: store).drop(name)
         }
         return try await database.write { session in
-            try UploadStore().delete(ids, of: tenant, in: session)
-            return try ids.count + EraseStore().removeSome(of: tenant, in: session) > 0
+            try UploadStore().delete(uploads.map(\.id), of: tenant, in: session)
+            return try uploads.count + EraseStore().removeSome(of: tenant, in: session) > 0
         }
+    }
+
+    /// The names of stores that pools, uploads or bytes of anybody are said to be in.
+    public static func namedStores(in session: any SQLSession) throws -> Set<String> {
+        try StoreNamesStore().holding(bytesOf: nil, in: session).union(StoreNamesStore().ofPools(in: session))
     }
 }

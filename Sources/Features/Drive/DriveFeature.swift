@@ -55,8 +55,7 @@ public struct DriveFeature: Sendable {
     let floor: WebFloor
     let engine: JobEngine
     let database: any SQLDatabase
-    let blobs: any BlobStore
-    let staging: any BlobStaging
+    let stores: BlobStores
     let configuration: Configuration
     let sessions = UploadSessions()
     let passwords = PasswordWork()
@@ -69,14 +68,13 @@ public struct DriveFeature: Sendable {
     public let feed: EventFeed
 
     public init(
-        floor: WebFloor, engine: JobEngine, database: any SQLDatabase, blobs: any BlobStore, staging: any BlobStaging,
-        configuration: Configuration, running: RunningDrive = RunningDrive()
+        floor: WebFloor, engine: JobEngine, database: any SQLDatabase, stores: BlobStores, configuration: Configuration,
+        running: RunningDrive = RunningDrive()
     ) {
         self.floor = floor
         self.engine = engine
         self.database = database
-        self.blobs = blobs
-        self.staging = staging
+        self.stores = stores
         self.configuration = configuration
         passwordSeal = floor.seal(for: .init("file passwords"))
         startedAt = floor.time.now()
@@ -106,6 +104,13 @@ public struct DriveFeature: Sendable {
         QuotaRoutes(self).mount(catalog)
         LiveRoutes(self).mount(catalog)
     }
+
+    /// The blobs of all stores.
+    var blobs: any BlobStore { stores.blobs }
+
+    /// Where the bytes of an upload are filled in.
+    /// - Throws: `BlobError` if the store that its file is to lie in is not there.
+    func staging(of upload: Upload) throws -> any BlobStaging { try stores.staging(of: upload.store) }
 
     var limits: UploadMachine.Limits {
         .init(

@@ -12,6 +12,7 @@ import Synchronization
 import Testing
 import WaybillBlobs
 import WaybillDatabases
+import WaybillDiskBlobs
 import WaybillEngine
 import WaybillEngineTesting
 import Web
@@ -26,6 +27,8 @@ struct DriveDoor: Sendable {
     let floor: WebFloor
     let blobs: MemoryBlobs
     let staging: MemoryStaging
+    /// The stores that pools may have beside that one.
+    let named: [String: NamedStore]
     let configuration: DriveFeature.Configuration
     let feature: DriveFeature
     let tenant: TenantID
@@ -37,7 +40,8 @@ struct DriveDoor: Sendable {
 
     init(
         configuration: DriveFeature.Configuration = .init(
-            fileBytesMax: 10_000_000, chunkBytes: 1000, chunkBytesMin: 1, chunkBytesMax: 2000)
+            fileBytesMax: 10_000_000, chunkBytes: 1000, chunkBytesMin: 1, chunkBytesMax: 2000),
+        named: [String: NamedStore] = [:]
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         running = RunningDrive()
@@ -48,6 +52,7 @@ struct DriveDoor: Sendable {
             database, now: 0)
         blobs = MemoryBlobs()
         staging = MemoryStaging(blobs)
+        self.named = named
         tester = try await JobTester(
             handlers: JobHandlers(DriveFeature.handlers(running)), database: database, blobs: blobs, time: time)
         let key = try #require(SigningKey(text: "a key for tests, thirty-two bytes or more"))
@@ -64,23 +69,29 @@ struct DriveDoor: Sendable {
         tenant = try #require(TenantID("acme"))
         self.configuration = configuration
         feature = DriveFeature(
-            floor: floor, engine: tester.engine, database: database, blobs: blobs, staging: staging, configuration: configuration,
-            running: running)
+            floor: floor, engine: tester.engine, database: database, stores: Self.stores(blobs, staging, named),
+            configuration: configuration, running: running)
     }
 
-    private init(restarting door: DriveDoor) async throws {
+    private static func stores(_ blobs: MemoryBlobs, _ staging: MemoryStaging, _ named: [String: NamedStore]) -> BlobStores {
+        BlobStores(.init(blobs, staging: staging), named: named.mapValues { .init($0.blobs, staging: $0.staging) })
+    }
+
+    private init(restarting door: DriveDoor, named: [String: NamedStore]) async throws {
+        self.named = named
         (tester, floor, blobs, staging) = (door.tester, door.floor, door.blobs, door.staging)
         (configuration, tenant, running, end) = (door.configuration, door.tenant, door.running, door.end)
         try await door.tester.restart()
         feature = DriveFeature(
-            floor: door.floor, engine: door.tester.engine, database: door.tester.database, blobs: door.blobs,
-            staging: door.staging, configuration: door.configuration, running: door.running)
+            floor: door.floor, engine: door.tester.engine, database: door.tester.database,
+            stores: Self.stores(door.blobs, door.staging, named), configuration: door.configuration, running: door.running)
     }
 
     /// The process dies with the power, and another one starts.
-    func restarted() async throws -> DriveDoor {
+    /// - Parameter named: the stores that are configured then.
+    func restarted(named: [String: NamedStore]? = nil) async throws -> DriveDoor {
         staging.cutPower()
-        return try await DriveDoor(restarting: self)
+        return try await DriveDoor(restarting: self, named: named ?? self.named)
     }
 
     /// Runs what is to be run, to its end.
@@ -133,6 +144,45 @@ struct DriveDoor: Sendable {
             try await staging.list(after: nil, limit: 1000).count
         )
     }
+}
+
+/// A store that pools may have.
+struct NamedStore: Sendable {
+    let blobs: any BlobStore
+    let staging: any BlobStaging
+
+    init(_ blobs: any BlobStore, staging: any BlobStaging) {
+        (self.blobs, self.staging) = (blobs, staging)
+    }
+
+    /// In memory.
+    init() {
+        let blobs = MemoryBlobs()
+        self.init(blobs, staging: MemoryStaging(blobs))
+    }
+
+    /// In a folder, or sent to where nothing is written at any place, as to a bucket.
+    init(_ kind: Kind, below folder: String) throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        switch kind {
+        case .folder:
+            let disk = try DiskBlobs(root: folder)
+            self.init(disk, staging: disk.staging)
+        case .bucket:
+            let blobs = MemoryBlobs()
+            self.init(
+                blobs, staging: SpooledStaging(DiskStaging(spool: folder), store: blobs, place: "here"))
+        }
+    }
+
+    enum Kind: CaseIterable { case folder, bucket }
+
+    /// What lies in it.
+    func keys() async throws -> [String] {
+        try await blobs.list(prefix: "", after: nil, limit: 1000).map(\.key.text)
+    }
+
+    func staged() async throws -> Int { try await staging.list(after: nil, limit: 1000).count }
 }
 
 /// Bytes that look random, and their hash.

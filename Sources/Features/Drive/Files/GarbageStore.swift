@@ -1,3 +1,4 @@
+import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
 
@@ -10,21 +11,24 @@ struct GarbageStore: Sendable {
         var isStaged: Bool
     }
 
+    /// - Parameter name: as `BlobRoute` has it, also that of a staged file.
     func note(_ name: String, isStaged: Bool, of tenant: TenantID, now: Timestamp, in session: any SQLSession) throws {
+        let store = BlobKey(name).map { BlobRoute($0).store } ?? BlobStores.own
         try session.execute(
             """
-            INSERT INTO drive_garbage (tenant, name, staged, since) VALUES ($1, $2, $3, $4)
+            INSERT INTO drive_garbage (tenant, name, staged, since, store) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (tenant, name, staged) DO NOTHING
-            """, tenant.text, name, isStaged, now.microseconds)
+            """, tenant.text, name, isStaged, now.microseconds, store)
     }
 
-    /// Some of it, the oldest first.
+    /// Some of it that is in a store, the oldest first.
     /// - Parameter tenant: nil: of all, for the installation's own transactions.
-    func some(of tenant: TenantID?, limit: Int, in session: any SQLSession) throws -> [Entry] {
+    func some(of tenant: TenantID?, in store: String, limit: Int, in session: any SQLSession) throws -> [Entry] {
         try session.all(
             """
-            SELECT tenant, name, staged FROM drive_garbage WHERE $1 = '' OR tenant = $1 ORDER BY since, name LIMIT $2
-            """, tenant?.text ?? "", limit
+            SELECT tenant, name, staged FROM drive_garbage WHERE ($1 = '' OR tenant = $1) AND store = $2
+            ORDER BY since, name LIMIT $3
+            """, tenant?.text ?? "", store, limit
         ) { Entry(tenant: $0.string(0), name: $0.string(1), isStaged: $0.bool(2)) }
     }
 

@@ -38,11 +38,12 @@ struct FinishJob: JobEndHandler {
             let upload = try await feature.database.read(of: tenant, { try UploadStore().find(id, of: tenant, in: $0) })
         else { throw Self.ended }
         if upload.status == .completed || upload.role == .sealedPart { return Output(file: input.upload) }
-        guard upload.role == .joined || upload.place == feature.staging.place else {
+        let staging = try feature.staging(of: upload)
+        guard upload.role == .joined || upload.place == staging.place else {
             // Jobs go to any node. This one waits until that one takes it.
             throw BlobError(.unavailable, "the bytes of the upload are at another node")
         }
-        let steps = FinishSteps(upload, checkpoint ?? Checkpoint(), feature, job)
+        let steps = FinishSteps(upload, checkpoint ?? Checkpoint(), feature, job, copiesBytes: staging.copiesBytes)
         do {
             try await steps.begin()
             try await feature.sessions.using(id) { session in
@@ -120,13 +121,16 @@ private final class FinishSteps: Sendable {
     private let upload: Upload
     private let feature: DriveFeature
     private let job: JobContext<FinishJob.Checkpoint>
+    /// Whether its bytes are copied when they are published.
+    private let copiesBytes: Bool
     private let state: Mutex<State>
 
     init(
-        _ upload: Upload, _ checkpoint: FinishJob.Checkpoint, _ feature: DriveFeature, _ job: JobContext<FinishJob.Checkpoint>
+        _ upload: Upload, _ checkpoint: FinishJob.Checkpoint, _ feature: DriveFeature, _ job: JobContext<FinishJob.Checkpoint>,
+        copiesBytes: Bool
     ) {
-        (self.upload, self.feature, self.job) = (upload, feature, job)
-        let plan = FinishPlan(upload, hashed: 0, copiesBytes: feature.staging.copiesBytes)
+        (self.upload, self.feature, self.job, self.copiesBytes) = (upload, feature, job, copiesBytes)
+        let plan = FinishPlan(upload, hashed: 0, copiesBytes: copiesBytes)
         state = Mutex(State(checkpoint: checkpoint, plan: plan, done: checkpoint.done))
     }
 
@@ -134,7 +138,7 @@ private final class FinishSteps: Sendable {
 
     /// What the process knows of the hash need not be computed.
     func plan(hashed: Int64) async throws {
-        let plan = FinishPlan(upload, hashed: hashed, copiesBytes: feature.staging.copiesBytes)
+        let plan = FinishPlan(upload, hashed: hashed, copiesBytes: copiesBytes)
         state.withLock { if $0.checkpoint.digest == nil { $0.plan = plan } }
     }
 
@@ -148,7 +152,7 @@ private final class FinishSteps: Sendable {
 
     func found(_ digest: [UInt8]) async throws {
         state.withLock { ($0.checkpoint.digest, $0.checkpoint.done) = (HexText.of(digest), $0.done) }
-        guard feature.staging.copiesBytes, upload.role == .file else { return }
+        guard copiesBytes, upload.role == .file else { return }
         try await commit { _ in }
     }
 

@@ -14,6 +14,8 @@ struct UploadFinisher: Sendable {
         var digest: [UInt8]
         var length: Int64
         var blob: BlobKey
+        /// It has the bytes of parts, which were copied.
+        var isGathered = false
     }
 
     /// Hears of bytes that were read, encrypted or sent. What it throws ends the work.
@@ -39,17 +41,20 @@ struct UploadFinisher: Sendable {
         _ upload: Upload, _ session: UploadSession, known: [UInt8]?, found: @Sendable ([UInt8]) async throws -> Void
     ) async throws -> Made {
         if upload.isEncrypted { return try await encrypt(upload, session) }
+        let parts = upload.role == .joined ? try await self.parts(of: upload) : nil
+        // A file lies in its pool's store, wherever its parts do.
+        if let parts, parts.contains(where: { $0.store != upload.store }) { return try await gather(parts, upload) }
         let digest: [UInt8]
         if let known {
             digest = known
-        } else if upload.role == .joined {
-            digest = try await digestOfParts(upload)
+        } else if let parts {
+            digest = try await read(parts, of: upload)
         } else {
             digest = try await self.digest(of: upload, session)
         }
         try await uploads.requireHash(digest, of: upload)
         try await found(digest)
-        if upload.role != .joined { try await publish(upload) }
+        if parts == nil { try await publish(upload) }
         return Made(digest: digest, length: upload.size ?? upload.stored.prefix, blob: try DriveKeys.blob(of: upload))
     }
 
@@ -67,9 +72,9 @@ struct UploadFinisher: Sendable {
         var (hash, end) = session.furthest
         let size = upload.size ?? upload.stored.prefix
         if end < size {
-            let name = try DriveKeys.staged(upload)
-            guard try await feature.staging.length(name) != nil else { return try await digestOfPublished(upload) }
-            let file = try await feature.staging.open(name)
+            let (name, staging) = (try DriveKeys.staged(upload), try feature.staging(of: upload))
+            guard try await staging.length(name) != nil else { return try await digestOfPublished(upload) }
+            let file = try await staging.open(name)
             do {
                 for try await chunk in try await file.read(end..<size) {
                     hash.update(data: chunk)
@@ -101,14 +106,21 @@ struct UploadFinisher: Sendable {
         return Array(hash.finalize())
     }
 
-    /// The SHA-256 of all bytes of all parts in their order, read once.
-    private func digestOfParts(_ upload: Upload) async throws -> [UInt8] {
-        let parts = try await feature.database.read(of: upload.tenant) {
+    private func parts(of upload: Upload) async throws -> [PartStore.Part] {
+        try await feature.database.read(of: upload.tenant) {
             try PartStore().parts(of: upload.id.text, upload.tenant, in: $0)
         }
+    }
+
+    /// Reads all bytes of all parts in their order, once.
+    /// - Returns: their SHA-256.
+    private func read(
+        _ parts: [PartStore.Part], of upload: Upload, _ body: ([UInt8]) async throws -> Void = { _ in }
+    ) async throws -> [UInt8] {
         var hash = SHA256()
         for part in parts {
-            guard let length = part.length, let key = BlobKey(DriveKeys.blobText(of: part.id, upload.tenant)) else {
+            guard let length = part.length, let key = BlobKey(DriveKeys.blobText(of: part.id, upload.tenant, in: part.store))
+            else {
                 throw try await uploads.lost(upload)
             }
             guard length > 0 else { continue }
@@ -116,6 +128,7 @@ struct UploadFinisher: Sendable {
             do {
                 for try await chunk in try await feature.blobs.read(key, range: 0..<length) {
                     hash.update(data: chunk)
+                    try await body(chunk)
                     count += Int64(chunk.count)
                     try await worked(Int64(chunk.count))
                 }
@@ -130,18 +143,34 @@ struct UploadFinisher: Sendable {
     // MARK: Storing
 
     private func publish(_ upload: Upload) async throws {
-        let name = try DriveKeys.staged(upload)
-        let key = try DriveKeys.blob(of: upload)
+        let (name, staging) = (try DriveKeys.staged(upload), try feature.staging(of: upload))
         let size = upload.size ?? 0
         // An empty file may never have been opened.
-        if size == 0, try await feature.staging.length(name) == nil, try await feature.blobs.length(key) == nil {
-            await (try feature.staging.open(name)).close()
+        if size == 0, try await staging.length(name) == nil,
+            try await feature.blobs.length(try DriveKeys.blob(of: upload)) == nil
+        {
+            await (try staging.open(name)).close()
         }
         do {
-            try await feature.staging.publish(name, length: size, as: key, copied: worked)
+            try await staging.publish(name, length: size, as: try DriveKeys.published(upload), copied: worked)
         } catch let error as BlobError where error.code == .notFound || error.code == .damaged {
             throw try await uploads.lost(upload)
         }
+    }
+
+    /// Puts the bytes of parts together in the store that the file is to lie in, in the pass that takes their hash.
+    private func gather(_ parts: [PartStore.Part], _ upload: Upload) async throws -> Made {
+        let blob = try DriveKeys.blob(of: upload)
+        let writer = try await feature.blobs.writer(blob)
+        do {
+            let digest = try await read(parts, of: upload) { try await writer.append($0) }
+            try await uploads.requireHash(digest, of: upload)
+        } catch {
+            await writer.abandon()
+            throw error
+        }
+        let made = try await writer.finish()
+        return Made(digest: made.sha256, length: made.length, blob: blob, isGathered: true)
     }
 
     // MARK: Encrypting
@@ -149,8 +178,8 @@ struct UploadFinisher: Sendable {
     /// Writes the bytes as an age file. They stay where they are until a transaction has made a file of it.
     private func encrypt(_ upload: Upload, _ session: UploadSession) async throws -> Made {
         let size = upload.size ?? 0
-        let name = try DriveKeys.staged(upload)
-        let staged = try await feature.staging.length(name) ?? 0
+        let (name, staging) = (try DriveKeys.staged(upload), try feature.staging(of: upload))
+        let staged = try await staging.length(name) ?? 0
         guard staged >= size else { throw try await uploads.lost(upload) }
         let blob = try DriveKeys.encrypted(upload, feature.floor.random(Self.markBytes))
         try await uploads.note(blob, of: upload)
@@ -158,7 +187,7 @@ struct UploadFinisher: Sendable {
         var age = try await feature.passwords.work { [random = feature.floor.random] in
             try AgeWriter(for: lock, random: random)
         }
-        let file = try await feature.staging.open(name)
+        let file = try await staging.open(name)
         do {
             let writer = try await feature.blobs.writer(blob)
             do {

@@ -40,15 +40,16 @@ extension UploadService {
         if current.status == .completed { return .file(try await file(of: current)) }
         if current.status == .inProgress, current.finishing != nil { return .underWay(current) }
         try UploadMachine.requireWhole(current)
-        guard current.role == .joined || current.place == feature.staging.place else { throw UploadRefusal.elsewhere }
-        guard isDoneAtOnce(current, session) else { return .underWay(try await finishLater(current, accepting)) }
+        let place = try feature.staging(of: current).place
+        guard current.role == .joined || current.place == place else { throw UploadRefusal.elsewhere }
+        guard try isDoneAtOnce(current, session) else { return .underWay(try await finishLater(current, accepting)) }
         let made = try await UploadFinisher(self).makeFile(current, session, known: nil) { _ in }
         return .file(try await finish(current, made, writing))
     }
 
     /// Whether what is to be done with an upload is done within a request.
-    func isDoneAtOnce(_ upload: Upload, _ session: UploadSession) -> Bool {
-        let plan = FinishPlan(upload, hashed: session.furthest.end, copiesBytes: feature.staging.copiesBytes)
+    func isDoneAtOnce(_ upload: Upload, _ session: UploadSession) throws -> Bool {
+        let plan = FinishPlan(upload, hashed: session.furthest.end, copiesBytes: try feature.staging(of: upload).copiesBytes)
         return plan.bytes <= feature.configuration.finishedAtOnceMax
     }
 
@@ -132,11 +133,13 @@ extension UploadService {
         // Another attempt encrypts it anew.
         if current.isEncrypted, current.blob != made.blob.text { throw UploadRefusal.isFinishing }
         let file = DriveFile(current, made, now: now)
+        // Its bytes are one blob now.
+        if made.isGathered { try PartStore().release(upload.id.text, file.tenant, now: now, in: session) }
         if try !FileStore().insert(file, blob: made.blob, in: session) {
             try ContentsStore().discard(made.blob.text, of: file.tenant, now: now, in: session)
         }
         if file.isEncrypted {
-            try GarbageStore().note(upload.id.text, isStaged: true, of: file.tenant, now: now, in: session)
+            try GarbageStore().note(DriveKeys.stagedText(of: upload), isStaged: true, of: file.tenant, now: now, in: session)
         }
         try QuotaStore().settle(file.charged, of: file.account, file.tenant, in: session)
         let output = try JobCoding.encode(UploadJob.Output(file: upload.id.text))
@@ -206,7 +209,7 @@ extension DriveFile {
     fileprivate init(_ upload: Upload, _ made: UploadFinisher.Made, now: Timestamp) {
         self.init(
             id: upload.id, tenant: upload.tenant, account: upload.account, name: upload.name,
-            size: made.length, contentType: upload.contentType, sha256: made.digest, pool: upload.pool,
+            size: made.length, contentType: upload.contentType, sha256: made.digest, pool: upload.pool, store: upload.store,
             bundle: upload.bundle, isEncrypted: upload.isEncrypted, charged: upload.charged, createdAt: now, updatedAt: now,
             expiresAt: upload.fileExpiresAt)
     }

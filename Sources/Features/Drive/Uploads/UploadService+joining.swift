@@ -1,4 +1,5 @@
 import AuditTrail
+import Logging
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
@@ -31,7 +32,7 @@ extension UploadService {
             try store.update(part, in: session)
         }
         let rows = ids.compactMap { parts[$0] }.map {
-            PartStore.Part(id: $0.id.text, length: $0.role == .sealedPart ? $0.size : nil)
+            PartStore.Part(id: $0.id.text, store: $0.store, length: $0.role == .sealedPart ? $0.size : nil)
         }
         try PartStore().insert(rows, of: upload.id.text, upload.tenant, in: session)
     }
@@ -54,8 +55,8 @@ extension UploadService {
         guard current.role == .part, current.finishing == nil else { return current }
         let now = now
         _ = try UploadMachine.seal(current, now: now)
-        guard current.place == feature.staging.place else { throw UploadRefusal.elsewhere }
-        guard isDoneAtOnce(current, session) else { return try await finishLater(current) }
+        guard try current.place == feature.staging(of: current).place else { throw UploadRefusal.elsewhere }
+        guard try isDoneAtOnce(current, session) else { return try await finishLater(current) }
         try await UploadFinisher(self).makePart(current, session)
         try await feature.database.write(of: upload.tenant, Self.sealing(current, feature, now: now))
         return try await find(upload.id.text, for: upload.owner)
@@ -99,6 +100,8 @@ extension UploadService {
                 _ = try await complete(file, writing: Self.audited(feature.floor.audit, now: now))
             } catch is UploadRefusal {
                 // The joined file has ended, or failed by this; the part has not.
+            } catch let error as BlobError where error.code == .unavailable {
+                feature.floor.logger.warning("a joined file waits for a store", metadata: ["error": "\(error)"])
             }
         }
     }

@@ -63,7 +63,7 @@ struct UploadService: Sendable {
             kind: UploadJob.kind, principal: principal, input: try JobCoding.encode(input),
             deadlineAt: now.advanced(by: limits.idle))
         let made = Made()
-        let (seal, place) = (feature.passwordSeal, feature.staging.place)
+        let (seal, stores) = (feature.passwordSeal, feature.stores)
         _ = try await feature.engine.enqueue(job) { [limits, store, quota] session, job in
             try TenantGate.admit(job.tenant, since: context.arrivedAt, in: session)
             var request = request
@@ -80,8 +80,9 @@ struct UploadService: Sendable {
                 Upload.Fields(
                     id: job.id, tenant: job.tenant, account: principal.user, name: request.name, size: request.size,
                     contentType: request.contentType, hash: request.hash, chunkSize: request.chunkSize ?? limits.chunkBytes,
-                    pool: pool.id, bundle: request.bundle, fileExpiresAt: request.fileExpiresAt, place: place, wire: request.wire,
-                    metadata: request.metadata, role: request.role, concat: request.concat, createdAt: job.createdAt,
+                    pool: pool.id, store: pool.store, bundle: request.bundle, fileExpiresAt: request.fileExpiresAt,
+                    place: try stores.staging(of: pool.store).place, wire: request.wire, metadata: request.metadata,
+                    role: request.role, concat: request.concat, createdAt: job.createdAt,
                     updatedAt: job.createdAt, activeAt: job.createdAt))
             if let password = request.password {
                 upload.isEncrypted = true
@@ -216,7 +217,10 @@ struct UploadService: Sendable {
     func stopAppending(to upload: Upload) async throws -> Upload {
         try await feature.sessions.using(upload.id) { session in
             // Whether anybody appends at another node is not known here.
-            guard await session.stopAppending() || upload.place != feature.staging.place else { return try await reread(upload) }
+            let isElsewhere = try upload.place != feature.staging(of: upload).place
+            guard await session.stopAppending() || isElsewhere else {
+                return try await reread(upload)
+            }
             do {
                 return try await change(upload) { try UploadMachine.takeOver($0, now: $1) }
             } catch UploadRefusal.ended {
@@ -317,14 +321,15 @@ struct UploadService: Sendable {
 
     /// Opens the staged file, and looks whether all is there that its row says.
     private func open(_ upload: Upload) async throws -> any StagedBlob {
-        guard upload.place == feature.staging.place else { throw UploadRefusal.elsewhere }
+        let staging = try feature.staging(of: upload)
+        guard upload.place == staging.place else { throw UploadRefusal.elsewhere }
         let name = try DriveKeys.staged(upload)
-        if let end = upload.stored.ranges.last?.upperBound, try await feature.staging.length(name) ?? 0 < end {
+        if let end = upload.stored.ranges.last?.upperBound, try await staging.length(name) ?? 0 < end {
             try await fail(
                 upload, JobFailure(code: "BYTES_LOST", message: "The bytes that had been stored are not there any more."))
             throw UploadRefusal.lost
         }
-        return try await feature.staging.open(name)
+        return try await staging.open(name)
     }
 
     /// Of an upload that came in one request.

@@ -187,9 +187,9 @@ public struct InstallationMove: Sendable {
     // MARK: Moving
 
     private func moveBlobs(isResumed: Bool) async throws -> BlobMove.Figures {
-        let old = try await OpenBlobs(source.blobs, data: source.data.folder)
+        let old = try await OpenBlobs(source.blobs.place, data: source.data.folder)
         do {
-            let new = try await OpenBlobs(target.blobs, data: target.data.folder)
+            let new = try await OpenBlobs(target.blobs.place, data: target.data.folder)
             do {
                 if !isResumed, try await !new.store.list(prefix: "", after: nil, limit: 1).isEmpty {
                     throw Failure(description: "the new place for files is not empty")
