@@ -8,7 +8,15 @@ extension DriveMigrations {
         let tables = ["pools", "uploads", "files", "versions", "parts", "garbage"]
         return tables.map { "ALTER TABLE drive_\($0) ADD COLUMN store \(text) NOT NULL DEFAULT ''" } + rekeyedContents(dialect)
             + [
-                "CREATE INDEX drive_garbage_store ON drive_garbage (store, since)"
+                "CREATE INDEX drive_garbage_age ON drive_garbage (store, since)",
+                // Which stores a tenant has bytes in.
+                "CREATE INDEX drive_contents_store ON drive_contents (tenant, store) WHERE store <> ''",
+                "CREATE INDEX drive_parts_store ON drive_parts (tenant, store) WHERE store <> ''",
+                "CREATE INDEX drive_garbage_store ON drive_garbage (tenant, store) WHERE store <> ''",
+                """
+                CREATE INDEX drive_uploads_store ON drive_uploads (tenant, store)
+                    WHERE store <> '' AND status = 'InProgress'
+                """,
             ]
     }
 

@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import NIOCore
 import Testing
+import WaybillBlobs
 import WaybillEngine
 import WaybillEngineTesting
 import Web
@@ -179,6 +180,25 @@ import Web
             #expect(try await client.asking.content(client.id(joined)) == file.bytes)
             #expect(try await client.asking.send(.delete, "/api/files/\(client.id(joined))").status == 204)
             #expect(try await archive.keys() == [])
+        }
+    }
+
+    @Test("what was put together of an upload that then ends is not left in its store")
+    func endedBetween() async throws {
+        let file = TestFile(2500)
+        let archive = NamedStore()
+        try await serve(named: ["archive": archive]) { client, door in
+            let pool = try await client.asking.pool("archive")
+            let first = try await client.part(file.chunk(0))
+            let second = try await client.part(Array(file.bytes[1000..<1200]), size: 1500)
+            let joined = try await client.join([first, second], [TusFields.metadata: client.metadata(pool)])
+            // As a crash leaves it that comes between the bytes and their row.
+            let writer = try await archive.blobs.writer(try #require(BlobKey("files/acme/\(client.id(joined))")))
+            _ = try await writer.finish()
+            let cancelled = try await client.asking.send(.delete, "\(Asking.path)/task/\(client.id(joined))")
+            #expect(cancelled.status == 200, "\(cancelled.text)")
+            #expect(try await archive.keys() == [])
+            #expect(try await client.patch(second, 200, Array(file.bytes[1200...])).status == 204, "the parts stay")
         }
     }
 

@@ -42,7 +42,7 @@ struct PoolStores {
     func placed(_ pool: KeptPool, among present: [Pool]) -> KeptPool {
         var placed = pool
         let here = present.first { $0.id == pool.id }?.store
-        placed.store = told[pool.id].flatMap { known.contains($0) ? $0 : nil } ?? here ?? BlobStores.own
+        placed.store = [told[pool.id], here].compactMap(\.self).first { known.contains($0) } ?? BlobStores.own
         return placed
     }
 
