@@ -81,6 +81,34 @@ import Testing
         }
     }
 
+    @Test("an installation that moves leaves the stores of its pools where they are, and finds their files on the new side")
+    func moved() async throws {
+        let archive = NSTemporaryDirectory() + "waybill-archive-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: archive) }
+        let stores = try await SharedStores()
+        let old = ["WAYBILL_DATABASE_URL": "", "WAYBILL_BLOBS_URL": "", Self.archive: "file://\(archive)"]
+        try await withServer(environment: old) { server in
+            let ada = try await server.user("ada", of: "acme", "admin")
+            let id = try await upload("kept", to: try await pool("archive", ada), ada)
+            await server.terminate()
+            let (status, output) = try await ServerProcess.run(
+                ["move", "--from", "sqlite:\(server.data)", "--to", stores.databaseURL, "--to-blobs", stores.bucketURL],
+                environment: S3Server.credentials)
+            try #require(status == 0, "\(output)")
+            var environment = stores.environment.merging([Self.archive: "file://\(archive)"]) { $1 }
+            environment["WAYBILL_SIGNING_KEY"] = try String(contentsOfFile: server.data + "/signing.key", encoding: .utf8)
+                .trimmingCharacters(in: .whitespacesAndNewlines)
+            try await withServer(environment: environment, isIdle: true) { new in
+                var ada = ada
+                ada.server = new
+                #expect(try await ada.get("/api/files/\(id)/content").text == "kept")
+                let pools = try await ada.get("/api/pools").json().array ?? []
+                #expect(pools.contains { $0["store"]?.string == "archive" })
+            }
+            #expect(files(in: archive) == ["files/acme/\(id)"])
+        }
+    }
+
     /// What the server was told, but for the folder.
     private static func without(_ environment: [String: String], _ server: ServerFixture) -> [String: String] {
         server.stores.environment.merging(environment) { $1 }.merging([archive: ""]) { $1 }
