@@ -25,6 +25,8 @@ import WaybillEngineTesting
 struct BackupFixture: Sendable {
     let database: any SQLDatabase
     let blobs = MemoryBlobs()
+    /// That one, and others that have names.
+    let stores: BlobStores
     let tester: JobTester
     let floor: WebFloor
     let archiveBytes: Int64
@@ -36,12 +38,16 @@ struct BackupFixture: Sendable {
     ///   - commitsOften: writes a checkpoint wherever one may be.
     ///   - restoredPieceBytes: how long what a restore puts to one place may be.
     ///   - datasets: tables of others.
+    ///   - named: the names of stores that pools may have.
     ///   - trustedKeys: whose backups may be restored, besides its own; none: everybody's.
     init(
         archiveBytes: Int64 = 100 << 20, commitsOften: Bool = false, restoredPieceBytes: Int64 = 256 << 20,
-        datasets: any BackupDatasets = NoTables(), trustedKeys: [String] = []
+        datasets: any BackupDatasets = NoTables(), named: [String] = [], trustedKeys: [String] = []
     ) async throws {
         self.archiveBytes = archiveBytes
+        let stores = BlobStores(blobs, named: named)
+        self.stores = stores
+        let registry = Entities.registry(stores: named)
         let database = try await TestDatabase.open()
         let time = ManualTime()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -55,19 +61,18 @@ struct BackupFixture: Sendable {
         configuration.restoredPieceBytes = restoredPieceBytes
         configuration.trustedKeys = trustedKeys
         let scratch = DrillScratch(
-            database: database, registry: Entities.registry,
+            database: database, registry: registry,
             erasers: [
                 { tenant in try await database.write { try ContentFeature.eraseSlice(of: tenant, in: $0) } },
-                { tenant in
-                    try await DriveFeature.eraseSlice(of: tenant, database: database, staging: MemoryStaging(MemoryBlobs()))
-                }, { [blobs] tenant in try await DriveFeature.eraseBytes(of: tenant, blobs: blobs) },
+                { tenant in try await DriveFeature.eraseSlice(of: tenant, database: database, stores: stores) },
+                { tenant in try await DriveFeature.eraseBytes(of: tenant, stores: stores) },
                 { tenant in try await database.write { try BackupFeature.eraseSlice(of: tenant, in: $0) } },
                 { tenant in try await database.write { try NotifyStore().erase(tenant, in: $0) } },
                 { tenant in try await database.write { try audit.eraseSlice(of: tenant, in: $0) } },
                 { tenant in try await database.write { try floor.eraseSlice(of: tenant, in: $0) } },
             ])
         let handlers = BackupFeature.handlers(
-            database: database, registry: Entities.registry, datasets: datasets, rights: floor.rights, blobs: blobs,
+            database: database, registry: registry, datasets: datasets, rights: floor.rights, blobs: stores.blobs,
             audit: audit, keys: BackupKeys(key), time: time, random: SystemRandom.bytes, scratch: scratch,
             configuration: configuration)
         var engine = EngineConfiguration()
@@ -78,10 +83,10 @@ struct BackupFixture: Sendable {
         self.database = database
         self.floor = floor
         self.scratch = scratch
-        catalog = { [tester, blobs, configuration] in
+        catalog = { [tester, configuration] in
             let catalog = RouteCatalog(floor)
             BackupFeature(
-                floor: floor, engine: tester.engine, database: database, blobs: blobs, registry: Entities.registry,
+                floor: floor, engine: tester.engine, database: database, blobs: stores.blobs, registry: registry,
                 keys: BackupKeys(key), configuration: configuration
             ).mount(catalog)
             return catalog
@@ -144,6 +149,14 @@ struct BackupFixture: Sendable {
 
     func count(_ table: String) async throws -> Int {
         try await database.read { try $0.count("SELECT count(*) FROM \(table)") }
+    }
+}
+
+extension BlobStores {
+    /// Stores in memory.
+    init(_ own: MemoryBlobs, named: [String] = []) {
+        func place(_ blobs: MemoryBlobs) -> Place { Place(blobs, staging: MemoryStaging(blobs)) }
+        self.init(place(own), named: Dictionary(uniqueKeysWithValues: named.map { ($0, place(MemoryBlobs())) }))
     }
 }
 

@@ -20,6 +20,12 @@ struct BlobDriver: Sendable, CustomTestStringConvertible {
             let measured = MeasuredBlobs(MemoryBlobs(), BlobMeter()) { .zero }
             return RetryingBlobs(LimitedBlobs(measured, callsMax: 2), .patient)
         },
+        BlobDriver(testDescription: "memory, as one of several") { _ in
+            let (own, other) = (MemoryBlobs(), MemoryBlobs())
+            return BlobStores(
+                .init(own, staging: MemoryStaging(own)), named: ["other": .init(other, staging: MemoryStaging(other))]
+            ).blobs
+        },
         BlobDriver(testDescription: "SeaweedFS", isRemote: true) { _ in try await s3(.seaweedfs) },
         BlobDriver(testDescription: "moto", isRemote: true) { _ in try await s3(.moto) },
     ]

@@ -92,7 +92,8 @@ struct Doors: Sendable {
             ]),
             time: time, logger: logger)
         let drive = DriveFeature(
-            floor: floor, engine: asked, database: record, blobs: blobs, staging: MemoryStaging(blobs), configuration: .init(),
+            floor: floor, engine: asked, database: record, stores: BlobStores(.init(blobs, staging: MemoryStaging(blobs))),
+            configuration: .init(),
             running: uploads)
         mount = { [floor, record] catalog in
             drive.mount(catalog)

@@ -117,7 +117,7 @@ import Web
         let database = try await LeasedDatabase()
         try await Migrations.migrator.migrate(database, now: 0)
         let closed = try await Self.tables(database).filter { !$0.isOpen }.map(\.name)
-        #expect(Set(closed) == ["schema_migrations", "engine_nodes", "assembly_store"])
+        #expect(Set(closed) == ["schema_migrations", "engine_nodes", "assembly_store", "assembly_stores"])
     }
 
     private static func tables(_ database: any SQLDatabase) async throws -> [(name: String, isOpen: Bool)] {

@@ -22,16 +22,18 @@ public protocol TenantBytes: TenantEntities {
 
     // MARK: Restoring
 
-    /// The bytes that the rows in a place need: each once, in the order of their digests, some at a time.
+    /// The bytes that the rows in a place need, in their `order`, some at a time: each once, or once for each place where the
+    /// room wants them to lie.
+    /// - Parameter order: those behind it.
     func wanted(
-        _ target: RestoreTarget, place: String, after digest: [UInt8]?, limit: Int, in session: any SQLSession
+        _ target: RestoreTarget, place: String, after order: [UInt8]?, limit: Int, in session: any SQLSession
     ) throws -> [WantedBytes]
 
     /// Where bytes are to be put that the tenant does not have. Asked again, it says the same.
     /// - Parameter piece: which of several pieces that they are put to, from 0; nil: they are put to one.
     func key(for bytes: WantedBytes, piece: Int?, _ target: RestoreTarget, place: String) throws -> BlobKey
 
-    /// Gives the rows of a place their bytes: those that are there, or that were put where `key` says. Of each digest it is
+    /// Gives the rows of a place their bytes: those that are there, or that were put where `key` says. For each it is
     /// called once, in rising order.
     /// - Parameter pieces: where they were put; nil if the tenant has them.
     /// - Returns: false, with nothing written, if the tenant does not have them any more.
@@ -87,9 +89,11 @@ public struct WantedBytes: Sendable, Hashable {
     public var length: Int64
     /// The tenant has them already.
     public var isThere: Bool
+    /// The digest, and behind it what the room tells by where the same bytes are to lie, if that may be several places.
+    public var order: [UInt8]
 
-    public init(sha256: [UInt8], length: Int64, isThere: Bool) {
-        (self.sha256, self.length, self.isThere) = (sha256, length, isThere)
+    public init(sha256: [UInt8], length: Int64, isThere: Bool, order: [UInt8]? = nil) {
+        (self.sha256, self.length, self.isThere, self.order) = (sha256, length, isThere, order ?? sha256)
     }
 }
 

@@ -36,6 +36,10 @@ public protocol TenantEntities: Sendable {
     /// - Throws: a text error that says what is wrong with the rows.
     func columns(of entity: String, among rows: RestoredRows) throws -> [LosslessColumn]?
 
+    /// What a restore brings back otherwise than it was, because it can't be so here.
+    /// - Parameter rows: of the entities that are read as a whole.
+    func warnings(_ rows: RestoredRows) throws -> [String]
+
     /// Whether the rows of an entity come in slices, before the switch; others are read as a whole and come with it.
     func isSliced(_ entity: String) -> Bool
 
@@ -94,6 +98,7 @@ extension TenantEntities {
 
 extension TenantEntities {
     public func isEmpty(for tenant: TenantID, in session: any SQLSession) throws -> Bool { true }
+    public func warnings(_ rows: RestoredRows) throws -> [String] { [] }
     public func isSliced(_ entity: String) -> Bool { false }
     public func prepare(_ target: RestoreTarget, _ rows: RestoredRows, in session: any SQLSession) throws -> String { "" }
 

@@ -10,13 +10,13 @@ struct RestoreBytes: Sendable {
     /// How far it has come: bytes of the groups before, and of this one up to a digest.
     struct Position: Codable, Sendable, Hashable {
         var group = 0
-        /// In hexadecimal digits.
+        /// `WantedBytes.order` in hexadecimal digits.
         var after: String?
         /// Long bytes that come next, as far as they are in their place.
         var begun: Begun?
 
         struct Begun: Codable, Sendable, Hashable {
-            /// In hexadecimal digits.
+            /// The same.
             var sha256: String
             var pieces: Int
         }
@@ -75,7 +75,7 @@ struct RestoreBytes: Sendable {
         _ done: inout RestoreJob.Checkpoint
     ) async throws -> Brought {
         guard !bytes.isThere else { return Brought(bytes: bytes) }
-        let digest = HexText.of(bytes.sha256)
+        let (digest, order) = (HexText.of(bytes.sha256), HexText.of(bytes.order))
         guard let file = blobs[digest] else {
             guard files.digests == nil else {
                 throw ArchiveError(file: BackupManifest.fileName, "it does not name the bytes \(digest), which rows need")
@@ -86,7 +86,7 @@ struct RestoreBytes: Sendable {
             throw ArchiveError(file: file.name, "it has \(file.bytes) bytes, and a row that needs it says \(bytes.length)")
         }
         let pieces = try pieces(of: bytes, keeper, place)
-        let begun = done.bytes?.begun.flatMap { $0.sha256 == digest ? $0.pieces : nil } ?? 0
+        let begun = done.bytes?.begun.flatMap { $0.sha256 == order ? $0.pieces : nil } ?? 0
         let places = PiecesInPlace(pieces, wholeCount: begun, in: files.blobs)
         do {
             try await read(file) { piece in
@@ -94,7 +94,7 @@ struct RestoreBytes: Sendable {
                 try await places.append(piece)
                 if places.wholeCount > before {
                     var position = done.bytes ?? Position()
-                    position.begun = .init(sha256: digest, pieces: places.wholeCount)
+                    position.begun = .init(sha256: order, pieces: places.wholeCount)
                     done.bytes = position
                 } else if !job.shouldCommit {
                     return
@@ -149,7 +149,7 @@ struct RestoreBytes: Sendable {
                     // If they are gone meanwhile they are asked for again, and brought.
                     guard try keeper.bind(entry.bytes, at: entry.pieces, target, place: place, in: session) else { break }
                 }
-                next.bytes = Position(group: position.group, after: HexText.of(entry.bytes.sha256))
+                next.bytes = Position(group: position.group, after: HexText.of(entry.bytes.order))
             }
             return (next, counters: nil)
         }

@@ -58,6 +58,8 @@ struct RestoreJob: JobEndHandler {
 
         var dryRun: Bool
         var entities: [Entity]
+        /// What is otherwise than it was.
+        var warnings: [String]?
 
         mutating func note(leftOut: [String: Int64]?) {
             for index in entities.indices { entities[index].leftOut = leftOut?[entities[index].name] }
@@ -107,6 +109,8 @@ struct RestoreJob: JobEndHandler {
         if let first = files.problems.first { throw first }
         let rows = try await files.wholeRows()
         if let first = registry.mismatches(manifest, rows).first { throw first }
+        let warnings = try registry.groups.flatMap { try $0.warnings(rows) }
+        if !warnings.isEmpty { output.warnings = warnings }
         let now = time.now()
         var target = restore.target(at: now, keptUntil: now.advanced(by: configuration.undoTime))
         (target.origin, target.installation) = (chain.origin, keys.publicKey)

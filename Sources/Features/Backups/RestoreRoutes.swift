@@ -140,6 +140,7 @@ struct RestoreRoutes: Sendable {
         guard let id = restore.job, let job = try await feature.engine.find(id, of: restore.tenant) else { return view }
         if job.state != .completed { view.error = job.failure.map { .init(code: $0.code, message: $0.message) } }
         view.result = try job.output.map { try JobCoding.decode(RestoreJob.Output.self, $0) }
+        view.warnings += view.result?.warnings ?? []
         return view
     }
 

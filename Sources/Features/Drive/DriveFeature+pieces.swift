@@ -15,22 +15,31 @@ extension DriveFeature {
 
     /// Puts what an older version has staged in the folder of this node into the store, so that any node can go on with it.
     func keepStagedAsPieces(now: Timestamp) async throws {
+        try await eachStore { try await keepStagedAsPieces(in: $0, $1, now: now) }
+    }
+
+    private func keepStagedAsPieces(in store: String, _ staging: any BlobStaging, now: Timestamp) async throws {
         guard staging.prefersPieces else { return }
-        let staged = StagedUploads(database: database, staging: staging, blobs: blobs, random: floor.random)
+        let staged = StagedUploads(database: database, store: store, staging: staging, blobs: blobs, random: floor.random)
         let count = try await staged.keepAsPieces(now: now, unless: { sessions.isUsed($0) }) { upload in
             try await staging.drop(try DriveKeys.staged(upload))
         }
-        if count > 0 { floor.logger.info("uploads of this node are in the store now", metadata: ["count": "\(count)"]) }
+        guard count > 0 else { return }
+        floor.logger.info("uploads of this node are in the store now", metadata: ["store": "\(store)", "count": "\(count)"])
     }
 
     /// Removes those of open uploads that have been silent for as long as a piece may be on its way.
     func removeStrayPieces(now: Timestamp) async throws {
+        try await eachStore { store, _ in try await removeStrayPieces(in: store, now: now) }
+    }
+
+    private func removeStrayPieces(in store: String, now: Timestamp) async throws {
         let old = now.advanced(by: .zero - configuration.orphanAge)
         let times = old.advanced(by: .zero - configuration.orphanAge * Self.roundsMax - .seconds(600))...old
         var after = ""
         while true {
             let uploads = try await database.read { [after] in
-                try UploadStore().pieced(lastActive: times, after: after, limit: Self.slice, in: $0)
+                try UploadStore().pieced(to: store, lastActive: times, after: after, limit: Self.slice, in: $0)
             }
             for upload in uploads { try await removeStrayPieces(of: upload, before: old, now: now) }
             guard uploads.count == Self.slice, let last = uploads.last else { return }
@@ -39,7 +48,7 @@ extension DriveFeature {
     }
 
     private func removeStrayPieces(of upload: Upload, before old: Timestamp, now: Timestamp) async throws {
-        try await forEachStrays(of: upload.id.text, upload.tenant, before: old) { strays in
+        try await forEachStrays(of: upload.id.text, upload.tenant, in: upload.store, before: old) { strays in
             let fenced = try await database.write(of: upload.tenant) { session -> [BlobEntry] in
                 guard let current = try UploadStore().find(upload.id, of: upload.tenant, in: session),
                     current.status == .inProgress
@@ -55,8 +64,8 @@ extension DriveFeature {
     }
 
     /// Removes those of an upload that has ended. Nobody can say any more that one of them is its.
-    func removeStrayPieces(ofEnded upload: String, _ tenant: TenantID) async throws {
-        try await forEachStrays(of: upload, tenant, before: nil) { strays in
+    func removeStrayPieces(ofEnded upload: String, _ tenant: TenantID, in store: String) async throws {
+        try await forEachStrays(of: upload, tenant, in: store, before: nil) { strays in
             for entry in strays { try await blobs.delete(entry.key) }
         }
     }
@@ -64,12 +73,13 @@ extension DriveFeature {
     /// Finds what lies where the pieces of an upload do, and is none of them.
     /// - Parameter time: only what is older.
     private func forEachStrays(
-        of upload: String, _ tenant: TenantID, before time: Timestamp?, _ body: ([BlobEntry]) async throws -> Void
+        of upload: String, _ tenant: TenantID, in store: String, before time: Timestamp?,
+        _ body: ([BlobEntry]) async throws -> Void
     ) async throws {
         var after: BlobKey?
         while true {
             let page = try await blobs.list(
-                prefix: DriveKeys.prefix(ofPieces: upload, tenant), after: after, limit: Self.listedAtOnce)
+                prefix: DriveKeys.prefix(ofPieces: upload, tenant, in: store), after: after, limit: Self.listedAtOnce)
             guard let last = page.last else { return }
             after = last.key
             let old = page.filter { entry in time.map { entry.modifiedAt < $0.microseconds } ?? true }

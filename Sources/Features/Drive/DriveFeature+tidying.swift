@@ -10,29 +10,60 @@ extension DriveFeature {
     /// How long whoever has brought the last byte has for making a file of it.
     private static let completionTime = Duration.seconds(30)
 
-    /// Removes from the stores what no row needs any more.
+    /// Does something with each store. One that can't be reached holds up none of the others.
+    /// - Throws: the first error, after all of them.
+    func eachStore(_ body: (_ store: String, _ staging: any BlobStaging) async throws -> Void) async throws {
+        var failure: (any Error)?
+        for store in stores.names {
+            do {
+                try await body(store, try stores.staging(of: store))
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Whether files can be filled for each store.
+    func reachesStores() async -> Bool {
+        guard let name = BlobKey("health") else { return false }
+        do {
+            try await eachStore { _ = try await $1.length(name) }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Removes from the stores what no row needs any more. What is in one that is not configured waits until it is.
     /// - Parameters:
     ///   - tenant: nil: of all tenants.
-    ///   - slices: no more than so many.
+    ///   - slices: no more than so many of each store.
     func collectGarbage(of tenant: TenantID?, now: Timestamp, slices: Int = .max) async throws {
+        try await eachStore { try await collectGarbage(of: tenant, in: $0, $1, now: now, slices: slices) }
+    }
+
+    private func collectGarbage(
+        of tenant: TenantID?, in store: String, _ staging: any BlobStaging, now: Timestamp, slices: Int
+    ) async throws {
         let strays = now.advanced(by: .zero - configuration.orphanAge)
         for _ in 0..<slices {
             let entries = try await database.read(of: tenant) {
-                try GarbageStore().some(of: tenant, straysBefore: strays, limit: Self.slice, in: $0)
+                try GarbageStore().some(of: tenant, in: store, straysBefore: strays, limit: Self.slice, in: $0)
             }
             guard !entries.isEmpty else { return }
-            try await remove(entries)
+            try await remove(entries, staging)
             try await database.write(of: tenant) { try GarbageStore().forget(entries, in: $0) }
             if entries.count < Self.slice { return }
         }
     }
 
     /// A few at a time: pieces are many.
-    private func remove(_ entries: [GarbageStore.Entry]) async throws {
+    private func remove(_ entries: [GarbageStore.Entry], _ staging: any BlobStaging) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (number, entry) in entries.enumerated() {
                 if number >= Self.removedAtOnce { try await group.next() }
-                group.addTask { try await remove(entry) }
+                group.addTask { try await remove(entry, staging) }
             }
             try await group.waitForAll()
         }
@@ -40,14 +71,15 @@ extension DriveFeature {
 
     private static let removedAtOnce = 8
 
-    private func remove(_ entry: GarbageStore.Entry) async throws {
+    private func remove(_ entry: GarbageStore.Entry, _ staging: any BlobStaging) async throws {
         guard let key = BlobKey(entry.name) else { return }
+        let route = BlobRoute(key)
         switch entry.kind {
         case .blob: try await blobs.delete(key)
-        case .staged: try await staging.drop(key)
+        case .staged: try await staging.drop(route.key)
         case .strayPieces:
             guard let tenant = TenantID(entry.tenant) else { return }
-            try await removeStrayPieces(ofEnded: entry.name, tenant)
+            try await removeStrayPieces(ofEnded: route.key.text, tenant, in: route.store)
         }
     }
 
@@ -87,9 +119,13 @@ extension DriveFeature {
 
     /// Makes files of uploads whose last byte came just before a crash: whoever appended it was told, and will not come again.
     func completeWhole(now: Timestamp) async throws {
+        try await eachStore { store, staging in try await completeWhole(to: store, at: staging.place, now: now) }
+    }
+
+    private func completeWhole(to store: String, at place: String, now: Timestamp) async throws {
         let since = now.advanced(by: .zero - Self.completionTime)
-        let whole = try await database.read { [place = staging.place] in
-            try UploadStore().whole(since: since, at: place, limit: Self.slice, in: $0)
+        let whole = try await database.read {
+            try UploadStore().whole(since: since, to: store, at: place, limit: Self.slice, in: $0)
         }
         let uploads = UploadService(self)
         for upload in whole {
@@ -109,13 +145,15 @@ extension DriveFeature {
     /// on with it. Where any node may have it, silence tells: bytes that come are told every few seconds.
     func failBrokenOff(now: Timestamp) async throws {
         let silentSince = now.advanced(by: .zero - configuration.orphanAge)
-        let left = try await database.read { [place = staging.place, startedAt] in
-            try UploadStore().brokenOff(
-                at: place, before: startedAt, silentSince: silentSince, limit: Self.slice, in: $0)
-        }
-        // By a clock that is not this node's, a request that runs may have begun before.
-        for upload in left where !sessions.isUsed(upload.id) {
-            try await UploadService(self).fail(upload, UploadService.brokenOff)
+        try await eachStore { store, staging in
+            let left = try await database.read { [place = staging.place, startedAt] in
+                try UploadStore().brokenOff(
+                    to: store, at: place, before: startedAt, silentSince: silentSince, limit: Self.slice, in: $0)
+            }
+            // By a clock that is not this node's, a request that runs may have begun before.
+            for upload in left where !sessions.isUsed(upload.id) {
+                try await UploadService(self).fail(upload, UploadService.brokenOff)
+            }
         }
     }
 
@@ -140,6 +178,10 @@ extension DriveFeature {
 
     /// Removes staged files of this node that belong to no upload, as a crash may leave them.
     func removeStrays(now: Timestamp) async throws {
+        try await eachStore { _, staging in try await removeStrays(in: staging, now: now) }
+    }
+
+    private func removeStrays(in staging: any BlobStaging, now: Timestamp) async throws {
         let old = now.advanced(by: .zero - configuration.orphanAge).microseconds
         var after: BlobKey?
         while true {
@@ -156,16 +198,30 @@ extension DriveFeature {
 
     /// Removes some of what this door holds of a tenant; the blobs go by their keys.
     /// - Returns: whether there may be more.
+    /// - Throws: `BlobError` if bytes of the tenant are in a store that is not configured: nobody would find them afterwards.
     public static func eraseSlice(
-        of tenant: TenantID, database: any SQLDatabase, staging: any BlobStaging
+        of tenant: TenantID, database: any SQLDatabase, stores: BlobStores
     ) async throws -> Bool {
-        let ids = try await database.read { try UploadStore().ids(of: tenant, limit: slice, in: $0) }
-        for id in ids {
-            if let name = BlobKey(id) { try await staging.drop(name) }
+        let (uploads, holding) = try await database.read {
+            (
+                try UploadStore().ids(of: tenant, limit: slice, in: $0),
+                try StoreNamesStore().holding(bytesOf: tenant, in: $0)
+            )
+        }
+        if let missing = holding.first(where: { !stores.has($0) }) { throw BlobError.noStore(missing) }
+        for (id, store) in uploads {
+            // The store of one that has ended may be gone, and its bytes were before.
+            guard let name = BlobKey(id), stores.has(store) else { continue }
+            try await stores.staging(of: store).drop(name)
         }
         return try await database.write { session in
-            try UploadStore().delete(ids, of: tenant, in: session)
-            return try ids.count + EraseStore().removeSome(of: tenant, in: session) > 0
+            try UploadStore().delete(uploads.map(\.id), of: tenant, in: session)
+            return try uploads.count + EraseStore().removeSome(of: tenant, in: session) > 0
         }
+    }
+
+    /// The names of stores that pools, uploads or bytes of anybody are said to be in.
+    public static func namedStores(in session: any SQLSession) throws -> Set<String> {
+        try StoreNamesStore().holding(bytesOf: nil, in: session).union(StoreNamesStore().ofPools(in: session))
     }
 }

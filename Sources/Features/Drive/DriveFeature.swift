@@ -57,8 +57,7 @@ public struct DriveFeature: Sendable {
     let floor: WebFloor
     let engine: JobEngine
     let database: any SQLDatabase
-    let blobs: any BlobStore
-    let staging: any BlobStaging
+    let stores: BlobStores
     let configuration: Configuration
     let sessions = UploadSessions()
     let passwords = PasswordWork()
@@ -73,14 +72,13 @@ public struct DriveFeature: Sendable {
     public let feed: EventFeed
 
     public init(
-        floor: WebFloor, engine: JobEngine, database: any SQLDatabase, blobs: any BlobStore, staging: any BlobStaging,
-        configuration: Configuration, running: RunningDrive = RunningDrive()
+        floor: WebFloor, engine: JobEngine, database: any SQLDatabase, stores: BlobStores, configuration: Configuration,
+        running: RunningDrive = RunningDrive()
     ) {
         self.floor = floor
         self.engine = engine
         self.database = database
-        self.blobs = blobs
-        self.staging = staging
+        self.stores = stores
         self.configuration = configuration
         passwordSeal = floor.seal(for: .init("file passwords"))
         startedAt = floor.time.now()
@@ -111,8 +109,19 @@ public struct DriveFeature: Sendable {
         LiveRoutes(self).mount(catalog)
     }
 
-    /// Where the bytes of a new upload are kept until it is a file.
-    var placeOfNew: String { staging.prefersPieces ? Upload.anyPlace : staging.place }
+    /// The blobs of all stores.
+    var blobs: any BlobStore { stores.blobs }
+
+    /// Where the bytes of an upload are filled in.
+    /// - Throws: `BlobError` if the store that its file is to lie in is not there.
+    func staging(of upload: Upload) throws -> any BlobStaging { try stores.staging(of: upload.store) }
+
+    /// Where the bytes of a new upload to a store are kept until it is a file.
+    /// - Throws: `BlobError` if the store is not there.
+    func placeOfNew(to store: String) throws -> String {
+        let staging = try stores.staging(of: store)
+        return staging.prefersPieces ? Upload.anyPlace : staging.place
+    }
 
     var limits: UploadMachine.Limits {
         .init(

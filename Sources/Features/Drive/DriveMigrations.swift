@@ -51,6 +51,7 @@ public enum DriveMigrations {
                 "ALTER TABLE drive_uploads ADD COLUMN blob_key \(dialect.text)",
             ]
         },
+        stores,
     ]
 
     private static func uploads(_ dialect: SQLDialect) -> [String] {

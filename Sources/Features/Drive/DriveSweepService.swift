@@ -46,20 +46,27 @@ public struct DriveSweepService: Service {
 }
 
 extension DriveFeature {
-    /// One round of tidying.
+    /// One round of tidying. A step that fails, as when a store can't be reached, holds up none of the others.
+    /// - Throws: the first error, after all of them.
     func sweep(now: Timestamp, withStrays: Bool) async throws {
-        try await completeWhole(now: now)
-        try await UploadService(self).joinWhatIsWhole()
-        try await removeExpired(now: now)
-        try await tidySpaces(now: now)
-        try await collectGarbage(of: nil, now: now)
-        try await forgetEnded(now: now)
-        guard withStrays else { return }
-        try await failBrokenOff(now: now)
-        try await keepStagedAsPieces(now: now)
-        try await mendEnds(now: now)
-        try await releaseCuts()
-        try await removeStrays(now: now)
-        try await removeStrayPieces(now: now)
+        var failure: (any Error)?
+        func step(_ body: () async throws -> Void) async {
+            do { try await body() } catch { failure = failure ?? error }
+        }
+        await step { try await completeWhole(now: now) }
+        await step { try await UploadService(self).joinWhatIsWhole() }
+        await step { try await removeExpired(now: now) }
+        await step { try await tidySpaces(now: now) }
+        await step { try await collectGarbage(of: nil, now: now) }
+        await step { try await forgetEnded(now: now) }
+        if withStrays {
+            await step { try await failBrokenOff(now: now) }
+            await step { try await keepStagedAsPieces(now: now) }
+            await step { try await mendEnds(now: now) }
+            await step { try await releaseCuts() }
+            await step { try await removeStrays(now: now) }
+            await step { try await removeStrayPieces(now: now) }
+        }
+        if let failure { throw failure }
     }
 }

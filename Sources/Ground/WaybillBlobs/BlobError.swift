@@ -19,10 +19,19 @@ public struct BlobError: Error, Sendable, CustomStringConvertible {
     public var code: Code
     /// For the log, never for a user.
     public var message: String
+    /// The store that it would take and that is not there.
+    public private(set) var missingStore: String?
 
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
+    }
+
+    /// There are blobs in a store of that name, and nobody has said where it is.
+    public static func noStore(_ name: String) -> BlobError {
+        var error = BlobError(.unavailable, "the store \(name) is not configured")
+        error.missingStore = name
+        return error
     }
 
     public var description: String { message }

@@ -32,9 +32,12 @@ import Web
     }
 
     /// What the pieces are that a file consists of.
-    private func pieces(of text: String, tenant: String, in fixture: BackupFixture) async throws -> [Int64] {
+    private func pieces(
+        of text: String, store: String = BlobStores.own, tenant: String, in fixture: BackupFixture
+    ) async throws -> [Int64] {
         let tenant = try #require(TenantID(tenant))
-        let content = FileContent(sha256: try #require(HexBytes.of(text)), length: Int64(text.utf8.count))
+        let content = FileContent(
+            sha256: try #require(HexBytes.of(text)), length: Int64(text.utf8.count), store: store)
         let found = try await fixture.database.read(of: tenant) { try ContentsStore().pieces(of: content, tenant, in: $0) }
         return try #require(found).map(\.length)
     }

@@ -16,8 +16,7 @@ import Web
 extension BackupFixture {
     var drive: DriveFeature {
         DriveFeature(
-            floor: floor, engine: tester.engine, database: database, blobs: blobs, staging: MemoryStaging(MemoryBlobs()),
-            configuration: .init())
+            floor: floor, engine: tester.engine, database: database, stores: stores, configuration: .init())
     }
 
     /// An id of a file: numbers in order.
@@ -30,24 +29,24 @@ extension BackupFixture {
     @discardableResult
     func store(
         _ number: Int, _ text: String, name: String = "a, \"b\".txt", account: String = "ann", bundle: String? = nil,
-        tenant: String = "acme"
+        pool: String = Pool.standardID, store: String = BlobStores.own, tenant: String = "acme"
     ) async throws -> DriveFile {
         let bytes = Array(text.utf8)
         let tenant = try #require(TenantID(tenant))
         let id = try Self.fileID(number)
-        let key = try #require(BlobKey("files/\(tenant)/\(id)"))
-        let writer = try await blobs.writer(key)
+        let key = try #require(BlobKey(DriveKeys.blobText(of: id.text, tenant, in: store)))
+        let writer = try await stores.blobs.writer(key)
         try await writer.append(bytes)
         let digest = try await writer.finish()
         let now = tester.time.now()
         let file = DriveFile(
             id: id, tenant: tenant, account: account, name: name, size: digest.length, contentType: "text/plain",
-            sha256: digest.sha256, pool: Pool.standardID, bundle: bundle, isEncrypted: false, charged: digest.length,
+            sha256: digest.sha256, pool: pool, store: store, bundle: bundle, isEncrypted: false, charged: digest.length,
             createdAt: now, updatedAt: now, expiresAt: nil)
         try await database.write(of: tenant) { session in
             try QuotaStore().reserve(file.charged, of: account, tenant, in: session)
             if try !FileStore().insert(file, blob: key, in: session) {
-                try GarbageStore().note(key.text, isStaged: false, of: tenant, now: now, in: session)
+                try GarbageStore().note(key.text, of: tenant, now: now, in: session)
             }
             try QuotaStore().settle(file.charged, of: account, tenant, in: session)
         }
@@ -65,7 +64,7 @@ extension BackupFixture {
             if let pieceBytes {
                 try await storePieces(of: part, tenant, Array(text.utf8), pieceBytes)
             } else {
-                try await put(text.utf8, at: DriveKeys.blobText(of: part.text, tenant))
+                try await put(text.utf8, at: DriveKeys.blobText(of: part.text, tenant, in: BlobStores.own))
             }
             stored.append(PartStore.Part(id: part.text, length: Int64(text.utf8.count)))
         }
@@ -74,7 +73,7 @@ extension BackupFixture {
             id: id, tenant: tenant, account: account, name: "joined", size: Int64(bytes.count), contentType: "text/plain",
             sha256: try #require(HexText.bytes(sha256(bytes))), pool: Pool.standardID, bundle: nil, isEncrypted: false,
             charged: Int64(bytes.count), createdAt: now, updatedAt: now, expiresAt: nil)
-        let key = try #require(BlobKey(DriveKeys.blobText(of: id.text, tenant)))
+        let key = try #require(BlobKey(DriveKeys.blobText(of: id.text, tenant, in: BlobStores.own)))
         try await database.write(of: tenant) { [stored] session in
             try QuotaStore().reserve(file.charged, of: account, tenant, in: session)
             try PartStore().insert(stored, of: id.text, tenant, in: session)
@@ -94,7 +93,7 @@ extension BackupFixture {
             let some = bytes[start..<min(bytes.count, start + pieceBytes)]
             let piece = PieceStore.Piece(
                 start: Int64(start), length: Int64(some.count), part: DriveKeys.pieces(of: upload.text) + "\(start)")
-            try await put(some, at: DriveKeys.blobText(of: piece.part, tenant))
+            try await put(some, at: DriveKeys.blobText(of: piece.part, tenant, in: piece.store))
             try await database.write(of: tenant) { try PieceStore().insert(piece, of: upload.text, tenant, in: $0) }
         }
     }
@@ -131,7 +130,7 @@ extension BackupFixture {
         for (file, pieces) in found {
             var bytes: [UInt8] = []
             for (blob, length) in try #require(pieces) {
-                for try await chunk in try await blobs.read(blob, range: 0..<length) { bytes += chunk }
+                for try await chunk in try await stores.blobs.read(blob, range: 0..<length) { bytes += chunk }
             }
             files["\(file.id) \(file.account) \(file.name)"] = String(decoding: bytes, as: UTF8.self)
         }
@@ -140,20 +139,26 @@ extension BackupFixture {
 
     /// Whether what is counted of files is what a recount gives, and the store has what rows say and nothing else.
     func checkDrive() async throws {
-        let keys = try await blobs.list(prefix: "files/", after: nil, limit: 10_000)
+        var keys: [BlobEntry] = []
+        for store in stores.names {
+            keys += try await stores.blobs.list(prefix: BlobRoute.prefix(of: store) + "files/", after: nil, limit: 10_000)
+        }
+        let stored = keys.map(\.key.text).sorted()
         try await database.read { session in
             let wrong = try session.all(
                 """
                 SELECT c.tenant, c.blob_key, c.refs FROM drive_contents AS c WHERE c.refs <>
-                    (SELECT count(*) FROM drive_files AS f WHERE f.tenant = c.tenant AND f.sha256 = c.sha256)
-                    + (SELECT count(*) FROM drive_versions AS v WHERE v.tenant = c.tenant AND v.sha256 = c.sha256)
+                    (SELECT count(*) FROM drive_files AS f
+                        WHERE f.tenant = c.tenant AND f.sha256 = c.sha256 AND f.store = c.store)
+                    + (SELECT count(*) FROM drive_versions AS v
+                        WHERE v.tenant = c.tenant AND v.sha256 = c.sha256 AND v.store = c.store)
                 """
             ) { "\($0.string(0)) \($0.string(1)): \($0.int64(2))" }
             #expect(wrong == [])
             let bare = try session.count(
                 """
                 SELECT count(*) FROM drive_files AS f WHERE NOT EXISTS (SELECT 1 FROM drive_contents AS c
-                    WHERE c.tenant = f.tenant AND c.sha256 = f.sha256 AND c.length = f.size)
+                    WHERE c.tenant = f.tenant AND c.sha256 = f.sha256 AND c.length = f.size AND c.store = f.store)
                 """)
             #expect(bare == 0, "files without bytes")
             let used = try session.all(
@@ -184,11 +189,13 @@ extension BackupFixture {
             let known = try session.all(
                 """
                 SELECT blob_key FROM drive_contents AS c WHERE NOT EXISTS (
-                    SELECT 1 FROM drive_parts AS p WHERE p.tenant = c.tenant AND c.blob_key LIKE '%/' || p.owner)
-                UNION SELECT DISTINCT 'files/' || tenant || '/' || part FROM drive_parts
+                    SELECT 1 FROM drive_parts AS p WHERE p.tenant = c.tenant AND p.store = c.store
+                        AND c.blob_key LIKE '%/' || replace(p.owner, c.store || '/', ''))
+                UNION SELECT DISTINCT CASE store WHEN '' THEN '' ELSE 'stores/' || store || '/' END
+                    || 'files/' || tenant || '/' || part FROM drive_parts
                 """
             ) { $0.string(0) }
-            #expect(keys.map(\.key.text).sorted() == known.sorted())
+            #expect(stored == known.sorted())
         }
     }
 }

@@ -23,7 +23,7 @@ import Web
     /// A piece whose process died before it could say so.
     private func stray(of upload: Upload, at start: Int64, _ door: DriveDoor, mark: UInt8 = 7) async throws {
         let part = DriveKeys.piece(of: upload, at: start, [mark])
-        let writer = try await door.blobs.writer(try DriveKeys.blob(ofPart: part, door.tenant))
+        let writer = try await door.feature.blobs.writer(try DriveKeys.blob(ofPart: part, door.tenant, in: upload.store))
         try await writer.append([1, 2, 3])
         _ = try await writer.finish()
     }
@@ -300,8 +300,7 @@ import Web
             #expect(try await asking.complete(try await send(TestFile(2500), asking)).status == 200)
             _ = try await send(TestFile(1500, seed: 3), asking)
         }
-        while try await DriveFeature.eraseSlice(of: door.tenant, database: door.database, staging: door.staging) {}
-        while try await DriveFeature.eraseBytes(of: door.tenant, blobs: door.blobs) {}
+        try await door.erase()
         #expect(try await door.keys().isEmpty)
         for table in ["drive_parts", "drive_uploads", "drive_garbage", "drive_contents"] {
             #expect(try await door.count("SELECT count(*) FROM \(table)") == 0, "\(table)")

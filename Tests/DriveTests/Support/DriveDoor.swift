@@ -12,6 +12,7 @@ import Synchronization
 import Testing
 import WaybillBlobs
 import WaybillDatabases
+import WaybillDiskBlobs
 import WaybillEngine
 import WaybillEngineTesting
 import Web
@@ -26,6 +27,8 @@ struct DriveDoor: Sendable {
     let floor: WebFloor
     let blobs: any BlobStore
     let staging: MemoryStaging
+    /// The stores that pools may have beside that one.
+    let named: [String: NamedStore]
     let configuration: DriveFeature.Configuration
     let feature: DriveFeature
     let tenant: TenantID
@@ -38,10 +41,11 @@ struct DriveDoor: Sendable {
     /// - Parameters:
     ///   - isPieced: what comes is kept as pieces, as where the blobs are in a bucket.
     ///   - stored: where the blobs are; nil: in memory.
+    ///   - named: the stores that pools may have.
     init(
         configuration: DriveFeature.Configuration = .init(
             fileBytesMax: 10_000_000, chunkBytes: 1000, chunkBytesMin: 1, chunkBytesMax: 2000), isPieced: Bool = false,
-        blobs stored: (any BlobStore)? = nil
+        blobs stored: (any BlobStore)? = nil, named: [String: NamedStore] = [:]
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         running = RunningDrive()
@@ -53,6 +57,7 @@ struct DriveDoor: Sendable {
         let memory = MemoryBlobs()
         blobs = stored ?? memory
         staging = MemoryStaging(memory, prefersPieces: isPieced)
+        self.named = named
         tester = try await JobTester(
             handlers: JobHandlers(DriveFeature.handlers(running)), database: database, blobs: blobs, time: time)
         let key = try #require(SigningKey(text: "a key for tests, thirty-two bytes or more"))
@@ -69,35 +74,52 @@ struct DriveDoor: Sendable {
         tenant = try #require(TenantID("acme"))
         self.configuration = configuration
         feature = DriveFeature(
-            floor: floor, engine: tester.engine, database: database, blobs: blobs, staging: staging, configuration: configuration,
-            running: running)
+            floor: floor, engine: tester.engine, database: database, stores: Self.stores(blobs, staging, named),
+            configuration: configuration, running: running)
     }
 
-    private init(restarting door: DriveDoor) async throws {
+    private static func stores(
+        _ blobs: any BlobStore, _ staging: MemoryStaging, _ named: [String: NamedStore]
+    ) -> BlobStores {
+        BlobStores(.init(blobs, staging: staging), named: named.mapValues { .init($0.blobs, staging: $0.staging) })
+    }
+
+    private init(restarting door: DriveDoor, named: [String: NamedStore]) async throws {
+        self.named = named
         (tester, floor, blobs, staging) = (door.tester, door.floor, door.blobs, door.staging)
         (configuration, tenant, running, end) = (door.configuration, door.tenant, door.running, door.end)
         try await door.tester.restart()
         feature = DriveFeature(
-            floor: door.floor, engine: door.tester.engine, database: door.tester.database, blobs: door.blobs,
-            staging: door.staging, configuration: door.configuration, running: door.running)
+            floor: door.floor, engine: door.tester.engine, database: door.tester.database,
+            stores: Self.stores(door.blobs, door.staging, named), configuration: door.configuration, running: door.running)
     }
 
     private init(beside door: DriveDoor) {
         (tester, floor, blobs, running, end) = (door.tester, door.floor, door.blobs, door.running, door.end)
         (configuration, tenant) = (door.configuration, door.tenant)
         staging = MemoryStaging(MemoryBlobs(), prefersPieces: door.staging.prefersPieces)
+        named = door.named.mapValues { $0.atOtherNode() }
         feature = DriveFeature(
-            floor: door.floor, engine: door.tester.engine, database: door.tester.database, blobs: door.blobs,
-            staging: staging, configuration: door.configuration, running: door.running)
+            floor: door.floor, engine: door.tester.engine, database: door.tester.database,
+            stores: Self.stores(door.blobs, staging, named), configuration: door.configuration, running: door.running)
     }
 
     /// Another node on the same database and the same blobs, which knows of uploads what is there. It gets the jobs.
     func otherNode() -> DriveDoor { DriveDoor(beside: self) }
 
     /// The process dies with the power, and another one starts.
-    func restarted() async throws -> DriveDoor {
+    /// - Parameter named: the stores that are configured then.
+    func restarted(named: [String: NamedStore]? = nil) async throws -> DriveDoor {
         staging.cutPower()
-        return try await DriveDoor(restarting: self)
+        return try await DriveDoor(restarting: self, named: named ?? self.named)
+    }
+
+    /// Removes all that the tenant has, as a job does.
+    func erase() async throws {
+        while true {
+            let hasRows = try await DriveFeature.eraseSlice(of: tenant, database: database, stores: feature.stores)
+            guard try await DriveFeature.eraseBytes(of: tenant, stores: feature.stores) || hasRows else { return }
+        }
     }
 
     /// Runs what is to be run, to its end.
@@ -150,6 +172,53 @@ struct DriveDoor: Sendable {
             try await staging.list(after: nil, limit: 1000).count
         )
     }
+}
+
+/// A store that pools may have.
+struct NamedStore: Sendable {
+    let blobs: any BlobStore
+    let staging: any BlobStaging
+
+    init(_ blobs: any BlobStore, staging: any BlobStaging) {
+        (self.blobs, self.staging) = (blobs, staging)
+    }
+
+    /// In memory.
+    /// - Parameter isPieced: what comes is kept as pieces, as in a bucket.
+    init(isPieced: Bool = false) {
+        let blobs = MemoryBlobs()
+        self.init(blobs, staging: MemoryStaging(blobs, prefersPieces: isPieced))
+    }
+
+    /// In a folder, or where nothing is written at any place, as in a bucket.
+    init(_ kind: Kind, below folder: String) throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        switch kind {
+        case .folder:
+            let disk = try DiskBlobs(root: folder)
+            self.init(disk, staging: disk.staging)
+        case .bucket:
+            let blobs = MemoryBlobs()
+            self.init(blobs, staging: SpooledStaging(DiskStaging(spool: folder), store: blobs, place: "here"))
+        }
+    }
+
+    enum Kind: CaseIterable { case folder, bucket }
+
+    /// The same store at another node: a folder that both see, or a bucket, where each has scratch files of its own.
+    func atOtherNode() -> NamedStore {
+        staging.prefersPieces ? NamedStore(blobs, staging: MemoryStaging(MemoryBlobs(), prefersPieces: true)) : self
+    }
+
+    /// What lies in it.
+    func keys() async throws -> [String] {
+        try await blobs.list(prefix: "", after: nil, limit: 1000).map(\.key.text)
+    }
+
+    func staged() async throws -> Int { try await staging.list(after: nil, limit: 1000).count }
+
+    /// How much lies in it, and is filled for it.
+    func left() async throws -> Int { try await keys().count + staged() }
 }
 
 /// Bytes that look random, and their hash.

@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import NIOCore
 import Testing
+import WaybillBlobs
 import WaybillEngine
 import WaybillEngineTesting
 import Web
@@ -24,8 +25,9 @@ import Web
                 method, url, body, media: body == nil ? nil : TusFields.mediaType, user: user, headers: fields)
         }
 
-        func part(_ bytes: [UInt8], size: Int? = nil) async throws -> String {
-            let fields: HTTPFields = [TusFields.length: "\(size ?? bytes.count)", TusFields.concat: "partial"]
+        func part(_ bytes: [UInt8], size: Int? = nil, pool: String? = nil) async throws -> String {
+            var fields: HTTPFields = [TusFields.length: "\(size ?? bytes.count)", TusFields.concat: "partial"]
+            if let pool { fields[TusFields.metadata] = metadata(pool) }
             let answer = try await send(.post, Self.path, fields, bytes.isEmpty ? nil : bytes)
             try #require(answer.status == 201, "\(answer.text)")
             return try #require(answer.headers[.location])
@@ -41,6 +43,8 @@ import Web
             return try await send(.post, Self.path, fields)
         }
 
+        func metadata(_ pool: String) -> String { "poolId \(Data(pool.utf8).base64EncodedString())" }
+
         func id(_ answer: Asking.Answer) -> String { id(answer.headers[.location] ?? "") }
         func id(_ url: String) -> String { String(url.split(separator: "/").last ?? "") }
         /// What is used, and what is reserved.
@@ -51,12 +55,13 @@ import Web
     }
 
     private func serve(
-        finishedAtOnceMax: Int64 = 64 << 20, _ body: @Sendable (Client, DriveDoor) async throws -> Void
+        finishedAtOnceMax: Int64 = 64 << 20, named: [String: NamedStore] = [:],
+        _ body: @Sendable (Client, DriveDoor) async throws -> Void
     ) async throws {
         let door = try await DriveDoor(
             configuration: .init(
                 fileBytesMax: 10_000_000, chunkBytes: 1000, chunkBytesMin: 1, chunkBytesMax: 2000,
-                finishedAtOnceMax: finishedAtOnceMax))
+                finishedAtOnceMax: finishedAtOnceMax), named: named)
         try await door.serve { try await body(Client(asking: $0), door) }
         try await door.checkQuota()
     }
@@ -125,6 +130,75 @@ import Web
             #expect(try await client.patch(second, 200, Array(file.bytes[1200...])).status == 204)
             #expect(try await client.asking.content(client.id(url)) == file.bytes)
             #expect(try await client.send(.head, url).headers[TusFields.offset] == "2500")
+        }
+    }
+
+    @Test(
+        "parts that lie in several stores are put together in that of the file, in a request or by a job",
+        arguments: [64 << 20, 1000] as [Int64])
+    func stores(finishedAtOnceMax: Int64) async throws {
+        let file = TestFile(2500)
+        let (archive, media) = (NamedStore(), NamedStore())
+        try await serve(finishedAtOnceMax: finishedAtOnceMax, named: ["archive": archive, "media": media]) { client, door in
+            let pools = try await ["default", "archive", "media"].asyncMap { try await client.asking.pool($0) }
+            var parts: [String] = []
+            for index in 0..<3 { parts.append(try await client.part(file.chunk(index), pool: pools[index])) }
+            let there = try await media.keys()
+            #expect(there.count == 1)
+            let joined = try await client.join(parts + [parts[0]], [TusFields.metadata: client.metadata(pools[1])])
+            #expect(joined.status == 201, "\(joined.text)")
+            try await door.work()
+            let id = client.id(joined)
+            let whole = file.bytes + file.chunk(0)
+            #expect(try await client.asking.content(id) == whole)
+            let shown = try await client.asking.get("/api/files/\(id)")
+            #expect(shown["poolId"] == pools[1] && shown.number("size") == 3500)
+            #expect(try await archive.keys().sorted() == ["files/acme/\(client.id(parts[1]))", "files/acme/\(id)"].sorted())
+            #expect(
+                try await client.quota() == [3500, 2500], "its bytes are its own, so parts that outlive it are charged again")
+            for part in parts { #expect(try await client.send(.delete, part).status == 204) }
+            #expect(try await archive.keys() == ["files/acme/\(id)"])
+            #expect(try await media.keys() == [])
+            #expect(try await door.stored() == (0, 0))
+            #expect(try await client.asking.content(id) == whole)
+            #expect(try await client.asking.send(.delete, "/api/files/\(id)").status == 204)
+            #expect(try await archive.keys() == [])
+        }
+    }
+
+    @Test("parts that lie where the file does are joined there without a byte copied, also in a store with a name")
+    func store() async throws {
+        let file = TestFile(2500)
+        let archive = NamedStore()
+        try await serve(named: ["archive": archive]) { client, door in
+            let pool = try await client.asking.pool("archive")
+            let parts = try await (0..<3).map { file.chunk($0) }.asyncMap { try await client.part($0, pool: pool) }
+            let joined = try await client.join(parts, [TusFields.metadata: client.metadata(pool)])
+            #expect(try await client.asking.content(client.id(joined)) == file.bytes)
+            #expect(try await archive.keys().sorted() == parts.map { "files/acme/\(client.id($0))" }.sorted())
+            for part in parts { #expect(try await client.send(.delete, part).status == 204) }
+            #expect(try await client.asking.content(client.id(joined)) == file.bytes)
+            #expect(try await client.asking.send(.delete, "/api/files/\(client.id(joined))").status == 204)
+            #expect(try await archive.keys() == [])
+        }
+    }
+
+    @Test("what was put together of an upload that then ends is not left in its store")
+    func endedBetween() async throws {
+        let file = TestFile(2500)
+        let archive = NamedStore()
+        try await serve(named: ["archive": archive]) { client, door in
+            let pool = try await client.asking.pool("archive")
+            let first = try await client.part(file.chunk(0))
+            let second = try await client.part(Array(file.bytes[1000..<1200]), size: 1500)
+            let joined = try await client.join([first, second], [TusFields.metadata: client.metadata(pool)])
+            // As a crash leaves it that comes between the bytes and their row.
+            let writer = try await archive.blobs.writer(try #require(BlobKey("files/acme/\(client.id(joined))")))
+            _ = try await writer.finish()
+            let cancelled = try await client.asking.send(.delete, "\(Asking.path)/task/\(client.id(joined))")
+            #expect(cancelled.status == 200, "\(cancelled.text)")
+            #expect(try await archive.keys() == [])
+            #expect(try await client.patch(second, 200, Array(file.bytes[1200...])).status == 204, "the parts stay")
         }
     }
 

@@ -10,6 +10,8 @@ extension DriveEntities {
     /// What a restore has made; nil: the backup has no files.
     private struct Place: Codable {
         var space: Int64?
+        /// The stores that files go to, by their pools.
+        var stores: [String: String]?
     }
 
     /// What a restore found, and what it has put.
@@ -35,11 +37,25 @@ extension DriveEntities {
     public func columns(of entity: String, among rows: RestoredRows) -> [LosslessColumn]? {
         switch entity {
         case Self.poolsEntity: Self.poolColumns
+        case PoolStores.entity: PoolStores.columns
         case Self.quotasEntity: Self.quotaColumns
         case Self.bundlesEntity: Self.bundleColumns
         case Self.filesEntity: Self.fileColumns
         default: nil
         }
+    }
+
+    public func warnings(_ rows: RestoredRows) throws -> [String] {
+        try PoolStores(rows, known: stores).missing.map {
+            "the store ‘\($0)’ of the backup is not configured here: its pools have their files in another one"
+        }
+    }
+
+    /// The pools of a backup with the stores that they get here.
+    private func pools(_ rows: RestoredRows, _ tenant: TenantID, in session: any SQLSession) throws -> [KeptPool] {
+        let present = try PoolStore().stored(of: tenant, in: session)
+        let placing = try PoolStores(rows, known: stores)
+        return try rows[Self.poolsEntity].map { placing.placed(try KeptPool($0), among: present) }
     }
 
     public func isSliced(_ entity: String) -> Bool { entity == Self.filesEntity }
@@ -57,64 +73,80 @@ extension DriveEntities {
 
     public func prepare(_ target: RestoreTarget, _ rows: RestoredRows, in session: any SQLSession) throws -> String {
         let hasFiles = target.entities.contains(Self.filesEntity)
-        return try JobCoding.encode(Place(space: hasFiles ? SpaceStore().make(for: target.tenant, in: session) : nil))
+        let placing = try PoolStores(rows, known: stores)
+        let ofFiles = placing.ofFiles(
+            try rows[Self.poolsEntity].map(KeptPool.init), among: try PoolStore().stored(of: target.tenant, in: session))
+        let space = hasFiles ? try SpaceStore().make(for: target.tenant, in: session) : nil
+        return try JobCoding.encode(Place(space: space, stores: ofFiles.isEmpty ? nil : ofFiles))
     }
 
     public func intake(
         of entity: BackupManifest.Entity, _ target: RestoreTarget, place: String, in session: any SQLSession
     ) throws -> any RowIntake {
-        FileEntityIntake(try FileEntityReader(entity.columns, of: target.tenant), space: try Self.space(place))
+        FileEntityIntake(
+            try FileEntityReader(entity.columns, of: target.tenant), space: try Self.space(place),
+            stores: try JobCoding.decode(Place.self, place).stores ?? [:], hasBytes: target.hasBytes)
     }
 
     // MARK: Bytes
 
     public func wanted(
-        _ target: RestoreTarget, place: String, after digest: [UInt8]?, limit: Int, in session: any SQLSession
+        _ target: RestoreTarget, place: String, after order: [UInt8]?, limit: Int, in session: any SQLSession
     ) throws -> [WantedBytes] {
         guard let space = try JobCoding.decode(Place.self, place).space else { return [] }
+        let (digest, store) = Self.split(order ?? [])
         let found = try session.all(
             """
-            SELECT sha256, min(size), max(size) FROM drive_files WHERE tenant = $1 AND space = $2 AND sha256 > $3
-            GROUP BY sha256 ORDER BY sha256 LIMIT $4
-            """, target.tenant.text, space, digest ?? [], limit
-        ) { (sha256: $0.bytes(0), least: $0.int64(1), most: $0.int64(2)) }
+            SELECT sha256, min(size), max(size), store FROM drive_files
+            WHERE tenant = $1 AND space = $2 AND (sha256 > $3 OR sha256 = $3 AND store > $4)
+            GROUP BY sha256, store ORDER BY sha256, store LIMIT $5
+            """, target.tenant.text, space, digest, store, limit
+        ) { (sha256: $0.bytes(0), least: $0.int64(1), most: $0.int64(2), store: $0.string(3)) }
         return try found.map { bytes in
             guard bytes.least == bytes.most else {
                 throw ArchiveError(file: Self.filesEntity, "it gives the bytes \(HexText.of(bytes.sha256)) two lengths")
             }
-            let content = FileContent(sha256: bytes.sha256, length: bytes.least)
+            let content = FileContent(sha256: bytes.sha256, length: bytes.least, store: bytes.store)
             return WantedBytes(
                 sha256: bytes.sha256, length: bytes.least,
-                isThere: try ContentsStore().blob(of: content, target.tenant, in: session) != nil)
+                isThere: try ContentsStore().blob(of: content, target.tenant, in: session) != nil, order: content.order)
         }
     }
 
+    /// A digest, and the store behind it.
+    private static func split(_ order: [UInt8]) -> (digest: [UInt8], store: String) {
+        (Array(order.prefix(32)), String(decoding: order.dropFirst(32), as: UTF8.self))
+    }
+
     public func key(for bytes: WantedBytes, piece: Int?, _ target: RestoreTarget, place: String) throws -> BlobKey {
-        try DriveKeys.restored(bytes.sha256, piece: piece, try Self.space(place), target.tenant)
+        try DriveKeys.restored(
+            bytes.sha256, piece: piece, try Self.space(place), target.tenant, in: Self.split(bytes.order).store)
     }
 
     public func bind(
         _ bytes: WantedBytes, at pieces: [KeptBytes.Piece]?, _ target: RestoreTarget, place: String, in session: any SQLSession
     ) throws -> Bool {
         let (space, tenant) = (try Self.space(place), target.tenant)
-        let content = FileContent(sha256: bytes.sha256, length: bytes.length)
+        let content = FileContent(sha256: bytes.sha256, length: bytes.length, store: Self.split(bytes.order).store)
         let holders = try session.all(
             """
             SELECT account, CAST(sum(charged) AS BIGINT), count(*) FROM drive_files
-            WHERE tenant = $1 AND space = $2 AND sha256 = $3 GROUP BY account
-            """, tenant.text, space, bytes.sha256
+            WHERE tenant = $1 AND space = $2 AND sha256 = $3 AND store = $4 GROUP BY account
+            """, tenant.text, space, bytes.sha256, content.store
         ) { (account: $0.string(0), bytes: $0.int64(1), files: $0.int64(2)) }
         let count = holders.reduce(0) { $0 + $1.files }
         if let pieces {
             // Somebody may have brought the same bytes meanwhile.
-            let key = try DriveKeys.restored(bytes.sha256, piece: nil, space, tenant)
+            let key = try DriveKeys.restored(bytes.sha256, piece: nil, space, tenant, in: content.store)
             if try !ContentsStore().add(count, of: content, at: key, tenant, in: session) {
                 for piece in pieces {
-                    try GarbageStore().note(piece.key.text, isStaged: false, of: tenant, now: target.at, in: session)
+                    try GarbageStore().note(piece.key.text, of: tenant, now: target.at, in: session)
                 }
             } else if pieces.count > 1 {
-                let parts = pieces.map { PartStore.Part(id: DriveKeys.part(of: $0.key.text, tenant), length: $0.length) }
-                try PartStore().insert(parts, of: DriveKeys.upload(of: key.text), tenant, in: session)
+                let parts = pieces.map {
+                    PartStore.Part(id: DriveKeys.part(of: $0.key.text, tenant), store: content.store, length: $0.length)
+                }
+                try PartStore().insert(parts, of: DriveKeys.owner(of: key.text), tenant, in: session)
             }
         } else {
             guard try ContentsStore().add(count, of: content, tenant, in: session) else { return false }
@@ -130,7 +162,7 @@ extension DriveEntities {
                     """, tenant.text, space, account, holder.bytes, holder.files)
             }
         }
-        try SpaceStore().count(upTo: bytes.sha256, in: space, of: tenant, in: session)
+        try SpaceStore().count(upTo: bytes.order, in: space, of: tenant, in: session)
         return true
     }
 
@@ -138,8 +170,8 @@ extension DriveEntities {
         _ bytes: WantedBytes, _ target: RestoreTarget, place: String, in session: any SQLSession
     ) throws -> (entity: String, rows: Int64) {
         let removed = try session.execute(
-            "DELETE FROM drive_files WHERE tenant = $1 AND space = $2 AND sha256 = $3", target.tenant.text,
-            try Self.space(place), bytes.sha256)
+            "DELETE FROM drive_files WHERE tenant = $1 AND space = $2 AND sha256 = $3 AND store = $4", target.tenant.text,
+            try Self.space(place), bytes.sha256, Self.split(bytes.order).store)
         return (Self.filesEntity, Int64(removed))
     }
 
@@ -152,7 +184,8 @@ extension DriveEntities {
         let quotas = try QuotaStore().limits(of: target.tenant, in: session)
         let bundles = try BundleStore().stored(of: target.tenant, in: session).map(KeptBundle.init)
         return [
-            Self.poolsEntity: Self.changes(try rows[Self.poolsEntity].map(KeptPool.init), among: pools, by: \KeptPool.id),
+            Self.poolsEntity: Self.changes(
+                try self.pools(rows, target.tenant, in: session), among: pools, by: \KeptPool.id),
             Self.quotasEntity: Self.changes(
                 try rows[Self.quotasEntity].map(KeptQuota.init), among: quotas, by: \KeptQuota.account),
             Self.bundlesEntity: Self.changes(
@@ -186,7 +219,7 @@ extension DriveEntities {
     public func switchOver(
         _ target: RestoreTarget, place: String, _ rows: RestoredRows, in session: any SQLSession
     ) throws -> String {
-        let pools = try rows[Self.poolsEntity].map(KeptPool.init)
+        let pools = try pools(rows, target.tenant, in: session)
         let quotas = try rows[Self.quotasEntity].map(KeptQuota.init)
         let bundles = try rows[Self.bundlesEntity].map(KeptBundle.init)
         var before = Before(

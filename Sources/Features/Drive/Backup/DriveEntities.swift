@@ -60,13 +60,23 @@ public struct DriveEntities: TenantBytes {
         var isDeletions: Bool?
     }
 
-    public init() {}
+    /// The names of the stores that are here.
+    let stores: Set<String>
+
+    public init(stores: Set<String> = []) {
+        self.stores = stores
+    }
 
     public func take(_ cut: inout TenantCut, in session: any SQLSession) throws {
         let pools = try PoolStore().stored(of: cut.tenant, in: session)
         cut.copy(
             EntityCut(name: Self.poolsEntity, group: name, columns: Self.poolColumns, key: ["id"]),
             rows: try pools.map { try KeptPool($0).row })
+        let stores = PoolStores.rows(pools)
+        if !stores.isEmpty {
+            cut.copy(
+                EntityCut(name: PoolStores.entity, group: name, columns: PoolStores.columns, key: ["pool"]), rows: stores)
+        }
         let quotas = try QuotaStore().limits(of: cut.tenant, in: session)
         cut.copy(
             EntityCut(name: Self.quotasEntity, group: name, columns: Self.quotaColumns, key: ["account"]),
@@ -164,13 +174,16 @@ public struct DriveEntities: TenantBytes {
         func some(_ table: String, _ condition: String) throws -> [FileContent] {
             try session.all(
                 """
-                SELECT sha256, size FROM \(table) WHERE tenant = $1 AND space = $2 AND epoch <= $3\(condition) AND sha256 > $4
+                SELECT sha256, size, min(store) FROM \(table)
+                WHERE tenant = $1 AND space = $2 AND epoch <= $3\(condition) AND sha256 > $4
                 GROUP BY sha256, size ORDER BY sha256, size LIMIT $5
                 """, tenant.text, held.space, held.epoch, digest ?? [], limit
-            ) { FileContent(sha256: $0.bytes(0), length: $0.int64(1)) }
+            ) { FileContent(sha256: $0.bytes(0), length: $0.int64(1), store: $0.string(2)) }
         }
         // Each is sorted: the first ones of both are among the first ones of each.
-        let found = Set(try some("drive_files", "") + some("drive_versions", " AND until_epoch > $3"))
+        let all = try some("drive_files", "") + some("drive_versions", " AND until_epoch > $3")
+        // A backup needs them once, in however many stores they are.
+        let found = Dictionary(all.map { ($0.sha256, $0) }) { $0.store < $1.store ? $0 : $1 }.values
         return try found.sorted { $0.sha256.lexicographicallyPrecedes($1.sha256) }.prefix(limit).map { content in
             guard let pieces = try ContentsStore().pieces(of: content, tenant, in: session) else {
                 throw JobFailure(code: "BYTES_LOST", message: "Nothing says where the bytes \(HexText.of(content.sha256)) are.")

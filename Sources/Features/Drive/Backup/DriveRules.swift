@@ -1,5 +1,6 @@
 import Formats
 import TenantData
+import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
 
@@ -7,6 +8,8 @@ import WaybillEngine
 struct KeptPool: Codable, Equatable {
     var id: String
     var name: String
+    /// The name of its store, which stands in a file of its own; nil: nothing is said of it.
+    var store: String?
     var maxFileSize: Int64?
     var acceptTypes: [String]
     var allowEncryption: Bool
@@ -17,6 +20,7 @@ struct KeptPool: Codable, Equatable {
 
     init(_ pool: Pool) {
         (id, name, maxFileSize, acceptTypes) = (pool.id, pool.name, pool.fileBytesMax, pool.acceptTypes)
+        store = pool.store
         (allowEncryption, costFactor, isDefault) = (pool.allowsEncryption, pool.costFactor, pool.isDefault)
         (createdAt, updatedAt) = (pool.createdAt, pool.updatedAt)
     }
@@ -36,7 +40,8 @@ struct KeptPool: Codable, Equatable {
 
     var pool: Pool {
         Pool(
-            id: id, name: name, fileBytesMax: maxFileSize, acceptTypes: acceptTypes, allowsEncryption: allowEncryption,
+            id: id, name: name, store: store ?? BlobStores.own, fileBytesMax: maxFileSize, acceptTypes: acceptTypes,
+            allowsEncryption: allowEncryption,
             costFactor: costFactor, isDefault: isDefault, createdAt: createdAt, updatedAt: updatedAt)
     }
 

@@ -1,5 +1,6 @@
 import Formats
 import TenantData
+import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
 
@@ -56,11 +57,14 @@ struct FileEntityReader {
 final class FileEntityIntake: RowIntake {
     private let reader: FileEntityReader
     private let space: Int64
+    /// Where files go, by their pools.
+    private let stores: [String: String]
+    private let hasBytes: Bool
     private var waiting: [DriveFile] = []
 
-    init(_ reader: FileEntityReader, space: Int64) {
-        self.reader = reader
-        self.space = space
+    /// - Parameter hasBytes: the backup has the bytes of its files; else each goes where the tenant has them.
+    init(_ reader: FileEntityReader, space: Int64, stores: [String: String], hasBytes: Bool) {
+        (self.reader, self.space, self.stores, self.hasBytes) = (reader, space, stores, hasBytes)
     }
 
     var count: Int { waiting.count }
@@ -70,12 +74,16 @@ final class FileEntityIntake: RowIntake {
     func drain(_ rowsMax: Int) -> @Sendable (any SQLSession) throws -> Void {
         let files = Array(waiting.prefix(rowsMax))
         waiting.removeFirst(files.count)
-        return { [space] session in
-            for file in files {
+        return { [space, stores, hasBytes] session in
+            for var file in files {
+                file.store = stores[file.pool] ?? BlobStores.own
+                if !hasBytes, let content = try ContentsStore().anywhere(file.content, file.tenant, in: session) {
+                    file.store = content.store
+                }
                 try session.send(
                     """
                     INSERT INTO drive_files (\(FileStore.columns), space, epoch)
-                    VALUES (\(session.dialect.placeholders(16)))
+                    VALUES (\(session.dialect.placeholders(17)))
                     """, arguments: FileStore.values(file, space: space, epoch: SpaceStore.restoredEpoch))
             }
         }
@@ -105,12 +113,14 @@ final class FileRehearsal: RowRehearsal {
         return { [hasBytes] session in
             var changes = RowChanges()
             for file in files {
-                let content = FileContent(sha256: file.sha256, length: file.size)
-                if try !hasBytes && ContentsStore().blob(of: content, file.tenant, in: session) == nil {
+                if try !hasBytes && ContentsStore().anywhere(file.content, file.tenant, in: session) == nil {
                     changes.conflicting += 1
                     continue
                 }
-                switch try FileStore().stored(file.id, of: file.tenant, in: session) {
+                var present = try FileStore().stored(file.id, of: file.tenant, in: session)
+                // A backup does not say where it is.
+                present?.store = file.store
+                switch present {
                 case nil: changes.added += 1
                 case file?: changes.equal += 1
                 default: changes.changed += 1

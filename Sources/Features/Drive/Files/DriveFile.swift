@@ -1,5 +1,6 @@
 import AgeFiles
 import Formats
+import WaybillBlobs
 import WaybillEngine
 
 /// A file that is there.
@@ -16,6 +17,8 @@ struct DriveFile: Sendable, Hashable {
     /// The same.
     var sha256: [UInt8]
     var pool: String
+    /// The store that its bytes are in; empty: the installation's own.
+    var store = BlobStores.own
     var bundle: String?
     /// Whether its bytes are stored as an age file, which a password opens.
     var isEncrypted: Bool
@@ -24,6 +27,8 @@ struct DriveFile: Sendable, Hashable {
     var createdAt: Timestamp
     var updatedAt: Timestamp
     var expiresAt: Timestamp?
+
+    var content: FileContent { FileContent(sha256: sha256, length: size, store: store) }
 
     /// How long it is for whoever opens it.
     var length: Int64 { isEncrypted ? AgeLength.openedByPassphrase(size) ?? 0 : size }

@@ -31,7 +31,7 @@ struct FileFilter: Sendable, Hashable {
 struct FileStore: Sendable {
     static let columns = """
         tenant, id, account, name, size, content_type, sha256, pool, bundle, encrypted, charged, created_at, updated_at, \
-        expires_at
+        expires_at, store
         """
 
     /// Stores a new file.
@@ -40,10 +40,9 @@ struct FileStore: Sendable {
     func insert(_ file: DriveFile, blob: BlobKey, in session: any SQLSession) throws -> Bool {
         let space = try SpaceStore().live(of: file.tenant, in: session)
         try session.execute(
-            "INSERT INTO drive_files (\(Self.columns), space, epoch) VALUES (\(session.dialect.placeholders(16)))",
+            "INSERT INTO drive_files (\(Self.columns), space, epoch) VALUES (\(session.dialect.placeholders(17)))",
             arguments: Self.values(file, space: space.id, epoch: space.epoch))
-        return try ContentsStore().add(
-            1, of: FileContent(sha256: file.sha256, length: file.size), at: blob, file.tenant, in: session)
+        return try ContentsStore().add(1, of: file.content, at: blob, file.tenant, in: session)
     }
 
     static func values(_ file: DriveFile, space: Int64, epoch: Int64) -> [SQLValue] {
@@ -51,7 +50,7 @@ struct FileStore: Sendable {
             .text(file.tenant.text), .text(file.id.text), .text(file.account), .text(file.name), .integer(file.size),
             .text(file.contentType), .blob(file.sha256), .text(file.pool), file.bundle.sqlValue, file.isEncrypted.sqlValue,
             .integer(file.charged), .integer(file.createdAt.microseconds), .integer(file.updatedAt.microseconds),
-            (file.expiresAt?.microseconds).sqlValue, .integer(space), .integer(epoch),
+            (file.expiresAt?.microseconds).sqlValue, .text(file.store), .integer(space), .integer(epoch),
         ]
     }
 
@@ -89,9 +88,9 @@ struct FileStore: Sendable {
         guard let held = space.heldEpoch else { return [] }
         let which = "tenant = $1 AND space = $2 AND epoch <= $3 AND \(condition)"
         let contents = try session.all(
-            "SELECT sha256, size, count(*) FROM drive_files WHERE \(which) GROUP BY sha256, size", tenant.text, space.id, held,
-            value
-        ) { (FileContent(sha256: $0.bytes(0), length: $0.int64(1)), $0.int64(2)) }
+            "SELECT sha256, size, store, count(*) FROM drive_files WHERE \(which) GROUP BY sha256, size, store", tenant.text,
+            space.id, held, value
+        ) { (FileContent(sha256: $0.bytes(0), length: $0.int64(1), store: $0.string(2)), $0.int64(3)) }
         guard !contents.isEmpty else { return [] }
         let columns = "\(Self.columns), space, epoch"
         try session.execute(
@@ -162,7 +161,7 @@ struct FileStore: Sendable {
 
     /// Where the bytes of a file are.
     func pieces(of file: DriveFile, in session: any SQLSession) throws -> [(blob: BlobKey, length: Int64)]? {
-        try ContentsStore().pieces(of: FileContent(sha256: file.sha256, length: file.size), file.tenant, in: session)
+        try ContentsStore().pieces(of: file.content, file.tenant, in: session)
     }
 
     /// Removes a file, gives back what it used, and lets its bytes go if nobody else needs them.
@@ -180,10 +179,7 @@ struct FileStore: Sendable {
             """, file.tenant.text, space.id, file.id.text, space.epoch, now.microseconds)
         try QuotaStore().giveBack(file.charged, of: file.account, file.tenant, in: session)
         // What keeps the file as it was needs its bytes now.
-        if !isKept {
-            let content = FileContent(sha256: file.sha256, length: file.size)
-            try ContentsStore().release(1, of: content, file.tenant, now: now, in: session)
-        }
+        if !isKept { try ContentsStore().release(1, of: file.content, file.tenant, now: now, in: session) }
         return true
     }
 
@@ -202,7 +198,8 @@ struct FileStore: Sendable {
         guard let tenant = TenantID(row.string(0)), let id = JobID(row.string(1)) else { return nil }
         return DriveFile(
             id: id, tenant: tenant, account: row.string(2), name: row.string(3), size: row.int64(4),
-            contentType: row.string(5), sha256: row.bytes(6), pool: row.string(7), bundle: row.optionalString(8),
+            contentType: row.string(5), sha256: row.bytes(6), pool: row.string(7), store: row.string(14),
+            bundle: row.optionalString(8),
             isEncrypted: row.bool(9), charged: row.int64(10), createdAt: Timestamp(microseconds: row.int64(11)),
             updatedAt: Timestamp(microseconds: row.int64(12)),
             expiresAt: row.optionalInt64(13).map { Timestamp(microseconds: $0) })

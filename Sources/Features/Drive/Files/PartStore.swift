@@ -1,3 +1,4 @@
+import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
 
@@ -7,6 +8,8 @@ struct PartStore: Sendable {
     struct Part: Sendable, Hashable {
         /// Of its upload; of a piece, what comes behind the tenant in its key.
         var id: String
+        /// Where its bytes are; empty: in the installation's own store.
+        var store = BlobStores.own
         /// Nil while its bytes are not all there.
         var length: Int64?
     }
@@ -14,28 +17,28 @@ struct PartStore: Sendable {
     func insert(_ parts: [Part], of owner: String, _ tenant: TenantID, in session: any SQLSession) throws {
         for (position, part) in parts.enumerated() {
             try session.execute(
-                "INSERT INTO drive_parts (tenant, owner, position, part, length) VALUES ($1, $2, $3, $4, $5)", tenant.text,
-                owner, position, part.id, part.length)
+                "INSERT INTO drive_parts (tenant, owner, position, part, length, store) VALUES ($1, $2, $3, $4, $5, $6)",
+                tenant.text, owner, position, part.id, part.length, part.store)
         }
     }
 
     /// Those of a joined file, in order; none if it is not joined.
     func parts(of owner: String, _ tenant: TenantID, in session: any SQLSession) throws -> [Part] {
         try session.all(
-            "SELECT part, length FROM drive_parts WHERE tenant = $1 AND owner = $2 ORDER BY position", tenant.text, owner
-        ) { Part(id: $0.string(0), length: $0.optionalInt64(1)) }
+            "SELECT part, store, length FROM drive_parts WHERE tenant = $1 AND owner = $2 ORDER BY position", tenant.text, owner
+        ) { Part(id: $0.string(0), store: $0.string(1), length: $0.optionalInt64(2)) }
     }
 
     /// What a file that is kept in parts consists of: parts that were uploaded in pieces are told as those.
     func layout(of owner: String, _ tenant: TenantID, in session: any SQLSession) throws -> [Part] {
         try session.all(
             """
-            SELECT coalesce(piece.part, whole.part), coalesce(piece.length, whole.length) FROM drive_parts AS whole
-            LEFT JOIN drive_parts AS piece
+            SELECT coalesce(piece.part, whole.part), coalesce(piece.store, whole.store), coalesce(piece.length, whole.length)
+            FROM drive_parts AS whole LEFT JOIN drive_parts AS piece
                 ON piece.tenant = whole.tenant AND piece.owner = whole.part AND whole.length IS NOT NULL
             WHERE whole.tenant = $1 AND whole.owner = $2 ORDER BY whole.position, piece.position
             """, tenant.text, owner
-        ) { Part(id: $0.string(0), length: $0.optionalInt64(1)) }
+        ) { Part(id: $0.string(0), store: $0.string(1), length: $0.optionalInt64(2)) }
     }
 
     /// The joined files that still wait for a part.
@@ -51,23 +54,25 @@ struct PartStore: Sendable {
             "UPDATE drive_parts SET length = $1 WHERE tenant = $2 AND part = $3", length, tenant.text, part)
     }
 
-    func isUsed(_ part: String, _ tenant: TenantID, in session: any SQLSession) throws -> Bool {
-        try session.count("SELECT count(*) FROM drive_parts WHERE tenant = $1 AND part = $2", tenant.text, part) > 0
+    func isUsed(_ part: String, in store: String, _ tenant: TenantID, in session: any SQLSession) throws -> Bool {
+        try session.count(
+            "SELECT count(*) FROM drive_parts WHERE tenant = $1 AND part = $2 AND store = $3", tenant.text, part, store) > 0
     }
 
     /// A file in parts is no more. Its pieces go, and the bytes of its parts that are in no other one, unless the part is still
     /// there: then it is charged for them again, since the file was.
     func release(_ owner: String, _ tenant: TenantID, now: Timestamp, in session: any SQLSession) throws {
         try PieceStore().drop(of: owner, tenant, now: now, in: session)
-        let parts = Set(try parts(of: owner, tenant, in: session).map(\.id)).sorted()
+        let places = Dictionary(grouping: try parts(of: owner, tenant, in: session)) { [$0.store, $0.id] }
+        let parts = places.values.compactMap(\.first).sorted { $0.id < $1.id }
         try session.execute("DELETE FROM drive_parts WHERE tenant = $1 AND owner = $2", tenant.text, owner)
-        for part in parts where try !isUsed(part, tenant, in: session) {
-            guard let id = JobID(part), var upload = try UploadStore().find(id, of: tenant, in: session),
+        for part in parts where try !isUsed(part.id, in: part.store, tenant, in: session) {
+            guard let id = JobID(part.id), var upload = try UploadStore().find(id, of: tenant, in: session),
                 upload.status == .inProgress
             else {
-                guard try PieceStore().drop(of: part, tenant, now: now, in: session) == 0 else { continue }
-                let name = DriveKeys.blobText(of: part, tenant)
-                try GarbageStore().note(name, isStaged: false, of: tenant, now: now, in: session)
+                guard try PieceStore().drop(of: part.id, tenant, now: now, in: session) == 0 else { continue }
+                let name = DriveKeys.blobText(of: part.id, tenant, in: part.store)
+                try GarbageStore().note(name, of: tenant, now: now, in: session)
                 continue
             }
             guard upload.charged == 0, let size = upload.size else { continue }

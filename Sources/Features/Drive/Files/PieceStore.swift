@@ -1,3 +1,4 @@
+import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
 
@@ -9,14 +10,16 @@ struct PieceStore: Sendable {
         var length: Int64
         /// What comes behind the tenant in its key.
         var part: String
+        /// The one that its upload goes to; empty: the installation's own.
+        var store = BlobStores.own
 
         var range: Range<Int64> { start..<start + length }
     }
 
     func insert(_ piece: Piece, of upload: String, _ tenant: TenantID, in session: any SQLSession) throws {
         try session.execute(
-            "INSERT INTO drive_parts (tenant, owner, position, part, length) VALUES ($1, $2, $3, $4, $5)", tenant.text, upload,
-            piece.start, piece.part, piece.length)
+            "INSERT INTO drive_parts (tenant, owner, position, part, length, store) VALUES ($1, $2, $3, $4, $5, $6)",
+            tenant.text, upload, piece.start, piece.part, piece.length, piece.store)
     }
 
     /// Some of them in order, from the one that has a place.
@@ -25,11 +28,12 @@ struct PieceStore: Sendable {
     ) throws -> [Piece] {
         try session.all(
             """
-            SELECT position, length, part FROM drive_parts WHERE tenant = $1 AND owner = $2 AND position >= coalesce(
+            SELECT position, length, part, store FROM drive_parts
+            WHERE tenant = $1 AND owner = $2 AND position >= coalesce(
                 (SELECT max(position) FROM drive_parts WHERE tenant = $1 AND owner = $2 AND position <= $3), 0)
             ORDER BY position LIMIT $4
             """, tenant.text, upload, place, limit
-        ) { Piece(start: $0.int64(0), length: $0.int64(1), part: $0.string(2)) }
+        ) { Piece(start: $0.int64(0), length: $0.int64(1), part: $0.string(2), store: $0.string(3)) }
     }
 
     func figures(of upload: String, _ tenant: TenantID, in session: any SQLSession) throws -> (count: Int, bytes: Int64) {
@@ -47,17 +51,23 @@ struct PieceStore: Sendable {
     func drop(
         of upload: String, from place: Int64 = 0, _ tenant: TenantID, now: Timestamp, in session: any SQLSession
     ) throws -> Int {
-        let which = "tenant = $2 AND owner = $3 AND position >= $4 AND part LIKE $5"
+        func which(_ first: Int) -> String {
+            "tenant = $\(first) AND owner = $\(first + 1) AND position >= $\(first + 2) AND part LIKE $\(first + 3)"
+        }
         let pattern = "\(DriveKeys.pieces(of: upload))%"
+        // All of them lie in one.
+        let store = try session.first(
+            "SELECT store FROM drive_parts WHERE \(which(1)) LIMIT 1", tenant.text, upload, place, pattern
+        ) { $0.string(0) }
+        guard let store else { return 0 }
         try session.execute(
             """
-            INSERT INTO drive_garbage (tenant, name, staged, since)
-            SELECT tenant, 'files/' || tenant || '/' || part, 0, CAST($1 AS BIGINT) FROM drive_parts WHERE \(which)
+            INSERT INTO drive_garbage (tenant, name, staged, since, store)
+            SELECT tenant, CAST($1 AS \(session.dialect.text)) || part, \(GarbageStore.Kind.blob.rawValue),
+                CAST($2 AS BIGINT), store FROM drive_parts WHERE \(which(3))
             ON CONFLICT (tenant, name, staged) DO NOTHING
-            """, now.microseconds, tenant.text, upload, place, pattern)
-        return try session.execute(
-            "DELETE FROM drive_parts WHERE tenant = $1 AND owner = $2 AND position >= $3 AND part LIKE $4", tenant.text, upload,
-            place, pattern)
+            """, DriveKeys.prefix(of: tenant, in: store), now.microseconds, tenant.text, upload, place, pattern)
+        return try session.execute("DELETE FROM drive_parts WHERE \(which(1))", tenant.text, upload, place, pattern)
     }
 
     /// Which of these are pieces that an upload or a file has.
@@ -81,6 +91,6 @@ extension PieceStore.Piece {
     init(of upload: Upload, _ range: Range<Int64>, _ random: (Int) -> [UInt8]) {
         self.init(
             start: range.lowerBound, length: range.upperBound - range.lowerBound,
-            part: DriveKeys.piece(of: upload, at: range.lowerBound, random(Self.markBytes)))
+            part: DriveKeys.piece(of: upload, at: range.lowerBound, random(Self.markBytes)), store: upload.store)
     }
 }

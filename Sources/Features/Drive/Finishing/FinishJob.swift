@@ -38,7 +38,7 @@ struct FinishJob: JobEndHandler {
             let upload = try await feature.database.read(of: tenant, { try UploadStore().find(id, of: tenant, in: $0) })
         else { throw Self.ended }
         if upload.status == .completed || upload.role == .sealedPart { return Output(file: input.upload) }
-        guard uploads.reaches(upload) else {
+        guard try uploads.reaches(upload) else {
             // It was begun by an older version, in the folder of one node. Jobs go to any: it waits until that one takes it.
             throw BlobError(.unavailable, "the bytes of the upload are at another node")
         }
@@ -121,6 +121,7 @@ private final class FinishSteps: Sendable {
     }
 
     private let upload: Upload
+    /// Whether its bytes have to be written to the store.
     private let copies: Bool
     private let feature: DriveFeature
     private let job: JobContext<FinishJob.Checkpoint>

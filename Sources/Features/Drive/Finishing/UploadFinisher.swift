@@ -16,7 +16,7 @@ struct UploadFinisher: Sendable {
         var length: Int64
         /// Or, of what is kept in parts, what would be the one of all of them.
         var blob: BlobKey
-        /// Whether the bytes are that blob, also if the upload has come in pieces.
+        /// Whether the bytes are that blob, also if the upload has come in pieces or was joined from parts.
         var isWhole = true
     }
 
@@ -46,20 +46,23 @@ struct UploadFinisher: Sendable {
         _ upload: Upload, _ session: UploadSession, known: [UInt8]?, found: @Sendable ([UInt8]) async throws -> Void
     ) async throws -> Made {
         if upload.isEncrypted { return try await encrypt(upload, session) }
+        let parts = upload.role == .joined ? try await self.parts(of: upload) : nil
+        // A file lies in its pool's store, wherever its parts do.
+        if let parts, parts.contains(where: { $0.store != upload.store }) { return try await gather(parts, upload) }
         let digest: [UInt8]
         if let known {
             digest = known
-        } else if upload.role == .joined {
-            digest = try await digestOfParts(upload)
+        } else if let parts {
+            digest = try await read(parts, of: upload)
         } else {
             digest = try await self.digest(of: upload, session)
         }
         try await uploads.requireHash(digest, of: upload)
         try await found(digest)
-        if upload.role != .joined { try await store(upload) }
+        if parts == nil { try await store(upload) }
         return Made(
             digest: digest, length: upload.size ?? upload.stored.prefix, blob: try DriveKeys.blob(of: upload),
-            isWhole: upload.role != .joined && (copies || !upload.isPieced))
+            isWhole: parts == nil && (copies || !upload.isPieced))
     }
 
     /// Makes a part's bytes a blob.
@@ -76,7 +79,7 @@ struct UploadFinisher: Sendable {
         var (hash, end) = session.furthest
         let size = upload.size ?? upload.stored.prefix
         if end < size {
-            if !upload.isPieced, try await feature.staging.length(try DriveKeys.staged(upload)) == nil {
+            if !upload.isPieced, try await feature.staging(of: upload).length(try DriveKeys.staged(upload)) == nil {
                 return try await digestOfPublished(upload)
             }
             let count = try await read(upload, end..<size) { chunk in
@@ -103,17 +106,24 @@ struct UploadFinisher: Sendable {
         return Array(hash.finalize())
     }
 
-    /// The SHA-256 of all bytes of all parts in their order, read once.
-    private func digestOfParts(_ upload: Upload) async throws -> [UInt8] {
-        let parts = try await feature.database.read(of: upload.tenant) {
+    private func parts(of upload: Upload) async throws -> [PartStore.Part] {
+        try await feature.database.read(of: upload.tenant) {
             try PartStore().layout(of: upload.id.text, upload.tenant, in: $0)
         }
+    }
+
+    /// Reads all bytes of all parts in their order, once.
+    /// - Returns: their SHA-256.
+    private func read(
+        _ parts: [PartStore.Part], of upload: Upload, _ body: ([UInt8]) async throws -> Void = { _ in }
+    ) async throws -> [UInt8] {
         var hash = SHA256()
         for part in parts {
             guard let length = part.length else { throw try await uploads.lost(upload) }
             guard length > 0 else { continue }
-            let count = try await read(try DriveKeys.blob(ofPart: part.id, upload.tenant), 0..<length) { chunk in
+            let count = try await read(try DriveKeys.blob(ofPart: part.id, upload.tenant, in: part.store), 0..<length) { chunk in
                 hash.update(data: chunk)
+                try await body(chunk)
                 try await worked(Int64(chunk.count))
             }
             guard count == length else { throw try await uploads.lost(upload) }
@@ -129,7 +139,7 @@ struct UploadFinisher: Sendable {
         _ upload: Upload, _ range: Range<Int64>, _ body: (_ chunk: [UInt8]) async throws -> Void
     ) async throws -> Int64 {
         guard !upload.isPieced else { return try await readPieces(of: upload, range, body) }
-        let file = try await feature.staging.open(try DriveKeys.staged(upload))
+        let file = try await feature.staging(of: upload).open(try DriveKeys.staged(upload))
         var count: Int64 = 0
         do {
             for try await chunk in try await file.read(range) {
@@ -156,7 +166,7 @@ struct UploadFinisher: Sendable {
             for piece in pieces where place < range.upperBound {
                 guard piece.range.contains(place) else { return place - range.lowerBound }
                 let wanted = place - piece.start..<min(piece.length, range.upperBound - piece.start)
-                let count = try await read(try DriveKeys.blob(ofPart: piece.part, upload.tenant), wanted, body)
+                let count = try await read(try DriveKeys.blob(ofPart: piece.part, upload.tenant, in: piece.store), wanted, body)
                 place += count
                 guard count == wanted.upperBound - wanted.lowerBound else { return place - range.lowerBound }
             }
@@ -209,18 +219,34 @@ struct UploadFinisher: Sendable {
     }
 
     private func publish(_ upload: Upload) async throws {
-        let name = try DriveKeys.staged(upload)
-        let key = try DriveKeys.blob(of: upload)
+        let (name, staging) = (try DriveKeys.staged(upload), try feature.staging(of: upload))
         let size = upload.size ?? 0
         // An empty file may never have been opened.
-        if size == 0, try await feature.staging.length(name) == nil, try await feature.blobs.length(key) == nil {
-            await (try feature.staging.open(name)).close()
+        if size == 0, try await staging.length(name) == nil,
+            try await feature.blobs.length(try DriveKeys.blob(of: upload)) == nil
+        {
+            await (try staging.open(name)).close()
         }
         do {
-            try await feature.staging.publish(name, length: size, as: key, copied: worked)
+            try await staging.publish(name, length: size, as: try DriveKeys.published(upload), copied: worked)
         } catch let error as BlobError where error.code == .notFound || error.code == .damaged {
             throw try await uploads.lost(upload)
         }
+    }
+
+    /// Puts the bytes of parts together in the store that the file is to lie in, in the pass that takes their hash.
+    private func gather(_ parts: [PartStore.Part], _ upload: Upload) async throws -> Made {
+        let blob = try DriveKeys.blob(of: upload)
+        let writer = try await feature.blobs.writer(blob)
+        do {
+            let digest = try await read(parts, of: upload) { try await writer.append($0) }
+            try await uploads.requireHash(digest, of: upload)
+        } catch {
+            await writer.abandon()
+            throw error
+        }
+        let made = try await writer.finish()
+        return Made(digest: made.sha256, length: made.length, blob: blob)
     }
 
     // MARK: Encrypting
@@ -229,7 +255,7 @@ struct UploadFinisher: Sendable {
     private func encrypt(_ upload: Upload, _ session: UploadSession) async throws -> Made {
         let size = upload.size ?? 0
         if !upload.isPieced {
-            let staged = try await feature.staging.length(try DriveKeys.staged(upload)) ?? 0
+            let staged = try await feature.staging(of: upload).length(try DriveKeys.staged(upload)) ?? 0
             guard staged >= size else { throw try await uploads.lost(upload) }
         }
         let blob = try DriveKeys.encrypted(upload, feature.floor.random(Self.markBytes))

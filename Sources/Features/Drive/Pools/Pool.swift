@@ -1,3 +1,4 @@
+import WaybillBlobs
 import WaybillEngine
 
 /// A place for files, with rules.
@@ -7,6 +8,8 @@ struct Pool: Sendable, Hashable {
 
     var id: String
     var name: String
+    /// Where its uploads go: the name of a store, empty for the installation's own. Files stay where they were written.
+    var store = BlobStores.own
     /// Nil: as long as the installation takes them.
     var fileBytesMax: Int64?
     /// `image/*`, `text/csv`; none: every type.

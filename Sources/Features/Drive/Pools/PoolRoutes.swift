@@ -1,6 +1,7 @@
 import AuditTrail
 import HTTPTypes
 import Hummingbird
+import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
 import Web
@@ -8,6 +9,8 @@ import Web
 /// `/api/pools`: the places for files, and their rules.
 struct PoolRoutes: Sendable {
     static let path = "/api/pools"
+    /// What the installation's own store is called here.
+    private static let ownStore = "default"
 
     let feature: DriveFeature
 
@@ -16,8 +19,9 @@ struct PoolRoutes: Sendable {
     }
 
     private struct Body: JSONBody {
-        static let fields: Set = ["name", "maxFileSize", "acceptTypes", "allowEncryption", "costFactor", "default"]
+        static let fields: Set = ["name", "store", "maxFileSize", "acceptTypes", "allowEncryption", "costFactor", "default"]
         var name: String
+        var store: String?
         var maxFileSize: Int64?
         var acceptTypes: [String]?
         var allowEncryption: Bool?
@@ -25,15 +29,18 @@ struct PoolRoutes: Sendable {
         var `default`: Bool?
 
         static let schema = Schema.body([
-            "name": .string(1...255), "maxFileSize": Schema.integer(min: 1).nullable.optional,
+            "name": .string(1...255),
+            "store": Schema.string(1...63).described("where its uploads go: a store of the configuration, or `default`").optional,
+            "maxFileSize": Schema.integer(min: 1).nullable.optional,
             "acceptTypes": Schema.array(of: .string(3...255), 0...100).described("`image/*`, `text/csv`; none: all").optional,
             "allowEncryption": .boolean.optional,
             "costFactor": Schema.number.described("what a byte counts in quotas; 1 by default, 0 to 1000").optional,
             "default": Schema.boolean.described("files go there if nobody says where").optional,
         ])
 
+        /// - Parameter before: the pool that is changed; one of its things stays unless something is said: its store.
         /// - Throws: a 400 problem.
-        func pool(id: String, createdAt: Timestamp, now: Timestamp) throws -> Pool {
+        func pool(id: String, _ before: Pool?, _ stores: BlobStores, createdAt: Timestamp, now: Timestamp) throws -> Pool {
             if let reason = UploadFields.wrong(name: name) { throw Problem.invalid("name", reason) }
             if let maxFileSize, maxFileSize < 1 { throw Problem.invalid("maxFileSize", "must be 1 or more") }
             let types = (acceptTypes ?? []).map { $0.lowercased() }
@@ -43,9 +50,22 @@ struct PoolRoutes: Sendable {
             guard factor.isFinite, (0...1000).contains(factor) else {
                 throw Problem.invalid("costFactor", "must be from 0 to 1000")
             }
+            let store = try self.store(before?.store ?? BlobStores.own, stores)
             return Pool(
-                id: id, name: name, fileBytesMax: maxFileSize, acceptTypes: types, allowsEncryption: allowEncryption ?? true,
+                id: id, name: name, store: store, fileBytesMax: maxFileSize, acceptTypes: types,
+                allowsEncryption: allowEncryption ?? true,
                 costFactor: factor, isDefault: `default` ?? false, createdAt: createdAt, updatedAt: now)
+        }
+
+        private func store(_ before: String, _ stores: BlobStores) throws -> String {
+            guard let store else { return before }
+            let name = store == ownStore ? BlobStores.own : store
+            // One that is not configured any more may stay, so that the rest of its pool can be changed.
+            guard !store.isEmpty, stores.has(name) || name == before else {
+                let known = stores.names.map { $0.isEmpty ? ownStore : $0 }.joined(separator: ", ")
+                throw Problem.invalid("store", "there is no store ‘\(store)’; there are: \(known)")
+            }
+            return name
         }
     }
 
@@ -62,7 +82,7 @@ struct PoolRoutes: Sendable {
         init(_ pool: Pool) {
             id = pool.id
             name = pool.name
-            store = "default"
+            store = pool.store.isEmpty ? ownStore : pool.store
             maxFileSize = pool.fileBytesMax
             acceptTypes = pool.acceptTypes
             allowEncryption = pool.allowsEncryption
@@ -71,7 +91,9 @@ struct PoolRoutes: Sendable {
         }
 
         static let schema = Schema.object([
-            "id": .uuid, "name": .string, "store": Schema.string.described("`default`: that of the installation"),
+            "id": .uuid, "name": .string,
+            "store": Schema.string.described("where its uploads go; `default`: to the installation's own"),
+
             "maxFileSize": .integer.optional, "acceptTypes": .array(of: .string), "allowEncryption": .boolean,
             "costFactor": .number, "default": .boolean,
         ])
@@ -110,7 +132,8 @@ struct PoolRoutes: Sendable {
         catalog.change(.post, Self.path, create) { request, context, ticket in
             let tenant = try context.require(.tenantAdmin).tenant
             let now = feature.floor.time.now()
-            let pool = try await request.json(Body.self).value.pool(id: feature.newID(at: now), createdAt: now, now: now)
+            let pool = try await request.json(Body.self).value.pool(
+                id: feature.newID(at: now), nil, feature.stores, createdAt: now, now: now)
             return try await feature.writing(for: context) { session in
                 try PoolStore().put(pool, of: tenant, in: session)
                 let answer = try StoredAnswer(status: 201, json: View(pool), headers: [.location: "\(Self.path)/\(pool.id)"])
@@ -128,7 +151,7 @@ struct PoolRoutes: Sendable {
             let body = try await request.json(Body.self).value
             return try await feature.writing(for: context) { session in
                 guard let before = try PoolStore().find(id, of: tenant, in: session) else { throw Self.missing }
-                var pool = try body.pool(id: id, createdAt: before.createdAt, now: now)
+                var pool = try body.pool(id: id, before, feature.stores, createdAt: before.createdAt, now: now)
                 // There is always one; another takes its place by becoming it.
                 pool.isDefault = pool.isDefault || before.isDefault
                 try PoolStore().put(pool, of: tenant, in: session)

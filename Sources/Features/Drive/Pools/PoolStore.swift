@@ -4,7 +4,8 @@ import WaybillEngine
 /// The SQL of pools.
 struct PoolStore: Sendable {
     private static let columns = """
-        id, name, file_bytes_max, accept_types, allows_encryption, cost_factor, is_default, created_at, updated_at
+        id, name, file_bytes_max, accept_types, allows_encryption, cost_factor, is_default, created_at, updated_at, \
+        store
         """
 
     /// The pools that somebody has made or changed.
@@ -36,12 +37,14 @@ struct PoolStore: Sendable {
         }
         try session.execute(
             """
-            INSERT INTO drive_pools (tenant, \(Self.columns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            INSERT INTO drive_pools (tenant, \(Self.columns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
             ON CONFLICT (tenant, id) DO UPDATE SET name = excluded.name, file_bytes_max = excluded.file_bytes_max,
                 accept_types = excluded.accept_types, allows_encryption = excluded.allows_encryption,
-                cost_factor = excluded.cost_factor, is_default = excluded.is_default, updated_at = excluded.updated_at
+                cost_factor = excluded.cost_factor, is_default = excluded.is_default, updated_at = excluded.updated_at,
+                store = excluded.store
             """, tenant.text, pool.id, pool.name, pool.fileBytesMax, pool.acceptTypes.joined(separator: " "),
-            pool.allowsEncryption, pool.costFactor, pool.isDefault, pool.createdAt.microseconds, pool.updatedAt.microseconds)
+            pool.allowsEncryption, pool.costFactor, pool.isDefault, pool.createdAt.microseconds, pool.updatedAt.microseconds,
+            pool.store)
     }
 
     /// Whether files or uploads are in a pool.
@@ -59,7 +62,7 @@ struct PoolStore: Sendable {
 
     private static func pool(_ row: SQLRow) -> Pool {
         Pool(
-            id: row.string(0), name: row.string(1), fileBytesMax: row.optionalInt64(2),
+            id: row.string(0), name: row.string(1), store: row.string(9), fileBytesMax: row.optionalInt64(2),
             acceptTypes: row.string(3).split(separator: " ").map(String.init), allowsEncryption: row.bool(4),
             costFactor: row.double(5), isDefault: row.bool(6), createdAt: Timestamp(microseconds: row.int64(7)),
             updatedAt: Timestamp(microseconds: row.int64(8)))

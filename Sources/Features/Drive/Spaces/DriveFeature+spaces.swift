@@ -34,9 +34,14 @@ extension DriveFeature {
 
     /// Removes bytes that a restore has put and that no row knows of: it died before it could say so, or others had them.
     private func removeLeftovers(of space: Int64, _ tenant: TenantID) async throws {
+        try await eachStore { store, _ in try await removeLeftovers(of: space, tenant, in: store) }
+    }
+
+    private func removeLeftovers(of space: Int64, _ tenant: TenantID, in store: String) async throws {
         var after: BlobKey?
+        let prefix = DriveKeys.prefix(of: space, tenant, in: store)
         while true {
-            let page = try await blobs.list(prefix: DriveKeys.prefix(of: space, tenant), after: after, limit: 500)
+            let page = try await blobs.list(prefix: prefix, after: after, limit: 500)
             guard let last = page.last else { return }
             after = last.key
             let known = try await database.read(of: tenant) { session in
@@ -62,9 +67,14 @@ extension DriveFeature {
 
     /// Removes some of the bytes of a tenant's files. To be called when nobody writes any more.
     /// - Returns: whether there may be more.
-    public static func eraseBytes(of tenant: TenantID, blobs: any BlobStore) async throws -> Bool {
-        let page = try await blobs.list(prefix: "files/\(tenant)/", after: nil, limit: 256)
-        for entry in page { try await blobs.delete(entry.key) }
-        return !page.isEmpty
+    public static func eraseBytes(of tenant: TenantID, stores: BlobStores) async throws -> Bool {
+        var hasMore = false
+        for store in stores.names {
+            let prefix = DriveKeys.prefix(of: tenant, in: store)
+            let page = try await stores.blobs.list(prefix: prefix, after: nil, limit: 256)
+            for entry in page { try await stores.blobs.delete(entry.key) }
+            hasMore = hasMore || !page.isEmpty
+        }
+        return hasMore
     }
 }

@@ -156,6 +156,7 @@ struct SpaceStore: Sendable {
     }
 
     /// Files of these digests, and of lesser ones, have their part in what is counted.
+    /// - Parameter digest: what `FileContent.order` is.
     func count(upTo digest: [UInt8], in space: Int64, of tenant: TenantID, in session: any SQLSession) throws {
         try session.execute(
             "UPDATE drive_spaces SET counted = $1 WHERE tenant = $2 AND space = $3", digest, tenant.text, space)

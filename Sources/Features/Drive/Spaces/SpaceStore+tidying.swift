@@ -17,7 +17,7 @@ extension SpaceStore {
     func unneeded(limit: Int, in session: any SQLSession) throws -> [Version] {
         try session.all(
             """
-            SELECT v.tenant, v.space, v.id, v.until_epoch, v.sha256, v.size FROM drive_versions AS v WHERE NOT EXISTS (
+            SELECT v.tenant, v.space, v.id, v.until_epoch, v.sha256, v.size, v.store FROM drive_versions AS v WHERE NOT EXISTS (
                 SELECT 1 FROM drive_cuts AS c WHERE c.tenant = v.tenant AND c.space = v.space AND c.epoch >= v.epoch
                 AND c.epoch < v.until_epoch)
             LIMIT $1
@@ -26,7 +26,7 @@ extension SpaceStore {
             TenantID(row.string(0)).map {
                 Version(
                     tenant: $0, space: row.int64(1), file: row.string(2), until: row.int64(3),
-                    content: FileContent(sha256: row.bytes(4), length: row.int64(5)))
+                    content: FileContent(sha256: row.bytes(4), length: row.int64(5), store: row.string(6)))
             }
         }.compactMap(\.self)
     }
@@ -66,13 +66,13 @@ extension SpaceStore {
         ) { $0.bytes(0) }
         guard let counted else { return 0 }
         let files = try session.all(
-            "SELECT id, sha256, size FROM drive_files WHERE tenant = $1 AND space = $2 ORDER BY id LIMIT $3", tenant.text, space,
-            limit
-        ) { ($0.string(0), FileContent(sha256: $0.bytes(1), length: $0.int64(2))) }
+            "SELECT id, sha256, size, store FROM drive_files WHERE tenant = $1 AND space = $2 ORDER BY id LIMIT $3", tenant.text,
+            space, limit
+        ) { ($0.string(0), FileContent(sha256: $0.bytes(1), length: $0.int64(2), store: $0.string(3))) }
         for (id, content) in files {
             try session.execute(
                 "DELETE FROM drive_files WHERE tenant = $1 AND space = $2 AND id = $3", tenant.text, space, id)
-            guard !counted.lexicographicallyPrecedes(content.sha256) else { continue }
+            guard !counted.lexicographicallyPrecedes(content.order) else { continue }
             try ContentsStore().release(1, of: content, tenant, now: now, in: session)
         }
         return files.count

@@ -8,19 +8,22 @@ public struct StagedUploads: Sendable {
     private static let slice = 100
 
     private let database: any SQLDatabase
+    private let store: String
     private let staging: any BlobStaging
     private let blobs: any BlobStore
     private let random: @Sendable (Int) -> [UInt8]
 
     /// - Parameters:
     ///   - database: has their rows.
+    ///   - store: the name of the store that they go to: the installation's own, unless another one is said.
     ///   - staging: has their bytes.
-    ///   - blobs: gets them.
+    ///   - blobs: gets them, by keys as `BlobRoute` has them.
     ///   - random: gives random bytes.
     public init(
-        database: any SQLDatabase, staging: any BlobStaging, blobs: any BlobStore, random: @escaping @Sendable (Int) -> [UInt8]
+        database: any SQLDatabase, store: String = BlobStores.own, staging: any BlobStaging, blobs: any BlobStore,
+        random: @escaping @Sendable (Int) -> [UInt8]
     ) {
-        (self.database, self.staging, self.blobs, self.random) = (database, staging, blobs, random)
+        (self.database, self.store, self.staging, self.blobs, self.random) = (database, store, staging, blobs, random)
     }
 
     /// Puts all of them. Those that cannot be read, or go on meanwhile, stay as they are.
@@ -38,8 +41,8 @@ public struct StagedUploads: Sendable {
         var count = 0
         var after = ""
         while true {
-            let uploads = try await database.read { [place = staging.place, after] in
-                try UploadStore().open(at: place, after: after, limit: Self.slice, in: $0)
+            let uploads = try await database.read { [store, place = staging.place, after] in
+                try UploadStore().open(to: store, at: place, after: after, limit: Self.slice, in: $0)
             }
             for upload in uploads where !isUsed(upload.id) {
                 guard let pieces = try await put(upload) else { continue }
@@ -72,7 +75,7 @@ public struct StagedUploads: Sendable {
 
     private func put(_ range: Range<Int64>, of file: any StagedBlob, _ upload: Upload) async throws -> PieceStore.Piece {
         let piece = PieceStore.Piece(of: upload, range, random)
-        let writer = try await blobs.writer(try DriveKeys.blob(ofPart: piece.part, upload.tenant))
+        let writer = try await blobs.writer(try DriveKeys.blob(ofPart: piece.part, upload.tenant, in: piece.store))
         do {
             for try await chunk in try await file.read(range) { try await writer.append(chunk) }
         } catch {

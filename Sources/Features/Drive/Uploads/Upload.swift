@@ -1,3 +1,4 @@
+import WaybillBlobs
 import WaybillEngine
 
 /// A file that is arriving, or has arrived, or never will.
@@ -52,6 +53,8 @@ struct Upload: Sendable, Equatable {
         var hash: [UInt8]?
         var chunkSize: Int64
         var pool: String
+        /// Where its file is to lie; empty: in the installation's own store.
+        var store = BlobStores.own
         var bundle: String?
         var fileExpiresAt: Timestamp?
         /// Where its bytes are filled in, among the nodes; or `anyPlace`.

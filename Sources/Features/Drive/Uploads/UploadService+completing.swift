@@ -46,7 +46,7 @@ extension UploadService {
             _ = try await change(current) { current, now in UploadMachine.heard(current, now: now) }
             throw UploadRefusal.unfinished(reason: failure)
         }
-        guard reaches(current) else { throw UploadRefusal.elsewhere }
+        guard try reaches(current) else { throw UploadRefusal.elsewhere }
         let copies = try await copiesBytes(current)
         guard isDoneAtOnce(current, session, copies: copies) else {
             return .underWay(try await finishLater(current, accepting))
@@ -159,14 +159,16 @@ extension UploadService {
         // Another attempt encrypts it anew.
         if current.isEncrypted, current.blob != made.blob.text { throw UploadRefusal.isFinishing }
         let file = DriveFile(current, made, now: now)
-        if current.isPieced, current.role == .file {
-            if made.isWhole { try PieceStore().drop(of: current.id.text, current.tenant, now: now, in: session) }
+        // The bytes are one blob now.
+        if made.isWhole, current.isPieced || current.role == .joined {
+            try PartStore().release(current.id.text, current.tenant, now: now, in: session)
+        }
+        if current.isPieced ? current.role == .file : current.isEncrypted {
             try GarbageStore().noteStaged(current, now: now, in: session)
         }
         if try !FileStore().insert(file, blob: made.blob, in: session) {
             try ContentsStore().discard(made.blob.text, of: file.tenant, now: now, in: session)
         }
-        if file.isEncrypted, !current.isPieced { try GarbageStore().noteStaged(current, now: now, in: session) }
         try QuotaStore().settle(file.charged, of: file.account, file.tenant, in: session)
         let output = try JobCoding.encode(UploadJob.Output(file: upload.id.text))
         return (file, try feature.engine.finish(upload.id, output: output, in: session))
@@ -180,7 +182,7 @@ extension UploadService {
             // The bytes of a plain file are those of any other attempt.
             let isTheirs = upload.isEncrypted && current?.blob != made.blob.text
             guard isTheirs || current?.status != .inProgress && current?.status != .completed else { return }
-            try GarbageStore().note(made.blob.text, isStaged: false, of: upload.tenant, now: now, in: session)
+            try GarbageStore().note(made.blob.text, of: upload.tenant, now: now, in: session)
         }
         await feature.tidyUp(after: upload.tenant)
     }
@@ -218,7 +220,7 @@ extension UploadService {
             }
             guard current.status == .inProgress else { throw UploadRefusal.ended(current.status) }
             if let earlier = current.blob {
-                try GarbageStore().note(earlier, isStaged: false, of: upload.tenant, now: now, in: session)
+                try GarbageStore().note(earlier, of: upload.tenant, now: now, in: session)
             }
             current.blob = blob.text
             try store.update(current, in: session)
@@ -235,7 +237,7 @@ extension DriveFile {
     fileprivate init(_ upload: Upload, _ made: UploadFinisher.Made, now: Timestamp) {
         self.init(
             id: upload.id, tenant: upload.tenant, account: upload.account, name: upload.name,
-            size: made.length, contentType: upload.contentType, sha256: made.digest, pool: upload.pool,
+            size: made.length, contentType: upload.contentType, sha256: made.digest, pool: upload.pool, store: upload.store,
             bundle: upload.bundle, isEncrypted: upload.isEncrypted, charged: upload.charged, createdAt: now, updatedAt: now,
             expiresAt: upload.fileExpiresAt)
     }

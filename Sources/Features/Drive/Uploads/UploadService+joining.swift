@@ -1,4 +1,5 @@
 import AuditTrail
+import Logging
 import WaybillBlobs
 import WaybillDatabases
 import WaybillEngine
@@ -31,7 +32,7 @@ extension UploadService {
             try store.update(part, in: session)
         }
         let rows = ids.compactMap { parts[$0] }.map {
-            PartStore.Part(id: $0.id.text, length: $0.role == .sealedPart ? $0.size : nil)
+            PartStore.Part(id: $0.id.text, store: $0.store, length: $0.role == .sealedPart ? $0.size : nil)
         }
         try PartStore().insert(rows, of: upload.id.text, upload.tenant, in: session)
     }
@@ -54,7 +55,7 @@ extension UploadService {
         guard current.role == .part, current.finishing == nil else { return current }
         let now = now
         _ = try UploadMachine.seal(current, now: now)
-        guard reaches(current) else { throw UploadRefusal.elsewhere }
+        guard try reaches(current) else { throw UploadRefusal.elsewhere }
         let copies = try await copiesBytes(current)
         guard isDoneAtOnce(current, session, copies: copies) else { return try await finishLater(current) }
         try await UploadFinisher(self, copies: copies).makePart(current, session)
@@ -105,6 +106,8 @@ extension UploadService {
                 _ = try await complete(file, writing: Self.audited(feature.floor.audit, now: now))
             } catch is UploadRefusal {
                 // The joined file has ended, or failed by this; the part has not.
+            } catch let error as BlobError where error.code == .unavailable {
+                feature.floor.logger.warning("a joined file waits for a store", metadata: ["error": "\(error)"])
             }
         }
     }

@@ -16,7 +16,7 @@ extension UploadService {
             return nil
         case .piece(let gathered):
             let piece = PieceStore.Piece(of: upload, bytes.range, feature.floor.random)
-            let key = try DriveKeys.blob(ofPart: piece.part, upload.tenant)
+            let key = try DriveKeys.blob(ofPart: piece.part, upload.tenant, in: piece.store)
             // Each holds the memory of a part on its way. Nobody slow is among those who wait: the bytes have come.
             try await feature.putPlaces.take()
             defer { feature.putPlaces.give() }
@@ -29,20 +29,22 @@ extension UploadService {
     func discard(_ piece: PieceStore.Piece, of upload: Upload, after error: any Error) async {
         guard error is UploadRefusal || error is Problem || error is QuotaFull else { return }
         do {
-            try await feature.blobs.delete(try DriveKeys.blob(ofPart: piece.part, upload.tenant))
+            try await feature.blobs.delete(try DriveKeys.blob(ofPart: piece.part, upload.tenant, in: piece.store))
         } catch {
             feature.floor.logger.debug("a piece could not be removed yet", metadata: ["error": "\(error)"])
         }
     }
 
     /// Whether this node can reach the bytes of an upload.
-    func reaches(_ upload: Upload) -> Bool {
-        upload.role == .joined || upload.isPieced || upload.place == feature.staging.place
+    /// - Throws: `BlobError` if the store that its file is to lie in is not there.
+    func reaches(_ upload: Upload) throws -> Bool {
+        let place = try feature.staging(of: upload).place
+        return upload.role == .joined || upload.isPieced || upload.place == place
     }
 
     /// Whether the end of an upload takes writing its bytes to the store: they are not there yet, or in too many pieces.
     func copiesBytes(_ upload: Upload) async throws -> Bool {
-        guard upload.isPieced else { return feature.staging.copiesBytes }
+        guard upload.isPieced else { return try feature.staging(of: upload).copiesBytes }
         guard upload.role == .file || upload.role == .part else { return false }
         let (count, bytes) = try await feature.database.read(of: upload.tenant) {
             try PieceStore().figures(of: upload.id.text, upload.tenant, in: $0)

@@ -63,8 +63,8 @@ struct UploadService: Sendable {
             kind: UploadJob.kind, principal: principal, input: try JobCoding.encode(input),
             deadlineAt: now.advanced(by: limits.idle))
         let made = Made()
-        let (seal, place) = (feature.passwordSeal, feature.placeOfNew)
-        _ = try await feature.engine.enqueue(job) { [limits, store, quota] session, job in
+        let seal = feature.passwordSeal
+        _ = try await feature.engine.enqueue(job) { [feature, limits, store, quota] session, job in
             try TenantGate.admit(job.tenant, since: context.arrivedAt, in: session)
             var request = request
             let parts = try Self.parts(request.parts, for: principal, in: session)
@@ -80,8 +80,9 @@ struct UploadService: Sendable {
                 Upload.Fields(
                     id: job.id, tenant: job.tenant, account: principal.user, name: request.name, size: request.size,
                     contentType: request.contentType, hash: request.hash, chunkSize: request.chunkSize ?? limits.chunkBytes,
-                    pool: pool.id, bundle: request.bundle, fileExpiresAt: request.fileExpiresAt, place: place, wire: request.wire,
-                    metadata: request.metadata, role: request.role, concat: request.concat, createdAt: job.createdAt,
+                    pool: pool.id, store: pool.store, bundle: request.bundle, fileExpiresAt: request.fileExpiresAt,
+                    place: try feature.placeOfNew(to: pool.store), wire: request.wire, metadata: request.metadata,
+                    role: request.role, concat: request.concat, createdAt: job.createdAt,
                     updatedAt: job.createdAt, activeAt: job.createdAt))
             if let password = request.password {
                 upload.isEncrypted = true
@@ -239,7 +240,7 @@ struct UploadService: Sendable {
     func stopAppending(to upload: Upload) async throws -> Upload {
         try await feature.sessions.using(upload.id) { session in
             // Whether anybody appends at another node is not known here.
-            let isAlone = !upload.isPieced && upload.place == feature.staging.place
+            let isAlone = try !upload.isPieced && upload.place == feature.staging(of: upload).place
             guard await session.stopAppending() || !isAlone else { return try await reread(upload) }
             do {
                 return try await change(upload) { try UploadMachine.takeOver($0, now: $1) }
@@ -356,15 +357,16 @@ struct UploadService: Sendable {
 
     /// Opens what the bytes from a place on go to. Of a staged file it looks whether all is there that its row says.
     private func open(_ upload: Upload, at start: Int64) async throws -> ByteTarget {
-        if upload.isPieced { return .piece(GatheredPiece(at: start, feature.staging)) }
-        guard upload.place == feature.staging.place else { throw UploadRefusal.elsewhere }
+        let staging = try feature.staging(of: upload)
+        if upload.isPieced { return .piece(GatheredPiece(at: start, staging)) }
+        guard upload.place == staging.place else { throw UploadRefusal.elsewhere }
         let name = try DriveKeys.staged(upload)
-        if let end = upload.stored.ranges.last?.upperBound, try await feature.staging.length(name) ?? 0 < end {
+        if let end = upload.stored.ranges.last?.upperBound, try await staging.length(name) ?? 0 < end {
             try await fail(
                 upload, JobFailure(code: "BYTES_LOST", message: "The bytes that had been stored are not there any more."))
             throw UploadRefusal.lost
         }
-        return .file(try await feature.staging.open(name))
+        return .file(try await staging.open(name))
     }
 
     /// Of an upload that came in one request.

@@ -29,12 +29,12 @@ struct UploadStore: Sendable {
     private static let columns = """
         tenant, id, account, name, size, content_type, hash, chunk_size, pool, bundle, file_expires_at, place, wire, metadata, \
         status, fence, stored, charged, failure, created_at, updated_at, active_at, stored_bytes, \
-        role, concat, encrypted, password, finishing, blob_key
+        role, concat, encrypted, password, finishing, blob_key, store
         """
 
     func insert(_ upload: Upload, in session: any SQLSession) throws {
         try session.execute(
-            "INSERT INTO drive_uploads (\(Self.columns)) VALUES (\(session.dialect.placeholders(29)))",
+            "INSERT INTO drive_uploads (\(Self.columns)) VALUES (\(session.dialect.placeholders(30)))",
             arguments: [
                 .text(upload.tenant.text), .text(upload.id.text), .text(upload.account), .text(upload.name),
                 upload.size.sqlValue, .text(upload.contentType), upload.hash.sqlValue, .integer(upload.chunkSize),
@@ -45,7 +45,7 @@ struct UploadStore: Sendable {
                 .integer(upload.createdAt.microseconds), .integer(upload.updatedAt.microseconds),
                 .integer(upload.activeAt.microseconds), .integer(upload.stored.count), .integer(Int64(upload.role.rawValue)),
                 upload.concat.sqlValue, upload.isEncrypted.sqlValue, upload.sealedPassword.sqlValue,
-                (upload.finishing?.text).sqlValue, upload.blob.sqlValue,
+                (upload.finishing?.text).sqlValue, upload.blob.sqlValue, .text(upload.store),
             ])
     }
 
@@ -140,17 +140,19 @@ struct UploadStore: Sendable {
         ).compactMap(\.self)
     }
 
-    /// Some uploads that can be reached from a place, are whole, and that nobody will ask to complete: those of tus alone, where
-    /// the last byte is the end. For the installation's own transactions.
-    func whole(since: Timestamp, at place: String, limit: Int, in session: any SQLSession) throws -> [Upload] {
+    /// Some uploads to a store that can be reached from a place, are whole, and that nobody will ask to complete: those of tus
+    /// alone, where the last byte is the end. For the installation's own transactions.
+    func whole(
+        since: Timestamp, to target: String, at place: String, limit: Int, in session: any SQLSession
+    ) throws -> [Upload] {
         try session.all(
             """
             SELECT \(Self.columns) FROM drive_uploads
             WHERE status = 'InProgress' AND wire NOT IN ('chunks', 'plain') AND wire <> 'resumable' AND size = stored_bytes
-                AND active_at < $1 AND place IN ($2, '\(Upload.anyPlace)') AND role IN (0, 1) AND finishing IS NULL
-                AND failure IS NULL
-            ORDER BY active_at LIMIT $3
-            """, since.microseconds, place, limit, make: Self.upload
+                AND active_at < $1 AND store = $2 AND place IN ($3, '\(Upload.anyPlace)') AND role IN (0, 1)
+                AND finishing IS NULL AND failure IS NULL
+            ORDER BY active_at LIMIT $4
+            """, since.microseconds, target, place, limit, make: Self.upload
         ).compactMap(\.self)
     }
 
@@ -160,44 +162,47 @@ struct UploadStore: Sendable {
             "UPDATE drive_uploads SET place = $1 WHERE tenant = $2 AND id = $3", place, upload.tenant.text, upload.id.text)
     }
 
-    /// Some uploads of a place that have not ended. For the installation's own transactions.
+    /// Some uploads to a store, of a place, that have not ended. For the installation's own transactions.
     /// - Parameter id: those behind it.
-    func open(at place: String, after id: String, limit: Int, in session: any SQLSession) throws -> [Upload] {
+    func open(
+        to target: String, at place: String, after id: String, limit: Int, in session: any SQLSession
+    ) throws -> [Upload] {
         try session.all(
             """
-            SELECT \(Self.columns) FROM drive_uploads WHERE status = 'InProgress' AND place = $1 AND id > $2
-            ORDER BY id LIMIT $3
-            """, place, id, limit, make: Self.upload
+            SELECT \(Self.columns) FROM drive_uploads WHERE status = 'InProgress' AND store = $1 AND place = $2 AND id > $3
+            ORDER BY id LIMIT $4
+            """, target, place, id, limit, make: Self.upload
         ).compactMap(\.self)
     }
 
-    /// Some uploads in one request that nobody sends any more: those of a place that began before a time, and those that any node
-    /// may have begun and for which nothing has come since another one. For the installation's own transactions.
+    /// Some uploads to a store in one request that nobody sends any more: those of a place that began before a time, and those
+    /// that any node may have begun and for which nothing has come since another one. For the installation's own transactions.
     func brokenOff(
-        at place: String, before: Timestamp, silentSince: Timestamp, limit: Int, in session: any SQLSession
+        to target: String, at place: String, before: Timestamp, silentSince: Timestamp, limit: Int, in session: any SQLSession
     ) throws -> [Upload] {
         try session.all(
             """
             SELECT \(Self.columns) FROM drive_uploads
-            WHERE status = 'InProgress' AND wire = 'plain' AND finishing IS NULL
-                AND (place = $1 AND created_at < $2 OR place = '\(Upload.anyPlace)' AND active_at < $3)
-            ORDER BY created_at LIMIT $4
-            """, place, before.microseconds, silentSince.microseconds, limit, make: Self.upload
+            WHERE status = 'InProgress' AND wire = 'plain' AND finishing IS NULL AND store = $1
+                AND (place = $2 AND created_at < $3 OR place = '\(Upload.anyPlace)' AND active_at < $4)
+            ORDER BY created_at LIMIT $5
+            """, target, place, before.microseconds, silentSince.microseconds, limit, make: Self.upload
         ).compactMap(\.self)
     }
 
-    /// Some uploads in pieces that have not ended, for which bytes came last between two times. For the installation's own
-    /// transactions.
+    /// Some uploads to a store in pieces that have not ended, for which bytes came last between two times. For the installation's
+    /// own transactions.
     /// - Parameter id: those behind it.
     func pieced(
-        lastActive times: ClosedRange<Timestamp>, after id: String, limit: Int, in session: any SQLSession
+        to target: String, lastActive times: ClosedRange<Timestamp>, after id: String, limit: Int, in session: any SQLSession
     ) throws -> [Upload] {
         try session.all(
             """
             SELECT \(Self.columns) FROM drive_uploads
-            WHERE status = 'InProgress' AND place = '\(Upload.anyPlace)' AND active_at >= $1 AND active_at <= $2 AND id > $3
-            ORDER BY id LIMIT $4
-            """, times.lowerBound.microseconds, times.upperBound.microseconds, id, limit, make: Self.upload
+            WHERE status = 'InProgress' AND store = $1 AND place = '\(Upload.anyPlace)' AND active_at >= $2 AND active_at <= $3
+                AND id > $4
+            ORDER BY id LIMIT $5
+            """, target, times.lowerBound.microseconds, times.upperBound.microseconds, id, limit, make: Self.upload
         ).compactMap(\.self)
     }
 
@@ -225,9 +230,11 @@ struct UploadStore: Sendable {
             ) { $0.string(0) })
     }
 
-    /// The ids of some uploads of a tenant, in whatever state.
-    func ids(of tenant: TenantID, limit: Int, in session: any SQLSession) throws -> [String] {
-        try session.all("SELECT id FROM drive_uploads WHERE tenant = $1 LIMIT $2", tenant.text, limit) { $0.string(0) }
+    /// The ids of some uploads of a tenant, in whatever state, with their stores.
+    func ids(of tenant: TenantID, limit: Int, in session: any SQLSession) throws -> [(id: String, store: String)] {
+        try session.all("SELECT id, store FROM drive_uploads WHERE tenant = $1 LIMIT $2", tenant.text, limit) {
+            ($0.string(0), $0.string(1))
+        }
     }
 
     func delete(_ ids: [String], of tenant: TenantID, in session: any SQLSession) throws {
@@ -244,6 +251,7 @@ struct UploadStore: Sendable {
             Upload.Fields(
                 id: id, tenant: tenant, account: row.string(2), name: row.string(3), size: row.optionalInt64(4),
                 contentType: row.string(5), hash: row.optionalBytes(6), chunkSize: row.int64(7), pool: row.string(8),
+                store: row.string(29),
                 bundle: row.optionalString(9), fileExpiresAt: row.optionalInt64(10).map { Timestamp(microseconds: $0) },
                 place: row.string(11), wire: wire, metadata: row.optionalString(13), role: role,
                 concat: row.optionalString(24), isEncrypted: row.bool(25), sealedPassword: row.optionalBytes(26), status: status,

@@ -22,9 +22,13 @@ public enum FolderInspection {
             findings.append(Finding(name: "key", level: .wrong, message: "\(error)"))
         }
         do {
-            let installation = try await Installation(settings, migrating: false, now: time.now())
+            // Each of the others is looked at by itself, so that one that is away does not hide the rest.
+            var alone = settings
+            alone.drive.stores = [:]
+            let installation = try await Installation(alone, migrating: false, now: time.now())
             findings += await database(installation)
-            findings += await blobs(installation)
+            findings += await blobs(installation.blobs, "files")
+            findings += await StoreInspection(settings: settings, database: installation.database).inspect()
             try await installation.close()
         } catch let error as SQLError where error.code == .unavailable {
             findings.append(
@@ -87,32 +91,32 @@ public enum FolderInspection {
         }
     }
 
-    private static func blobs(_ installation: Installation) async -> [Finding] {
+    static func blobs(_ blobs: any BlobStore, _ finding: String) async -> [Finding] {
         let bytes = Array("waybill".utf8)
         do {
             // A name of its own: on a store that is shared, another doctor may look at the same time.
             let name = SystemRandom.bytes(8).map { String($0, radix: 16) }.joined(separator: "-")
             guard let key = BlobKey("doctor/\(name)") else { return [] }
-            let writer = try await installation.blobs.writer(key, .create)
+            let writer = try await blobs.writer(key, .create)
             try await writer.append(bytes)
             _ = try await writer.finish()
-            let replaces = try await mayReplace(key, in: installation.blobs)
+            let replaces = try await mayReplace(key, in: blobs)
             var read: [UInt8] = []
-            for try await chunk in try await installation.blobs.read(key, range: 0..<Int64(bytes.count)) { read += chunk }
-            _ = try await installation.blobs.list(prefix: "doctor/", after: nil, limit: 1)
-            try await installation.blobs.delete(key)
+            for try await chunk in try await blobs.read(key, range: 0..<Int64(bytes.count)) { read += chunk }
+            _ = try await blobs.list(prefix: "doctor/", after: nil, limit: 1)
+            try await blobs.delete(key)
             if replaces {
                 return [
-                    Finding(name: "files", level: .wrong, message: "the store does not heed If-None-Match: it replaces blobs")
+                    Finding(name: finding, level: .wrong, message: "the store does not heed If-None-Match: it replaces blobs")
                 ]
             }
             return [
                 Finding(
-                    name: "files", level: read == bytes ? .fine : .wrong,
+                    name: finding, level: read == bytes ? .fine : .wrong,
                     message: read == bytes ? "written, read, listed and deleted" : "what was read is not what was written")
             ]
         } catch {
-            return [Finding(name: "files", level: .wrong, message: "\(error)")]
+            return [Finding(name: finding, level: .wrong, message: "\(error)")]
         }
     }
 

@@ -10,7 +10,7 @@ import Web
 public struct Installation: Sendable {
     public let path: String
     public let database: any SQLDatabase
-    private let openBlobs: OpenBlobs
+    private let openStores: OpenStores
     private let lock: FolderLock
     private let closeDatabase: @Sendable () async throws -> Void
 
@@ -25,22 +25,20 @@ public struct Installation: Sendable {
         let open = try OpenDatabase(settings.database, folder: path)
         database = open.database
         closeDatabase = open.close
-        openBlobs = try await OpenBlobs(settings.blobs, data: path)
+        openStores = try await OpenStores(settings, data: path)
         try Self.make(temporaryFolder)
         if settings.blobs.place != .data { try Self.empty(temporaryFolder) }
-        let prepare = { [database, store = openBlobs.store] in
+        let prepare = { [database, openStores] in
             try await Migrations.prepare(database, settings.database, migrating: migrating, now: now)
-            if settings.isSpread {
-                try await StoreBond(database: database, blobs: store, random: SystemRandom.bytes).check()
-            }
+            try await openStores.check(database, isSpread: settings.isSpread)
         }
         if let patience { try await patience.trying(prepare) } else { try await prepare() }
     }
 
-    public var blobs: any BlobStore { openBlobs.store }
-    var staging: any BlobStaging { openBlobs.staging }
-    /// What the blob store has been asked for so far.
-    var blobMeter: BlobMeter { openBlobs.meter }
+    public var blobs: any BlobStore { stores.blobs }
+    var stores: BlobStores { openStores.stores }
+    /// What the blob stores have been asked for so far.
+    var blobMeter: BlobMeter { openStores.meter }
 
     /// For files that are needed only while a job runs. It is emptied at the start.
     public var temporaryFolder: String { "\(path)/tmp" }
@@ -58,7 +56,7 @@ public struct Installation: Sendable {
 
     /// Ends connections and lets the folder go.
     public func close() async throws {
-        try await openBlobs.close()
+        try await openStores.close()
         try await closeDatabase()
         lock.release()
     }

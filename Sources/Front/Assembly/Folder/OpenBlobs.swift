@@ -11,29 +11,35 @@ struct OpenBlobs: Sendable {
     let store: any BlobStore
     /// Where files are filled until they become blobs of it.
     let staging: any BlobStaging
-    let meter = BlobMeter()
+    let meter: BlobMeter
     let close: @Sendable () async throws -> Void
 
-    /// - Parameter data: the data folder.
+    /// - Parameters:
+    ///   - data: the data folder, or the part of it where files for a store elsewhere are filled.
+    ///   - meter: counts its calls.
     /// - Throws: `BlobError`; `SQLError` if another process holds the folder.
-    init(_ settings: BlobSettings, data: String) async throws {
-        switch settings.place {
-        case .data: try self.init(folder: data, lock: nil)
+    init(_ place: BlobSettings.Place, data: String, meter: BlobMeter = BlobMeter()) async throws {
+        switch place {
+        case .data: try self.init(folder: data, lock: nil, meter)
         case .folder(let path):
             try Installation.make(path)
-            try self.init(folder: path, lock: try FolderLock(path: path))
-        case .s3(let configuration, let credentials): try await self.init(configuration, credentials, spool: data)
+            try self.init(folder: path, lock: try FolderLock(path: path), meter)
+        case .s3(let configuration, let credentials): try await self.init(configuration, credentials, spool: data, meter)
         }
     }
 
-    private init(folder: String, lock: FolderLock?) throws {
+    private init(folder: String, lock: FolderLock?, _ meter: BlobMeter) throws {
+        self.meter = meter
         let disk = try DiskBlobs(root: folder)
         store = MeasuredBlobs(disk, meter, now: OpenBlobs.now)
         staging = disk.staging
         close = { lock?.release() }
     }
 
-    private init(_ configuration: S3Configuration, _ credentials: S3CredentialPlace, spool folder: String) async throws {
+    private init(
+        _ configuration: S3Configuration, _ credentials: S3CredentialPlace, spool folder: String, _ meter: BlobMeter
+    ) async throws {
+        self.meter = meter
         let retries = BlobRetries(
             sleep: { try await Task.sleep(for: $0) }, random: { SystemRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) } })
         let s3 = S3Blobs(

@@ -15,7 +15,11 @@ struct StoreBond: Sendable {
                 CREATE TABLE assembly_store (number INTEGER NOT NULL PRIMARY KEY, installation \(text) NOT NULL, store \(text))
                 """
             ]
-        }
+        },
+        SQLMigration(room: "assembly", number: 2, title: "the stores of pools") { dialect in
+            let text = dialect.text
+            return ["CREATE TABLE assembly_stores (name \(text) NOT NULL PRIMARY KEY, store \(text) NOT NULL)"]
+        },
     ]
     /// It lies beside the folders of jobs and uploads.
     static let name = "installation/store"
@@ -23,6 +27,8 @@ struct StoreBond: Sendable {
 
     let database: any SQLDatabase
     let blobs: any BlobStore
+    /// The name of the store; empty: the installation's own.
+    var store = BlobStores.own
     let random: @Sendable (Int) -> [UInt8]
 
     /// Ties what is not tied yet.
@@ -38,35 +44,51 @@ struct StoreBond: Sendable {
         guard let found = try await read(key) else {
             throw SQLError(
                 .schema,
-                "the files of this database are in another store: blobs.url is the same on all nodes; if the files were moved, "
+                "\(files) are in another store: \(setting) is the same on all nodes; if the files were moved, "
                     + "move \(Self.name) with them")
         }
         let parts = found.split(separator: " ").map(String.init)
         guard parts.count == 2, parts[0] == known.installation else {
             throw SQLError(
-                .schema, "the store has the files of another installation; each needs a store, or a prefix, of its own")
+                .schema,
+                "the store of \(setting) has the files of another installation; each needs a store, or a prefix, of its own")
         }
         guard try await bind(parts[1]) == parts[1] else {
-            throw SQLError(.schema, "the files of this database are in another store; blobs.url is the same on all nodes")
+            throw SQLError(.schema, "\(files) are in another store; \(setting) is the same on all nodes")
         }
     }
 
+    private var setting: String { store.isEmpty ? "blobs.url" : DriveSettings.key(of: store) }
+    private var files: String { store.isEmpty ? "the files of this database" : "this database's files in ‘\(store)’" }
+
     private func installation() async throws -> (installation: String, store: String?) {
         let fresh = mark()
-        return try await database.write { session in
+        return try await database.write { [store] session in
             try session.execute(
                 """
                 INSERT INTO assembly_store (number, installation) VALUES (1, $1) ON CONFLICT (number) DO NOTHING
                 """, fresh)
-            return try session.first("SELECT installation, store FROM assembly_store") { ($0.string(0), $0.optionalString(1)) }
-                ?? (fresh, nil)
+            let found = try session.first("SELECT installation, store FROM assembly_store") {
+                ($0.string(0), $0.optionalString(1))
+            }
+            let (installation, own) = found ?? (fresh, nil)
+            return (installation, store.isEmpty ? own : try Self.mark(of: store, in: session))
         }
     }
 
-    /// - Returns: the store that the database is tied to.
-    private func bind(_ store: String) async throws -> String? {
-        try await database.write { session in
-            try session.execute("UPDATE assembly_store SET store = $1 WHERE store IS NULL", store)
+    private static func mark(of store: String, in session: any SQLSession) throws -> String? {
+        try session.first("SELECT store FROM assembly_stores WHERE name = $1", store) { $0.string(0) }
+    }
+
+    /// - Returns: the mark of the store that the database is tied to.
+    private func bind(_ mark: String) async throws -> String? {
+        try await database.write { [store] session in
+            guard store.isEmpty else {
+                try session.execute(
+                    "INSERT INTO assembly_stores (name, store) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", store, mark)
+                return try Self.mark(of: store, in: session)
+            }
+            try session.execute("UPDATE assembly_store SET store = $1 WHERE store IS NULL", mark)
             return try session.first("SELECT store FROM assembly_store") { $0.optionalString(0) } ?? nil
         }
     }

@@ -197,7 +197,8 @@ public struct InstallationMove: Sendable {
         }
     }
 
-    /// Uploads that have not ended have their bytes in a folder, from which no node of the new side could go on.
+    /// Uploads that have not ended have their bytes in a folder, from which no node of the new side could go on. Those to stores
+    /// of pools stay where they are.
     private func moveStaged(_ there: MoveSide) async throws {
         let count = try await withBlobs { old, new in
             try await StagedUploads(
@@ -208,9 +209,9 @@ public struct InstallationMove: Sendable {
     }
 
     private func withBlobs<T>(_ body: (_ old: OpenBlobs, _ new: OpenBlobs) async throws -> T) async throws -> T {
-        let old = try await OpenBlobs(source.blobs, data: source.data.folder)
+        let old = try await OpenBlobs(source.blobs.place, data: source.data.folder)
         do {
-            let new = try await OpenBlobs(target.blobs, data: target.data.folder)
+            let new = try await OpenBlobs(target.blobs.place, data: target.data.folder)
             do {
                 let result = try await body(old, new)
                 try await new.close()

@@ -165,11 +165,11 @@ public struct WaybillServer: Sendable {
     }
 
     private static func erasers(_ folder: Installation, _ floor: WebFloor) -> [TenantEraser] {
-        let (database, staging, blobs) = (folder.database, folder.staging, folder.blobs)
+        let (database, stores) = (folder.database, folder.stores)
         return [
             TenantEraser("drive") { tenant in
-                let hasMore = try await DriveFeature.eraseSlice(of: tenant, database: database, staging: staging)
-                return try await DriveFeature.eraseBytes(of: tenant, blobs: blobs) || hasMore
+                let hasMore = try await DriveFeature.eraseSlice(of: tenant, database: database, stores: stores)
+                return try await DriveFeature.eraseBytes(of: tenant, stores: stores) || hasMore
             },
             TenantEraser("content") { tenant in
                 try await database.write { try ContentFeature.eraseSlice(of: tenant, in: $0) }
@@ -280,7 +280,7 @@ extension DriveFeature {
         _ settings: Settings, _ folder: Installation, _ floor: WebFloor, _ engine: JobEngine, _ running: RunningDrive
     ) {
         self.init(
-            floor: floor, engine: engine, database: folder.database, blobs: folder.blobs, staging: folder.staging,
+            floor: floor, engine: engine, database: folder.database, stores: folder.stores,
             configuration: DriveFeature.Configuration(settings), running: running)
     }
 }

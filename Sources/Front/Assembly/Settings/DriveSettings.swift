@@ -8,6 +8,12 @@ public struct DriveSettings: Sendable, Hashable {
     public var idle: Duration
     public var retention: Duration
     public var interimAnswers: Bool
+    /// The stores that pools may have beside the installation's own, by their names.
+    public var stores: [String: BlobSettings.Place]
+
+    /// The key of a store.
+    static func key(of store: String) -> String { "\(storesPrefix).\(store)" }
+    static let storesPrefix = "drive.stores"
 
     init(_ read: inout SettingsReader) {
         let day = Duration.seconds(86_400)
@@ -28,8 +34,35 @@ public struct DriveSettings: Sendable, Hashable {
             "drive.interimAnswers", true,
             "Whether who uploads by the IETF's protocol, and asks for it, is answered while bytes still come (104). Off where a "
                 + "proxy in front can't pass that on.")
+        stores = DriveSettings.stores(&read)
         if chunkBytes > chunkBytesMax {
             read.note(.conflict, "drive.chunkBytes", "it is more than drive.chunkBytesMax")
+        }
+    }
+
+    private static func stores(_ read: inout SettingsReader) -> [String: BlobSettings.Place] {
+        var stores: [String: BlobSettings.Place] = [:]
+        let names = Set(read.names(below: storesPrefix) + read.variableNames(below: storesPrefix))
+        for name in names.sorted() {
+            guard let url = read.loose(key(of: name))?.text else { continue }
+            // So that each has a variable, and its name can be a part of a key.
+            guard isName(name) else {
+                read.note(
+                    .invalid, key(of: name),
+                    "no name for a store; small letters, digits and _ are, 1 to 63, a letter first, and not default"
+                )
+                continue
+            }
+            stores[name] = BlobSettings.place(url, of: key(of: name), &read)
+        }
+        return stores
+    }
+
+    private static func isName(_ text: String) -> Bool {
+        let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+        guard text != "default", text.utf8.count <= 63, let first = text.utf8.first, letters.contains(first) else { return false }
+        return text.utf8.allSatisfy {
+            letters.contains($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "_")
         }
     }
 }

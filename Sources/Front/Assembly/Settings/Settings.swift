@@ -38,8 +38,22 @@ public struct Settings: Sendable, Hashable {
         database = DatabaseSettings(&read)
         node = NodeSettings(&read)
         datasets = DatasetSettings.all(&read)
+        noteSharedPlaces(&read)
         if node.role == .api, database.url == nil {
             read.note(.conflict, "node.role", "api needs database.url: without it there is no other node that could run the jobs")
+        }
+    }
+
+    /// Each store needs a place of its own: else it would sweep the files of another one.
+    private func noteSharedPlaces(_ read: inout SettingsReader) {
+        var seen = [blobs.place.location(data.folder): "blobs.url"]
+        seen[BlobSettings.Place.data.location(data.folder)] = "data.folder"
+        for (name, place) in drive.stores.sorted(by: { $0.key < $1.key }) {
+            let location = place.location(data.folder)
+            if let other = seen[location] {
+                read.note(.conflict, DriveSettings.key(of: name), "it is the same place as that of \(other)")
+            }
+            seen[location] = DriveSettings.key(of: name)
         }
     }
 
@@ -50,7 +64,12 @@ public struct Settings: Sendable, Hashable {
         if access.signingKey == nil {
             warnings.append("each node signs with a key of its own; set signing.key to the same on all of them")
         }
-        if !blobs.isShared { warnings.append("files are kept where other nodes can't read them; set blobs.url to a bucket") }
+        if !blobs.place.isShared {
+            warnings.append("files are kept where other nodes can't read them; set blobs.url to a bucket")
+        }
+        for name in drive.stores.filter({ !$1.isShared }).keys.sorted() {
+            warnings.append("\(DriveSettings.key(of: name)) is a folder, which other nodes can't read; set it to a bucket")
+        }
         return warnings
     }
 
@@ -87,7 +106,7 @@ public struct Settings: Sendable, Hashable {
             layers.flags.map { ($0.name, SettingOrigin.flag($0.flag)) }
             + (layers.file.map { file in file.keys.map { ($0, SettingOrigin.file(file.path)) } } ?? [])
         return given.compactMap { name, origin in
-            guard !known.contains(name), !isDatasetField(name) else { return nil }
+            guard !known.contains(name), !isDatasetField(name), !isStore(name) else { return nil }
             let meant = NearestName.of(name, among: known) ?? nearestField(name)
             let group = known.contains { $0.hasPrefix(name + ".") }
             let hint = group ? "; it is a group of keys" : meant.map { "; did you mean \($0)?" } ?? ""
@@ -100,6 +119,11 @@ public struct Settings: Sendable, Hashable {
         return parts.count == 3 && parts[0] == "datasets" && DatasetSettings.fields.contains(String(parts[2]))
     }
 
+    private static func isStore(_ name: String) -> Bool {
+        let name = name.split(separator: ".", omittingEmptySubsequences: false)
+        return name.count == 3 && name.prefix(2).joined(separator: ".") == DriveSettings.storesPrefix
+    }
+
     private static func nearestField(_ name: String) -> String? {
         let parts = name.split(separator: ".")
         guard parts.count == 3, parts[0] == "datasets" else { return nil }
@@ -110,7 +134,8 @@ public struct Settings: Sendable, Hashable {
     private static func strayVariables(_ layers: SettingsLayers, _ entries: [SettingEntry]) -> [String] {
         let known = Set(entries.map(\.variable) + entries.filter(\.isSecret).map { $0.variable + "_FILE" })
         return layers.variables.compactMap { variable in
-            guard !known.contains(variable), let meant = NearestName.of(variable, among: known) else { return nil }
+            let isStore = variable.hasPrefix(SettingEntry.variable(of: DriveSettings.storesPrefix) + "_")
+            guard !known.contains(variable), !isStore, let meant = NearestName.of(variable, among: known) else { return nil }
             return "the variable \(variable) has no effect; did you mean \(meant)?"
         }
     }

@@ -41,6 +41,12 @@ struct SettingsLayers {
         (try? environment.environmentValue(forName: name)) ?? nil
     }
 
+    /// The last parts of variables that begin as those of the keys below `prefix` do, in small letters.
+    func variableNames(below prefix: String) -> [String] {
+        let first = SettingEntry.variable(of: prefix) + "_"
+        return variables.filter { $0.hasPrefix(first) }.map { $0.dropFirst(first.count).lowercased() }
+    }
+
     /// The names below `prefix` that the file or the flags give: for `datasets`, the names of the data sets.
     func names(below prefix: String) -> [String] {
         var found: [String] = []

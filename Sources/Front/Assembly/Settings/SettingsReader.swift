@@ -125,6 +125,8 @@ struct SettingsReader {
     /// A variable that is not ours but counts all the same. It is shown only where it is set.
     mutating func foreign(_ variable: String, isSecret: Bool = false) -> String? {
         guard let text = layers.variable(variable) else { return nil }
+        // Several stores look for the same ones.
+        guard !values.contains(where: { $0.name == variable }) else { return text }
         values.append(SettingValue(name: variable, text: isSecret ? "********" : text, origin: .variable(variable)))
         return text
     }
@@ -133,6 +135,8 @@ struct SettingsReader {
     func variable(_ name: String) -> String? { layers.variable(name) }
 
     func names(below prefix: String) -> [String] { layers.names(below: prefix) }
+
+    func variableNames(below prefix: String) -> [String] { layers.variableNames(below: prefix) }
 
     mutating func note(_ code: SettingsError.Problem.Code, _ subject: String, _ message: String) {
         problems.append(.init(code: code, subject: subject, message: message))

@@ -2,7 +2,7 @@
 public enum SettingsReference {
     /// The text of `Documentation/configuration.md`.
     public static var markdown: String {
-        ([introduction] + topics.map(section) + [datasets]).joined(separator: "\n")
+        ([introduction] + topics.map(section) + [stores, datasets]).joined(separator: "\n")
     }
 
     private static let introduction = """
@@ -51,6 +51,26 @@ public enum SettingsReference {
         return "## \(topic)\n\n| key | type | default | allowed | what it does |\n|---|---|---|---|---|\n"
             + rows.joined(separator: "\n") + "\n"
     }
+
+    private static let stores = """
+        ## drive.stores
+
+        Stores that [pools](drive.md#pools) of the drive may have beside the installation's own, each with a name of small
+        letters, digits and `_`:
+
+        ```yaml
+        drive:
+          stores:
+            archive: file:///mnt/archive
+            media: s3://media/files?endpoint=https://s3.example.com&region=eu-west-1
+        ```
+
+        They are written as `blobs.url` is, and take their credentials from the same places. `drive.stores.archive` is also
+        `WAYBILL_DRIVE_STORES_ARCHIVE`, and `--set drive.stores.archive=…`. Each needs a place of its own, and is tied to the
+        database as the installation's store is. With several nodes they are the same on all of them. A name stays as long as
+        there are files in it: [operating](operating.md#stores-of-pools).
+
+        """
 
     private static let datasets = """
         ## datasets

@@ -34,7 +34,9 @@ extension Problem {
     private init(blob error: BlobError) {
         switch error.code {
         case .full: self = .full()
-        case .unavailable: self = .unavailable("the file store can't be reached")
+        case .unavailable:
+            self = .unavailable(
+                error.missingStore.map { "the store ‘\($0)’ is not configured" } ?? "the file store can't be reached")
         case .notFound, .damaged: self = Problem(.artifactDamaged, "a stored file is missing or damaged")
         default: self = Problem(.internalError, "an unexpected error; the log has it under the request's id")
         }

@@ -266,12 +266,15 @@ struct UploadRoutes: Sendable {
             do {
                 _ = try await feature.engine.counts()
                 // Open to everybody, so it may not cost more the more uploads there are.
-                if let name = BlobKey("health") { _ = try await feature.staging.length(name) }
+                if let name = BlobKey("health") { _ = try await feature.stores.staging(of: BlobStores.own).length(name) }
             } catch {
                 throw Problem.unavailable("uploads can't be taken right now")
             }
+            // A pool's store that can't be reached keeps back that pool's uploads alone.
+            let storage = await feature.reachesStores() ? "healthy" : "degraded"
             let all: JSONValue = [
-                "status": "healthy", "service": "healthy", "database": "healthy", "queue": "healthy", "storage": "healthy",
+                "status": .string(storage), "service": "healthy", "database": "healthy", "queue": "healthy",
+                "storage": .string(storage),
             ]
             return try JSONAnswer(all)
         }
