@@ -63,8 +63,8 @@ struct PieceStore: Sendable {
         try session.execute(
             """
             INSERT INTO drive_garbage (tenant, name, staged, since, store)
-            SELECT tenant, CAST($1 AS \(session.dialect.text)) || part, \(GarbageStore.Kind.blob.rawValue),
-                CAST($2 AS BIGINT), store FROM drive_parts WHERE \(which(3))
+            SELECT tenant, CAST($1 AS TEXT) || part, \(GarbageStore.Kind.blob.rawValue), CAST($2 AS BIGINT), store
+            FROM drive_parts WHERE \(which(3))
             ON CONFLICT (tenant, name, staged) DO NOTHING
             """, DriveKeys.prefix(of: tenant, in: store), now.microseconds, tenant.text, upload, place, pattern)
         return try session.execute("DELETE FROM drive_parts WHERE \(which(1))", tenant.text, upload, place, pattern)
