@@ -50,7 +50,7 @@ public final class BytePieces: Sendable {
     ///   - largeMax: how many large pieces there may be.
     ///   - keptMax: how many of a length are kept while nobody has them. A new one costs as much as a copy of its bytes: the
     ///     system has to find its pages.
-    public init(largeMax: Int = 32, keptMax: Int = 8) {
+    public init(largeMax: Int = 20, keptMax: Int = 8) {
         self.largeMax = largeMax
         self.keptMax = keptMax
     }

@@ -13,7 +13,7 @@ final class ReceiveBuffers: Sendable {
     private let bodies = Atomic<Int>(0)
 
     /// - Parameter total: bytes, for all connections.
-    init(total: Int = 16 << 20) {
+    init(total: Int = 14 << 20) {
         self.total = total
     }
 
