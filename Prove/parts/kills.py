@@ -7,7 +7,7 @@ import time
 from faults.disturbances import disturb
 from load.checks import check_all
 from load.crowd import finish, make_types, mixed
-from load.world import World
+from uploads.world import UploadWorld
 
 # The server's `engine.orphanSeconds` and what looks at it, twice, and the removal of what is garbage.
 SWEEP_SECONDS = 16
@@ -40,7 +40,7 @@ def run(proof):
 
 def one_round(proof, stack, ledger, seed, rng, kills, recoveries, fired):
     """A fresh installation under load, so many kills, and then all checks."""
-    world = World(stack, ledger, seed, patience=proof.size(full=90, quick=40))
+    world = UploadWorld(stack, ledger, seed, patience=proof.size(full=90, quick=40))
     ledger.jobs.clear()
     ledger.items.clear()
     ledger.count("rounds")
@@ -62,12 +62,15 @@ def one_round(proof, stack, ledger, seed, rng, kills, recoveries, fired):
                 break
         proof.load_held("kills", ledger.counters["answers"] - before, time.monotonic() - began)
         if not ledger.broken and finish(world, actors):
+            world.ends()
+            world.check_all()
             check_all(world)
             time.sleep(SWEEP_SECONDS)
     finally:
         world.up.clear()
         world.over.set()
         status = stack.stop() if stack.is_running else None
+        world.close()
     if ledger.broken:
         return
     ledger.hold(status == 0, "wrong answers", "SIGTERM ended the server with %s" % status)
