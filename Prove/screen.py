@@ -29,6 +29,11 @@ def show(proof, commit, cores):
     lines.append("LEDGER      " + acked)
     lines.append("            longest wait for an answer: " + ", ".join(
         "%s %.1f s" % (name, ledger.longest_wait) for name, ledger in proof.ledgers.items() if ledger.longest_wait))
+    for name, ledger in proof.ledgers.items():
+        if ledger.refusals:
+            seconds = sorted(ledger.refusals)
+            lines.append("503         %-32s %d answers after p50 %.2f s  max %.2f s" % (
+                name, len(seconds), percentile(seconds, 0.5), seconds[-1]))
     lines.append("            " + ", ".join("%s %d" % (kind, broken[kind]) for kind in KINDS))
     lines += ["            " + line for line in proof.lines]
     lines.append("TIME        %.1f min: %s" % (

@@ -3,7 +3,8 @@
 import signal
 import time
 
-LEASE_SECONDS = 2
+# Of what is counted: processes that were killed.
+KILLED, CRASHED = "nodes killed", "crashes of the database"
 
 
 def disturb(name, world, stack, rng):
@@ -31,6 +32,7 @@ def kill(world, stack, rng):
     if len(stack.members) == 1:
         world.up.clear()
     node.kill()
+    world.ledger.count(KILLED)
     if len(stack.members) > 1:
         # The others are at work meanwhile, sometimes for longer than its leases last.
         time.sleep(rng.choice((0, 0, rng.uniform(0, 1.5), rng.uniform(2, 4))))
@@ -39,7 +41,7 @@ def kill(world, stack, rng):
         node.launch()
         time.sleep(rng.uniform(0, 0.4))
         node.kill()
-        world.ledger.count("kills while starting")
+        world.ledger.count(KILLED)
     seconds = node.start()
     world.up.set()
     return seconds + ready(world, stack)
@@ -48,6 +50,7 @@ def kill(world, stack, rng):
 def kill_both(world, stack, rng):
     world.up.clear()
     stack.kill()
+    world.ledger.count(KILLED, len(stack.members))
     time.sleep(rng.uniform(0, 1))
     seconds = stack.start()
     world.up.set()
@@ -65,10 +68,11 @@ def takeover(world, stack, rng):
             return None
         time.sleep(0.02)
     node.kill()
+    world.ledger.count(KILLED)
     began = time.monotonic()
     while left := stack.rows(running):
         if not world.ledger.hold(
-                time.monotonic() - began < LEASE_SECONDS + 5, "stuck", "nobody takes over from a dead node: %s" % left):
+                time.monotonic() - began < world.lease + 5, "stuck", "nobody takes over from a dead node: %s" % left):
             break
         time.sleep(0.05)
     world.takeovers.append(time.monotonic() - began)
@@ -88,6 +92,7 @@ def stop_a_node(world, stack, rng):
 
 def crash_database(world, stack, rng):
     stack.postgres.crash()
+    world.ledger.count(CRASHED)
     time.sleep(rng.choice((0, 0.3, rng.uniform(0.5, 4))))
     began = time.monotonic()
     stack.postgres.start()
@@ -105,16 +110,38 @@ def _on_link(act, lasts, link):
     return break_link
 
 
-def _lose(link, baits, answer=True):
+def _was_lost(link, before):
+    """Waits until the link has lost what it was to lose. Returns whether it did."""
+    deadline = time.monotonic() + 4
+    while link.swallowed == before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return link.swallowed > before
+
+
+def _lose_commit(answer, away_seconds=0):
     def lose(world, stack, rng):
-        broken = getattr(rng.choice(stack.members), link)
-        before = broken.swallowed
-        broken.swallow(rng.choice(baits), passes_bait=answer)
-        deadline = time.monotonic() + 4
-        while broken.swallowed == before and time.monotonic() < deadline:
-            time.sleep(0.01)
-        broken.heal()
-        return ready(world, stack) if broken.swallowed > before else None
+        link = rng.choice(stack.members).to_database
+        before = link.swallowed
+        link.lose_commit(answer, refuses_then=away_seconds > 0)
+        was_lost = _was_lost(link, before)
+        if was_lost:
+            time.sleep(away_seconds)
+        link.heal()
+        return ready(world, stack) if was_lost else None
+    return lose
+
+
+def _lose_blob(answer):
+    # An object that is written, an upload that is begun or completed, one of them that is deleted.
+    baits = (b"PUT /", b"PUT /", b"POST /", b"DELETE /")
+
+    def lose(world, stack, rng):
+        link = rng.choice(stack.members).to_blobs
+        before = link.swallowed
+        link.swallow(rng.choice(baits), passes_bait=answer)
+        was_lost = _was_lost(link, before)
+        link.heal()
+        return ready(world, stack) if was_lost else None
     return lose
 
 
@@ -123,12 +150,11 @@ DISTURBANCES = {
     "cut the database": _on_link("cut", (0, 0.2), "to_database"),
     "stall the database": _on_link("stall", (0.5, 3, 6), "to_database"),
     "refuse the database": _on_link("refuse", (0.5, 2, 6), "to_database"),
-    "lose a commit": _lose("to_database", (b"COMMIT",), answer=False),
-    "lose a commit's answer": _lose("to_database", (b"COMMIT",)),
+    "lose a commit": _lose_commit(answer=False), "lose a commit's answer": _lose_commit(answer=True),
+    # It stays in doubt for longer than anybody waits.
+    "lose a commit's answer and the database": _lose_commit(answer=True, away_seconds=6),
     "cut the blobs": _on_link("cut", (0, 0.2), "to_blobs"),
     "stall the blobs": _on_link("stall", (0.5, 3), "to_blobs"),
     "refuse the blobs": _on_link("refuse", (0.5, 2, 6), "to_blobs"),
-    # An object that is written, an upload that is begun or completed, one of them that is deleted.
-    "lose a blob": _lose("to_blobs", (b"PUT /", b"PUT /", b"POST /", b"DELETE /"), answer=False),
-    "lose a blob's answer": _lose("to_blobs", (b"PUT /", b"PUT /", b"POST /", b"DELETE /")),
+    "lose a blob": _lose_blob(answer=False), "lose a blob's answer": _lose_blob(answer=True),
 }

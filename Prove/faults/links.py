@@ -27,8 +27,8 @@ class End:
 class Pair:
     """A connection that goes through."""
 
-    def __init__(self, client, server):
-        self.client, self.server = End(client), End(server)
+    def __init__(self, client, server, commits):
+        self.client, self.server, self.commits = End(client), End(server), commits
         self.client.other, self.server.other = self.server, self.client
         self.client.pair = self.server.pair = self
         self.swallows = False
@@ -37,9 +37,10 @@ class Pair:
 class Link(threading.Thread):
     """Listens on a port of its own, and passes what comes to `target`: a (host, port), or the path of a socket."""
 
-    def __init__(self, target):
+    def __init__(self, target, commits=None):
+        """`commits`: makes what finds commits on a connection, if that is known of what goes through."""
         super().__init__(name="link", daemon=True)
-        self.target = target
+        self.target, self.commits = target, commits
         self.selector = selectors.DefaultSelector()
         self.orders = collections.deque()
         self.bell, ear = socket.socketpair()
@@ -49,6 +50,7 @@ class Link(threading.Thread):
         self.port = 0
         self.is_stalled = False
         self.bait, self.passes_bait = None, True
+        self.loses_commit = self.loses_commit_answer = self.refuses_then = False
         # Answers and requests that were thrown away, and connections that were ended by force.
         self.swallowed = self.reset = 0
         self._listen()
@@ -75,6 +77,15 @@ class Link(threading.Thread):
         """
         def act():
             self.bait, self.passes_bait = bait, passes_bait
+        self._order(act)
+
+    def lose_commit(self, answer, refuses_then=False):
+        """The next request for a commit is lost, or the answer to the next one that was done, and its connection is ended.
+
+        With `refuses_then` the link takes no connection from that moment on.
+        """
+        def act():
+            self.loses_commit, self.loses_commit_answer, self.refuses_then = not answer, answer, refuses_then
         self._order(act)
 
     def heal(self):
@@ -126,6 +137,7 @@ class Link(threading.Thread):
 
     def _heal(self):
         self.is_stalled, self.bait = False, None
+        self.loses_commit = self.loses_commit_answer = self.refuses_then = False
         if self.listener is None:
             self._listen()
         self._watch_all()
@@ -156,7 +168,7 @@ class Link(threading.Thread):
             sock.setblocking(False)
             if sock.family == socket.AF_INET:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        pair = Pair(client, server)
+        pair = Pair(client, server, self.commits() if self.commits else None)
         self.pairs.add(pair)
         self._watch(pair.client)
         self._watch(pair.server)
@@ -205,6 +217,10 @@ class Link(threading.Thread):
         elif end is pair.server and pair.swallows:
             self.swallowed += 1
             self._end(pair, resets=True)
+        elif pair.commits and self._is_lost_commit(end, data):
+            self.swallowed += 1
+            self.loses_commit = self.loses_commit_answer = False
+            self._refuse() if self.refuses_then else self._end(pair, resets=True)
         else:
             if self.bait is not None and end is pair.client and self.bait in data:
                 self.bait, pair.swallows = None, True
@@ -213,6 +229,12 @@ class Link(threading.Thread):
                     self._end(pair, resets=True)
                     return
             end.other.held += data
+
+    def _is_lost_commit(self, end, data):
+        # All is looked at: of what is asked for now, the name may have been given long ago.
+        if end is end.pair.client:
+            return end.pair.commits.asks(data) and self.loses_commit
+        return end.pair.commits.answers(data) and self.loses_commit_answer
 
     def _write(self, end):
         if end.held:

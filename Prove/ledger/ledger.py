@@ -10,6 +10,9 @@ from ledger.history import History
 # What must be zero at the end.
 KINDS = ("lost", "doubled", "wrong bytes", "stuck", "event gaps", "orphans", "hung", "wrong answers", "stale writes", "foreign")
 
+# Five, and what a machine of which all is asked at once adds to them.
+REFUSED_SECONDS_MAX = 8
+
 
 class Ledger:
     def __init__(self, path):
@@ -19,6 +22,8 @@ class Ledger:
         self.counters = collections.Counter()
         # Seconds that the slowest answer took, or that somebody waited for one that was lost.
         self.longest_wait = 0
+        # Seconds after which somebody was told to come back later.
+        self.refusals = []
         self.broken = []
         # By (tenant, type), by item.
         self.items = collections.defaultdict(lambda: collections.defaultdict(History))
@@ -37,6 +42,12 @@ class Ledger:
     def waited(self, seconds):
         with self.lock:
             self.longest_wait = max(self.longest_wait, seconds)
+
+    def refused(self, seconds, call):
+        """Whoever is told to come back later is told soon."""
+        with self.lock:
+            self.refusals.append(seconds)
+        self.hold(seconds <= REFUSED_SECONDS_MAX, "hung", "%s was answered with 503 after %.1f s" % (call, seconds))
 
     def violate(self, kind, text):
         assert kind in KINDS, kind

@@ -8,6 +8,8 @@ from load.importer import Importer
 from load.watcher import Watcher
 from load.world import World
 from load.writers import ItemWriter, StreamWriter
+from uploads.uploader import Uploader
+from uploads.world import NAMES
 
 TYPES = ("notes", "rows", "book")
 
@@ -20,13 +22,20 @@ def make_types(world, types=TYPES):
     client.close()
 
 
+# They upload beside the others, and nothing that is large.
+UPLOADERS = NAMES[:3]
+UPLOAD_BYTES_MAX = 300_000
+
+
 def mixed(world, size=1):
-    """One of each kind and more: their threads, not started yet."""
+    """One of each kind and more: their threads, not started yet. The world is an `UploadWorld`."""
     return [
         ItemWriter(world, "anna", "notes", 60), ItemWriter(world, "ben", "book", 40), ItemWriter(world, "cleo", "rows", 40),
         StreamWriter(world, "dora", "notes", 300), StreamWriter(world, "emil", "book", 2500 * size, large=0.15),
         Importer(world, "fritz", "rows", 400), Importer(world, "gina", "book", 800 * size),
-        Watcher(world, "kim"), Exporter(world, "hugo", TYPES), Exporter(world, "ida", TYPES), Exporter(world, "jan", ("book",), ("csv", "ndjson")),
+        Watcher(world, "kim"), Exporter(world, "hugo", TYPES), Exporter(world, "ida", TYPES),
+        Exporter(world, "jan", ("book",), ("csv", "ndjson")),
+        *(Uploader(world, name, UPLOAD_BYTES_MAX) for name in UPLOADERS),
     ]
 
 

@@ -20,6 +20,8 @@ class World:
     def __init__(self, stack, ledger, seed, patience=90):
         """`patience`: seconds that a job may take to its end once nothing is killed any more."""
         self.patience = patience
+        # The server's `engine.leaseSeconds`.
+        self.lease = 2
         self.last_kill = time.monotonic()
         # Seconds after which others ran the jobs of a dead node.
         self.takeovers = []
@@ -79,6 +81,7 @@ class World:
                 self.ledger.waited(time.monotonic() - began)
             if answer.status == 503:
                 self.ledger.count("refused for now")
+                self.ledger.refused(time.monotonic() - began, "%s %s" % (method, path))
                 self.ledger.hold(
                     answer.headers.get("retry-after") is not None, "wrong answers", "%s %s: 503 without Retry-After" % (method, path))
                 client.hop()

@@ -4,43 +4,69 @@ import collections
 import random
 import time
 
-from faults.disturbances import disturb
+from faults.disturbances import CRASHED, KILLED, disturb
 from load.checks import check_all
 from load.crowd import finish, make_types, mixed
-from load.world import World
+from uploads.world import UploadWorld
 
 # The server's `engine.orphanSeconds` and what looks at it, twice, and the removal of what is garbage.
 SWEEP_SECONDS = 16
+# Seconds. With the long one a node lives to try again what has been in doubt for as long as its database was away.
+LEASES = (2, 2, 10)
+# What is no kill, by how its name begins.
+OTHERS = (("cut", "links cut"), ("stall", "stalled"), ("refuse", "refused"), ("lose", "requests or answers lost"), ("stop", "nodes stopped"))
 
 
 def run(proof):
-    kills = proof.size(full=300, quick=15 if proof.stack_name == "sqlite" else 12)
-    per_round = proof.size(full=30, quick=kills)
+    """In full until so many processes were killed; the quick form, which is counted by disturbances, has some of all that may happen."""
+    wanted = proof.size(full=300, quick=15 if proof.stack_name == "sqlite" else 12)
+    per_round = proof.size(full=30, quick=wanted)
     rng = random.Random(proof.seed)
     ledger = proof.ledger("kills")
     recoveries, fired = collections.defaultdict(list), collections.Counter()
-    done, number = 0, 0
-    while done < kills and not ledger.broken:
+
+    def done():
+        return sum(fired.values()) if proof.quick else killed(ledger)
+
+    number = 0
+    while done() < wanted and not ledger.broken:
         number += 1
-        stack = proof.stack("kills-%d" % number, {"engine.orphanSeconds": "5s"})
-        count = min(per_round, kills - done)
-        one_round(proof, stack, ledger, "%s.%d" % (proof.seed, number), rng, count, recoveries, fired)
-        done += count
-        proof.say("%d of %d kills" % (done, kills))
+        lease = rng.choice(LEASES) if proof.stack_name == "postgres" else LEASES[0]
+        stack = proof.stack("kills-%d" % number, {"engine.orphanSeconds": "5s", "engine.leaseSeconds": "%ds" % lease})
+        one_round(proof, stack, ledger, "%s.%d" % (proof.seed, number), rng, per_round, recoveries, fired, lease)
+        proof.say("%d of %d %s" % (done(), wanted, "disturbances" if proof.quick else "kills"))
         if not ledger.broken:
             proof.forget(stack)
+    every = {name for name, _ in stack.disturbances}
+    if not proof.quick and proof.disturbances is None and not ledger.broken:
+        ledger.hold(every <= fired.keys(), "wrong answers", "these never came about: %s" % sorted(every - fired.keys()))
     for name, count in fired.items():
-        proof.fault(name if len(fired) > 1 else "kills", fired=count, survived=count if not ledger.broken else count - 1)
-    if len(fired) > 1:
-        proof.fault("kills", fired=done, survived=done if not ledger.broken else done - 1)
+        proof.fault(name if len(every) > 1 else "kills", fired=count, survived=count if not ledger.broken else count - 1)
+    if len(every) > 1:
+        total = sum(fired.values())
+        proof.fault("kills", fired=total, survived=total if not ledger.broken else total - 1)
     for name, seconds in recoveries.items():
-        proof.recovered(name if len(fired) > 1 else "kills", seconds)
-    proof.judge("kills", ledger, "%d kills, each followed by a recovery" % done)
+        proof.recovered(name if len(every) > 1 else "kills", seconds)
+    proof.judge("kills", ledger, "%d kills (nodes %d, database %d)%s, each followed by a recovery" % (
+        killed(ledger), ledger.counters[KILLED], ledger.counters[CRASHED], others(fired)))
 
 
-def one_round(proof, stack, ledger, seed, rng, kills, recoveries, fired):
-    """A fresh installation under load, so many kills, and then all checks."""
-    world = World(stack, ledger, seed, patience=proof.size(full=90, quick=40))
+def killed(ledger):
+    return ledger.counters[KILLED] + ledger.counters[CRASHED]
+
+
+def others(fired):
+    """What came about beside kills, in words."""
+    counts = collections.Counter()
+    for name, count in fired.items():
+        counts[next((words for start, words in OTHERS if name.startswith(start)), None)] += count
+    return "".join(", %s %d" % (words, counts[words]) for _, words in OTHERS if counts[words])
+
+
+def one_round(proof, stack, ledger, seed, rng, count, recoveries, fired, lease):
+    """A fresh installation under load, so many disturbances, and then all checks."""
+    world = UploadWorld(stack, ledger, seed, patience=proof.size(full=90, quick=40))
+    world.lease = lease
     ledger.jobs.clear()
     ledger.items.clear()
     ledger.count("rounds")
@@ -52,22 +78,27 @@ def one_round(proof, stack, ledger, seed, rng, kills, recoveries, fired):
         for actor in actors:
             actor.start()
         began, before = time.monotonic(), ledger.counters["answers"]
-        for _ in range(kills):
+        for _ in range(count):
             time.sleep(pause(rng))
             name, seconds = something(world, stack, rng, proof.disturbances)
             fired[name] += 1
             recoveries[name].append(seconds)
-            ledger.hold(seconds <= 10, "stuck", "ready again after %.1f s: %s" % (seconds, name))
+            # How long a dead node's jobs stood still is judged where it is measured.
+            ledger.hold(
+                seconds <= 10 or name == "takeover", "stuck", "ready again after %.1f s: %s" % (seconds, name))
             if ledger.broken:
                 break
         proof.load_held("kills", ledger.counters["answers"] - before, time.monotonic() - began)
         if not ledger.broken and finish(world, actors):
+            world.ends()
+            world.check_all()
             check_all(world)
             time.sleep(SWEEP_SECONDS)
     finally:
         world.up.clear()
         world.over.set()
         status = stack.stop() if stack.is_running else None
+        world.close()
     if ledger.broken:
         return
     ledger.hold(status == 0, "wrong answers", "SIGTERM ended the server with %s" % status)

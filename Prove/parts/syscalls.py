@@ -6,6 +6,7 @@ import time
 from faults.bench import Bench
 from faults.failing_calls import ACTIONS
 from faults.flows import FLOWS
+from faults.upload_flow import UploadFlow
 
 LIMIT = 2000
 
@@ -19,7 +20,7 @@ def run(proof):
     for group in (actions[:1], actions[1:]):
         bench = Bench(proof, ledger, "syscalls-" + group[0][0])
         for action, sticky in group:
-            for make in FLOWS:
+            for make in (*FLOWS, UploadFlow):
                 if not ledger.broken:
                     fired = sweep(proof, bench, make, action, sticky, places)
                     points[action + (" from then on" if sticky else "")] += fired

@@ -4,6 +4,7 @@ import itertools
 import secrets
 import time
 
+from faults.commits import Commits
 from faults.links import Link
 from stacks.audit import audit, left_in_tmp
 from stacks.bucket import Bucket
@@ -19,7 +20,7 @@ class LinkedNode(Node):
 
     def __init__(self, binary, folder, settings, environment, database, prefix):
         self.postgres, self.seaweed = server(PostgresServer), server(SeaweedServer)
-        self.to_database = Link(self.postgres.socket)
+        self.to_database = Link(self.postgres.socket, Commits)
         self.to_blobs = Link(("127.0.0.1", self.seaweed.port))
         stores = {
             "WAYBILL_DATABASE_URL": "postgres://waybill@127.0.0.1:%d/%s" % (self.to_database.port, database),
@@ -36,8 +37,9 @@ class PostgresStack(Stack):
     name = "postgres"
     refusals_are_sure = False
     disturbances = (
-        ("kill", 30), ("takeover", 5), ("kill both", 4), ("crash the database", 12), ("stop a node", 10),
+        ("kill", 60), ("takeover", 5), ("kill both", 4), ("crash the database", 12), ("stop a node", 10),
         ("cut the database", 8), ("stall the database", 6), ("refuse the database", 6), ("lose a commit's answer", 8), ("lose a commit", 3),
+        ("lose a commit's answer and the database", 3),
         ("cut the blobs", 4), ("stall the blobs", 3), ("refuse the blobs", 3), ("lose a blob's answer", 6), ("lose a blob", 3),
     )
 

@@ -61,6 +61,8 @@ class UploadNote:
         self.doubted_at = set()
         # Something was tried that may have ended it, and its answer was lost.
         self.end_was_tried = False
+        # Somebody was asked to take it back, or to delete its file, and may have done so.
+        self.may_be_gone = False
 
     @property
     def size(self):

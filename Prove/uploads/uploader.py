@@ -16,8 +16,9 @@ SIZES = (0, 1, 700, 1024, 5_000, 70_000, 70_000, 300_000, 300_000, 1_200_000, 3_
 class Uploader(Actor):
     roles = ("uploader",)
 
-    def __init__(self, world, name):
+    def __init__(self, world, name, bytes_max=SIZES[-1]):
         super().__init__(world, name)
+        self.sizes = [size for size in SIZES if size <= bytes_max]
         self.number = 0
         self.anywhere = self.client
         self.token = self.client.token
@@ -46,7 +47,7 @@ class Uploader(Actor):
 
     def step(self):
         self.number += 1
-        size = self.random.choice(SIZES)
+        size = self.random.choice(self.sizes)
         data = self.random.randbytes(size)
         node = self.random.randrange(len(self.at))
         self.client = self.at[node]
@@ -127,6 +128,7 @@ class Uploader(Actor):
                 except Lost:
                     pass
         if note.state == OPEN:
+            note.may_be_gone = True
             self.random.choice(ways).cancel(note)
             self.find_out(note)
             self.ledger.hold(note.state != OPEN, "lost", "the end of %s was acknowledged, and it goes on" % note.id)
@@ -151,6 +153,7 @@ class Uploader(Actor):
             self.ledger.count("acked uploads")
             self.compare(note)
             if self.random.random() < 0.15:
+                note.may_be_gone = True
                 self.expect(self.sure("DELETE", "/api/files/" + note.id), (204, 404), "DELETE of a file")
                 note.state = DELETED
         if note.state in (CANCELLED, DELETED):

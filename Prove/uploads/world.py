@@ -1,7 +1,6 @@
 """What the uploaders of a run share, and what is judged of them all."""
 
 import json
-import pathlib
 import sqlite3
 import threading
 import time
@@ -9,13 +8,14 @@ import time
 from faults.links import Link
 from load.world import World
 from stacks.servers import ServerFailed
-from uploads.notes import COMPLETED, OPEN, Extents
+from uploads.durable import check_pieces, check_staged
+from uploads.notes import COMPLETED, OPEN
 
 NAMES = ("lea", "max", "nora", "otto", "pia")
 
 
 class UploadWorld(World):
-    def __init__(self, stack, ledger, seed, patience):
+    def __init__(self, stack, ledger, seed, patience=90):
         super().__init__(stack, ledger, seed, patience)
         # Between the clients and each node.
         self.doors = [Link(node.address) for node in stack.members]
@@ -69,72 +69,13 @@ class UploadWorld(World):
     # While a node is dead
 
     def check_durable(self, number):
-        """Holds what a node has left behind against what it had acknowledged: each such byte is in its row and on its disk, or in the
-        bucket."""
+        """Holds what a node has left behind against what it had acknowledged."""
         if self.is_shared:
             for note in self.known(OPEN):
-                self._check_pieces(note)
+                check_pieces(self.stack, self.ledger, note)
             return
-        waiting = {note.id: note.certain() for note in self.known(OPEN) if note.node == number}
-        data = pathlib.Path(self.stack.members[number].data)
-        for id, certain in waiting.items():
-            note = self.notes[id]
-            text, status = self._row(id)
-            if not self.ledger.hold(text is not None, "lost", "the upload %s has no row" % id) or status != "InProgress":
-                continue
-            stored = Extents.parse(text)
-            missing = certain.missing_in(stored)
-            self.ledger.hold(not missing, "lost", "%s: %s were acknowledged, and its row has %s" % (id, missing, text))
-            self.ledger.count("uploads seen on dead nodes")
-            path = data / "staged" / id
-            if not path.exists():
-                # On its way to become a file, which is judged as such.
-                self.ledger.hold(
-                    not stored.ranges or stored.ranges == [(0, note.size)], "lost", "the bytes of %s are not there: %s" % (id, text))
-                continue
-            bytes = path.read_bytes()
-            for first, end in stored.ranges:
-                self.ledger.hold(
-                    bytes[first:end] == note.data[first:end], "wrong bytes", "%s has other bytes between %d and %d" % (id, first, end))
-
-    def _row(self, id):
-        """What an upload's row says: its ranges and its status."""
-        rows = self.stack.rows("SELECT stored, status FROM drive_uploads WHERE id = '%s'" % id)
-        return tuple(rows[0]) if rows else (None, None)
-
-    def _check_pieces(self, note):
-        """Other nodes go on with it meanwhile: what is wrong must be so for some time."""
-        for patience in (0.2, 1, None):
-            kind, text = self._wrong_pieces(note)
-            if kind is None:
-                return self.ledger.count("uploads seen on dead nodes")
-            if patience is not None:
-                time.sleep(patience)
-        self.ledger.violate(kind, text)
-
-    def _wrong_pieces(self, note):
-        certain = note.certain()
-        ranges, status = self._row(note.id)
-        if ranges is None:
-            return "lost", "the upload %s has no row" % note.id
-        if status != "InProgress" or note.state != OPEN:
-            return None, None
-        missing = certain.missing_in(Extents.parse(ranges))
-        if missing:
-            return "lost", "%s: %s were acknowledged, and its row has %s" % (note.id, missing, ranges)
-        pieces = self.stack.rows(
-            "SELECT tenant, part, position, length FROM drive_parts WHERE owner = '%s' ORDER BY position" % note.id)
-        bucket = self.stack.bucket()
-        there = Extents()
-        for tenant, part, first, length in pieces:
-            bytes = bucket.read("files/%s/%s" % (tenant, part))
-            if bytes is None:
-                return "lost", "%s: its piece %s is not there" % (note.id, part)
-            if bytes != note.data[first:first + length]:
-                return "wrong bytes", "%s: its piece %s has other bytes" % (note.id, part)
-            there.add(first, first + length)
-        missing = certain.missing_in(there)
-        return ("lost", "%s: no piece has %s" % (note.id, missing)) if missing else (None, None)
+        waiting = [(note, note.certain()) for note in self.known(OPEN) if note.node == number]
+        check_staged(self.stack, self.ledger, number, waiting)
 
     def has_died(self, number):
         self.check_durable(number)

@@ -14,7 +14,7 @@ final class LossyProxy: Sendable {
     private let loses: Set<Int>
     private let state = Mutex(State())
 
-    /// - Parameter losing: counts the commits of all clients from 1. The answer is thrown away, and the connection ended.
+    /// - Parameter losing: counts the answers to commits of all clients from 1. Such a one is thrown away, and the connection ended.
     init(to path: String, losing: Set<Int>) throws {
         self.path = path
         loses = losing
@@ -64,25 +64,20 @@ final class LossyProxy: Sendable {
     /// Until one side ends, or an answer is to be lost.
     private func pass(_ client: Int32, _ server: Int32) {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        var isLosing = false
         while true {
             var sides = [client, server].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             guard poll(&sides, 2, -1) > 0 else { return }
             for (side, other) in [(sides[0], server), (sides[1], client)] where side.revents != 0 {
                 let count = recv(side.fd, &buffer, buffer.count, 0)
                 guard count > 0 else { return }
-                if side.fd == client {
-                    isLosing = isLosing || isChosen(buffer.prefix(count))
-                } else if isLosing, buffer.prefix(count).contains("COMMIT\0".utf8) {
-                    return state.withLock { $0.lost += 1 }
-                }
+                if side.fd == server, isChosen(buffer.prefix(count)) { return state.withLock { $0.lost += 1 } }
                 guard send(other, buffer, count, Int32(MSG_NOSIGNAL)) == count else { return }
             }
         }
     }
 
     private func isChosen(_ bytes: ArraySlice<UInt8>) -> Bool {
-        // Not the COMMITTED of a transaction's beginning.
+        // What a client asks for need not say so: a statement that is prepared goes by a name.
         guard bytes.contains("COMMIT\0".utf8) else { return false }
         return state.withLock { state in
             state.commits += 1

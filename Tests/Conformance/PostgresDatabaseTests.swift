@@ -208,8 +208,10 @@ import WaybillPostgres
         }
     }
 
-    @Test("a commit that took place though its answer was lost is not repeated, and what was left out of it is run")
-    func lostAnswers() async throws {
+    @Test(
+        "a commit that took place though its answer was lost is not repeated, and what was left out of it is run",
+        arguments: [false, true])
+    func lostAnswers(isSentWithTheCommit: Bool) async throws {
         try await PostgresFixture.withDatabase { lease in
             try await makeThings(lease.database)
             let place = try #require(lease.url.firstMatch(of: /\/\/\/(\w+)\?host=([^&]+)/), "the server has no socket to go to")
@@ -223,10 +225,16 @@ import WaybillPostgres
                         try await database.write { session in
                             _ = runs.next()
                             // So long that those who wait with it come into another transaction.
-                            try session.execute(
-                                "INSERT INTO things (id, name) SELECT $1::bigint, 'once' FROM pg_sleep(0.03)", number)
+                            let insert = "INSERT INTO things (id, name) SELECT $1::bigint, 'once' FROM pg_sleep(0.03)"
+                            if isSentWithTheCommit {
+                                try session.send(insert, number)
+                            } else {
+                                try session.execute(insert, number)
+                            }
                         }
                     }
+                    // Those that wait for nothing would all come into one transaction.
+                    if isSentWithTheCommit { try await tasks.next() }
                 }
                 try await tasks.waitForAll()
             }
