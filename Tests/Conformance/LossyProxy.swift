@@ -14,7 +14,8 @@ final class LossyProxy: Sendable {
     private let loses: Set<Int>
     private let state = Mutex(State())
 
-    /// - Parameter losing: counts the answers to commits of all clients from 1. Such a one is thrown away, and the connection ended.
+    /// - Parameter losing: counts the answers to commits of all clients from 1. Such a one is thrown away, and the connection
+    ///   ended.
     init(to path: String, losing: Set<Int>) throws {
         self.path = path
         loses = losing
