@@ -37,10 +37,13 @@ class Pair:
 class Link(threading.Thread):
     """Listens on a port of its own, and passes what comes to `target`: a (host, port), or the path of a socket."""
 
-    def __init__(self, target, commits=None):
-        """`commits`: makes what finds commits on a connection, if that is known of what goes through."""
+    def __init__(self, target, commits=None, counts=None):
+        """`commits`: makes what finds commits on a connection, if that is known of what goes through.
+
+        `counts`: a pattern; how often clients have said it is `counted`.
+        """
         super().__init__(name="link", daemon=True)
-        self.target, self.commits = target, commits
+        self.target, self.commits, self.counts, self.counted = target, commits, counts, 0
         self.selector = selectors.DefaultSelector()
         self.orders = collections.deque()
         self.bell, ear = socket.socketpair()
@@ -228,6 +231,8 @@ class Link(threading.Thread):
                     self.swallowed += 1
                     self._end(pair, resets=True)
                     return
+            if self.counts and end is pair.client:
+                self.counted += len(self.counts.findall(data))
             end.other.held += data
 
     def _is_lost_commit(self, end, data):

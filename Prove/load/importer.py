@@ -7,6 +7,9 @@ from ledger.ledger import JobNote
 from load.jobs import JobControl
 from load.writers import Writer
 
+LARGE_BYTES = 10_000_000
+LINE_BYTES_MAX = 100_000
+
 
 class Importer(JobControl, Writer):
     door = "/content/import"
@@ -19,6 +22,10 @@ class Importer(JobControl, Writer):
         versions = [(key, self.next_version()) for key in keys]
         line = csv_line if form == "csv" else ndjson
         lines = [line(key, version) for key, version in versions]
+        if form == "ndjson" and self.world.is_shared and self.random.random() < 0.1:
+            # A file that goes to a bucket in parts, though it has few rows.
+            space = b" " * min(LINE_BYTES_MAX, LARGE_BYTES // len(lines))
+            lines = [line[:-1] + space + b"\n" for line in lines]
         for _ in range(bad):
             lines.insert(self.random.randint(0, len(lines)), b"bad,x,x,x,x\r\n" if form == "csv" else b'{"id":"bad","n":"x"}\n')
         body = (CSV_HEADER if form == "csv" else b"") + b"".join(lines)

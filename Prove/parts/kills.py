@@ -14,11 +14,13 @@ SWEEP_SECONDS = 16
 # Seconds. With the long one a node lives to try again what has been in doubt for as long as its database was away.
 LEASES = (2, 2, 10)
 # What is no kill, by how its name begins.
-OTHERS = (("cut", "links cut"), ("stall", "stalled"), ("refuse", "refused"), ("lose", "requests or answers lost"), ("stop", "nodes stopped"))
+OTHERS = (
+    ("cut", "links cut"), ("stall", "stalled"), ("refuse", "refused"), ("lose", "requests or answers lost"),
+    ("stop", "nodes stopped"))
 
 
 def run(proof):
-    """In full until so many processes were killed; the quick form, which is counted by disturbances, has some of all that may happen."""
+    """In full until so many processes were killed. The quick form is counted by disturbances."""
     wanted = proof.size(full=300, quick=15 if proof.stack_name == "sqlite" else 12)
     per_round = proof.size(full=30, quick=wanted)
     rng = random.Random(proof.seed)
@@ -47,8 +49,8 @@ def run(proof):
         proof.fault("kills", fired=total, survived=total if not ledger.broken else total - 1)
     for name, seconds in recoveries.items():
         proof.recovered(name if len(every) > 1 else "kills", seconds)
-    proof.judge("kills", ledger, "%d kills (nodes %d, database %d)%s, each followed by a recovery" % (
-        killed(ledger), ledger.counters[KILLED], ledger.counters[CRASHED], others(fired)))
+    proof.judge("kills", ledger, "%d kills (nodes %d, database %d)%s, each followed by a recovery%s" % (
+        killed(ledger), ledger.counters[KILLED], ledger.counters[CRASHED], others(fired), beside(ledger)))
 
 
 def killed(ledger):
@@ -61,6 +63,12 @@ def others(fired):
     for name, count in fired.items():
         counts[next((words for start, words in OTHERS if name.startswith(start)), None)] += count
     return "".join(", %s %d" % (words, counts[words]) for _, words in OTHERS if counts[words])
+
+
+def beside(ledger):
+    """What was at work meanwhile and is not for each installation."""
+    names = ("acked uploads", "uploads in parts")
+    return "; " + ", ".join("%s %d" % (name, ledger.counters[name]) for name in names if ledger.counters[name])
 
 
 def one_round(proof, stack, ledger, seed, rng, count, recoveries, fired, lease):
@@ -88,6 +96,7 @@ def one_round(proof, stack, ledger, seed, rng, count, recoveries, fired, lease):
                 seconds <= 10 or name == "takeover", "stuck", "ready again after %.1f s: %s" % (seconds, name))
             if ledger.broken:
                 break
+        ledger.count("uploads in parts", stack.begun_in_parts())
         proof.load_held("kills", ledger.counters["answers"] - before, time.monotonic() - began)
         if not ledger.broken and finish(world, actors):
             world.ends()

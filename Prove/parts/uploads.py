@@ -46,7 +46,8 @@ def run(proof):
         ", ".join("%s %d" % pair for pair in sorted(fired.items())),
         ", ".join("%s %d" % (name, counts[name]) for name in (
             "acked uploads", "acked appends", "acked chunks", "uploads broken off", "uploads by several wires", "hops of uploads", "begun by 104",
-            "rivals overtaken", "uploads cancelled", "uploads seen on dead nodes"))))
+            "rivals overtaken", "uploads cancelled", "uploads seen on dead nodes",
+            "uploads in parts"))))
 
 
 def one_round(proof, stack, ledger, seed, rng, count, fired, recoveries):
@@ -67,6 +68,7 @@ def one_round(proof, stack, ledger, seed, rng, count, fired, recoveries):
             ledger.hold(seconds <= 10, "stuck", "ready again after %.1f s: %s" % (seconds, name))
             if ledger.broken:
                 break
+        ledger.count("uploads in parts", stack.begun_in_parts())
         proof.load_held("uploads", ledger.counters["answers"] - before, time.monotonic() - began)
         if not ledger.broken and finish(world, actors):
             world.ends()

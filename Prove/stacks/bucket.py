@@ -35,6 +35,26 @@ class Bucket:
             if root.findtext(space + "IsTruncated") != "true":
                 return found
 
+    def unfinished(self):
+        """Uploads in parts that were begun and not ended: a list of (key without the prefix, seconds since then)."""
+        found, marker = [], {}
+        while True:
+            status, body = self._call("GET", "", {"uploads": "", "prefix": self.prefix, "max-uploads": "1000", **marker})
+            if status == 404:
+                return found
+            if status != 200:
+                raise OSError("a listing of unfinished uploads: %d %s" % (status, body[:300]))
+            root = tree.fromstring(body)
+            space = root.tag[:-len("ListMultipartUploadsResult")]
+            for upload in root.findall(space + "Upload"):
+                began = datetime.datetime.fromisoformat(upload.findtext(space + "Initiated").replace("Z", "+00:00"))
+                age = datetime.datetime.now(datetime.timezone.utc) - began
+                found.append((upload.findtext(space + "Key")[len(self.prefix):], age.total_seconds()))
+            if root.findtext(space + "IsTruncated") != "true":
+                return found
+            marker = {
+                "key-marker": root.findtext(space + "NextKeyMarker"), "upload-id-marker": root.findtext(space + "NextUploadIdMarker")}
+
     def read(self, key):
         """Its bytes; None if it is not there."""
         status, body = self._call("GET", self.prefix + key, {})

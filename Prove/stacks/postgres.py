@@ -1,6 +1,7 @@
 """Two nodes on one PostgreSQL and one bucket, with links between them that can be broken."""
 
 import itertools
+import re
 import secrets
 import time
 
@@ -13,6 +14,9 @@ from stacks.stack import Stack
 from stacks.servers import PostgresServer, SeaweedServer, server
 
 _numbers = itertools.count(1)
+# The server's `HousekeepingService.unfinishedAge`, and the hour in which it looks.
+UNFINISHED_SECONDS = 86_400 + 3_600
+IN_PARTS = re.compile(rb"POST /[^ ]*\?uploads")
 
 
 class LinkedNode(Node):
@@ -21,7 +25,7 @@ class LinkedNode(Node):
     def __init__(self, binary, folder, settings, environment, database, prefix):
         self.postgres, self.seaweed = server(PostgresServer), server(SeaweedServer)
         self.to_database = Link(self.postgres.socket, Commits)
-        self.to_blobs = Link(("127.0.0.1", self.seaweed.port))
+        self.to_blobs = Link(("127.0.0.1", self.seaweed.port), counts=IN_PARTS)
         stores = {
             "WAYBILL_DATABASE_URL": "postgres://waybill@127.0.0.1:%d/%s" % (self.to_database.port, database),
             "WAYBILL_BLOBS_URL": self.seaweed.url(prefix, self.to_blobs.port), **self.seaweed.environment,
@@ -97,8 +101,12 @@ class PostgresStack(Stack):
     def bucket(self):
         return Bucket(self.seaweed, self.place)
 
+    def begun_in_parts(self):
+        return sum(node.to_blobs.counted for node in self._members)
+
     def audit(self):
         found = audit(self.rows, self.bucket(), hex="encode(%s, 'hex')", folders=[node.data for node in self._members])
+        found += _unfinished(self.rows, self.bucket())
         return found + [problem for node in self._members for problem in left_in_tmp(node.data)]
 
     def versions(self):
@@ -131,3 +139,11 @@ class PostgresStack(Stack):
                 link.close()
         self.postgres.run("DROP DATABASE %s WITH (FORCE)" % self.place)
         self.has_database = False
+
+
+def _unfinished(rows, bucket):
+    """What was begun in parts has a job or an upload that goes on with it, or goes when it is a day old."""
+    goes_on = {id for (id,) in rows("SELECT id FROM engine_jobs WHERE ended_at IS NULL")}
+    return [
+        ("orphans", "parts of %s were begun %.0f s ago, and nobody goes on" % (key, age))
+        for key, age in bucket.unfinished() if age > UNFINISHED_SECONDS and goes_on.isdisjoint(key.split("/"))]

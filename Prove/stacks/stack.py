@@ -29,6 +29,10 @@ class Stack(abc.ABC):
         """Where the nodes share their files; None if a node has them in its folder."""
         return None
 
+    def begun_in_parts(self):
+        """How many uploads in parts its nodes have begun at a bucket."""
+        return 0
+
     @property
     def is_running(self):
         """Whether a process of the server is there."""

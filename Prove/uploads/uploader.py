@@ -10,6 +10,8 @@ from load.actor import Actor
 from uploads.notes import CANCELLED, COMPLETED, DELETED, FAILED, OPEN, UploadNote
 from uploads.wires import STATES, Resumable, wires
 
+# A bucket gets what is larger than 8 MiB in parts.
+LARGE = (9_000_000, 20_000_000)
 SIZES = (0, 1, 700, 1024, 5_000, 70_000, 70_000, 300_000, 300_000, 1_200_000, 3_000_000)
 
 
@@ -47,7 +49,8 @@ class Uploader(Actor):
 
     def step(self):
         self.number += 1
-        size = self.random.choice(self.sizes)
+        is_large = self.world.is_shared and self.random.random() < 0.04
+        size = self.random.choice(LARGE if is_large else self.sizes)
         data = self.random.randbytes(size)
         node = self.random.randrange(len(self.at))
         self.client = self.at[node]

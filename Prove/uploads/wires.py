@@ -11,7 +11,7 @@ import time
 from ledger.client import Lost
 from uploads.notes import CANCELLED, COMPLETED, FAILED, OPEN
 
-CHUNK_MIN = 1024
+CHUNK_MIN, CHUNK_MAX = 1024, 16 << 20
 STATES = {
     "InProgress": OPEN, "Completed": COMPLETED, "Cancelled": CANCELLED, "Failed": FAILED, "Expired": FAILED}
 
@@ -79,6 +79,7 @@ class Wire:
     def holds_offset(self, note, offset):
         """An offset that is told lies behind all that was acknowledged, and not behind what was sent."""
         certain = note.certain().prefix
+        self.ledger.note("offset", id=note.id, wire=self.name, offset=offset, node=note.node, certain=certain)
         self.ledger.hold(
             certain <= offset, "lost", "%s tells %d of %s, and %d had been acknowledged" % (self.name, offset, note.id, certain))
         return self.ledger.hold(
@@ -90,12 +91,16 @@ class Wire:
         headers = {**headers, "content-length": str(end - offset)}
         note.begins_append(offset, end)
         had_doubt = note.doubt is not None
+        facts = {"id": note.id, "wire": self.name, "first": offset, "end": end, "node": note.node}
+        self.ledger.note("append", **facts)
         try:
             answer = self.actor.once(method, path, body, headers)
-        except Lost:
+        except Lost as error:
+            self.ledger.note("append lost", **facts, error=str(error))
             note.loses_append(offset)
             note.end_was_tried = note.end_was_tried or end == note.size
             raise
+        self.ledger.note("append answered", **facts, status=answer.status)
         if answer.status in statuses:
             note.ack(0, end)
             self.ledger.count("acked appends")
@@ -270,7 +275,7 @@ class Chunks(Wire):
     PATH = "/api/files/upload"
 
     def begin(self, name, data, key):
-        chunk = max(CHUNK_MIN, len(data) // self.random.randint(1, 9) + 1)
+        chunk = min(CHUNK_MAX, max(CHUNK_MIN, len(data) // self.random.randint(1, 9) + 1))
         request = {
             "fileName": name, "fileSize": len(data), "contentType": "application/octet-stream", "chunkSize": chunk,
             "hash": hashlib.sha256(data).hexdigest()}
@@ -324,7 +329,9 @@ class Chunks(Wire):
             fields = {"content-type": "multipart/form-data; boundary=cut"}
         fields["content-length"] = str(len(data))
         note.sent = max(note.sent, end)
+        self.ledger.note("chunk", id=note.id, first=first, end=end, node=note.node)
         answer = self.actor.once("POST", "%s/chunk/%s/%d" % (self.PATH, note.id, index), self.body(data), fields)
+        self.ledger.note("chunk answered", id=note.id, first=first, status=answer.status)
         if answer.status == 200:
             note.ack(first, end)
             self.ledger.count("acked chunks")
