@@ -5,6 +5,7 @@ import time
 from ledger.items import DEFINITION
 from load.exporter import Exporter
 from load.importer import Importer
+from load.keeper import Keeper
 from load.watcher import Watcher
 from load.world import World
 from load.writers import ItemWriter, StreamWriter
@@ -35,7 +36,7 @@ def mixed(world, size=1):
         Importer(world, "fritz", "rows", 400), Importer(world, "gina", "book", 800 * size),
         Watcher(world, "kim"), Exporter(world, "hugo", TYPES), Exporter(world, "ida", TYPES),
         Exporter(world, "jan", ("book",), ("csv", "ndjson")),
-        *(Uploader(world, name, UPLOAD_BYTES_MAX) for name in UPLOADERS),
+        Keeper(world, "olga", TYPES), *(Uploader(world, name, UPLOAD_BYTES_MAX) for name in UPLOADERS),
     ]
 
 

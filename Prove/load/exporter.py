@@ -3,20 +3,16 @@
 import base64
 import gzip
 import hashlib
-import http.client
 import io
-import socket
-import time
 import zipfile
 
-from ledger.client import Lost, NotSent
-from ledger.history import FOREVER, meet
 from ledger.items import WrongBytes, read_export
 from load.actor import Actor
+from load.downloads import Downloads
 from load.jobs import JobControl
 
 
-class Exporter(JobControl, Actor):
+class Exporter(Downloads, JobControl, Actor):
     door = "/content/export"
 
     def __init__(self, world, name, types, forms=("csv", "ndjson", "json", "xlsx")):
@@ -68,27 +64,8 @@ class Exporter(JobControl, Actor):
         self.ledger.hold(
             final["result"]["exported"] == len(versions) == final["result"]["total"], "wrong bytes",
             "export %s has %d rows and says %s" % (job.id, len(versions), final["result"]))
-        self.check_cut(job, request["contentType"], versions, began, ended)
+        self.check_cut("export " + job.id, {request["contentType"]: versions}, began, ended)
         self.ledger.count("exports compared")
-
-    def check_cut(self, job, type, versions, began, ended):
-        """There is a moment at which all items were as they were exported."""
-        with self.ledger.lock:
-            items = self.ledger.items[(self.world.TENANT, type)]
-            unknown = versions.keys() - items.keys()
-            spans = {key: history.spans(versions.get(key)) for key, history in items.items()}
-        self.ledger.hold(not unknown, "wrong bytes", "export %s has items that nobody wrote: %s" % (job.id, unknown))
-        window = [(began, ended)]
-        for key, possible in spans.items():
-            left = meet(window, possible)
-            if not left:
-                self.ledger.violate(
-                    "lost" if not meet([(-FOREVER, FOREVER)], possible) or max(b for _, b in possible) < began else "wrong bytes",
-                    "export %s of %s: %s is %s, which is true at %s, while the rest leaves %s"
-                    % (job.id, type, key, versions.get(key), possible, window))
-                return
-            window = left
-        self.ledger.count("checks")
 
     @staticmethod
     def unpack(request, data, headers):
@@ -102,42 +79,3 @@ class Exporter(JobControl, Actor):
         else:
             parts = [data]
         return [gzip.decompress(part) for part in parts] if compression == "gzip" else parts
-
-    def download(self, path):
-        """The whole file, gone on with where a crash broke it off. Returns its bytes and the first answer's headers."""
-        data, first = b"", None
-        while True:
-            headers = {"range": "bytes=%d-" % len(data), "if-range": first["etag"]} if data else {}
-            self.world.wait_up()
-            try:
-                connection, response = self.client.stream("GET", path, headers)
-            except (NotSent, Lost):
-                self.client.hop()
-                time.sleep(0.02)
-                continue
-            try:
-                if response.status == 503:
-                    self.client.hop()
-                    time.sleep(0.1)
-                    continue
-                if response.status not in ((206,) if data else (200,)):
-                    self.ledger.violate("wrong answers", "download %s: %d %s" % (path, response.status, response.read(300)))
-                    return None, None
-                first = first or response.headers
-                stop = self.random.random() < 0.2 and not data
-                while True:
-                    chunk = response.read1(16384)
-                    data += chunk
-                    if not chunk or (stop and len(data) > 3000):
-                        break
-            except (OSError, http.client.HTTPException):
-                continue
-            finally:
-                connection.close()
-            if len(data) == int(first["content-length"]):
-                return data, first
-            self.ledger.hold(
-                len(data) < int(first["content-length"]), "wrong bytes", "%s gave %d bytes of %s" % (
-                    path, len(data), first["content-length"]))
-            if len(data) > int(first["content-length"]):
-                return None, None

@@ -67,7 +67,7 @@ def others(fired):
 
 def beside(ledger):
     """What was at work meanwhile and is not for each installation."""
-    names = ("acked uploads", "uploads in parts")
+    names = ("acked uploads", "uploads in parts", "backups compared", "audit exports compared")
     return "; " + ", ".join("%s %d" % (name, ledger.counters[name]) for name in names if ledger.counters[name])
 
 
@@ -111,7 +111,7 @@ def one_round(proof, stack, ledger, seed, rng, count, recoveries, fired, lease):
     if ledger.broken:
         return
     ledger.hold(status == 0, "wrong answers", "SIGTERM ended the server with %s" % status)
-    for kind, text in stack.audit():
+    for kind, text in stack.audit() + stack.broken_seals():
         ledger.violate(kind, text)
 
 

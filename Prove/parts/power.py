@@ -121,7 +121,7 @@ def check_image(proof, ledger, stack, copy, moment, name):
                     "%s/%s is %s after the power cut, and may be %s" % (type, key, versions.get(key), possible))
         client.close()
         crashed.stop()
-        for kind, text in crashed.audit():
+        for kind, text in crashed.audit() + crashed.broken_seals():
             if kind != "orphans":
                 ledger.violate(kind, text)
     finally:

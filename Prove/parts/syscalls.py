@@ -43,7 +43,7 @@ def sweep(proof, bench, make, action, sticky, places):
     if not bench.stack.is_running:
         bench.begin()
     # While the disk is full nothing ends, so that each point takes a second.
-    step = proof.size(full=4, quick=30) if sticky else proof.size(full=1, quick=12)
+    step = proof.size(full=4, quick=40) if sticky else proof.size(full=1, quick=16)
     number, fired_in_all = 1 + (proof.seed % step), 0
     while number < LIMIT:
         flow = make(bench)
@@ -69,7 +69,7 @@ def settle(bench):
     time.sleep(16)
     status = bench.stack.stop()
     bench.ledger.hold(status == 0, "wrong answers", "SIGTERM ended the server with %s" % status)
-    for kind, text in bench.stack.audit():
+    for kind, text in bench.stack.audit() + bench.stack.broken_seals():
         bench.ledger.violate(kind, text)
 
 

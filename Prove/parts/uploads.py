@@ -82,7 +82,7 @@ def one_round(proof, stack, ledger, seed, rng, count, fired, recoveries):
     if ledger.broken:
         return
     ledger.hold(status == 0, "wrong answers", "SIGTERM ended the server with %s" % status)
-    for kind, text in stack.audit():
+    for kind, text in stack.audit() + stack.broken_seals():
         ledger.violate(kind, text)
 
 

@@ -1,6 +1,7 @@
 """What an installation is made of, and how it is started, stopped and killed."""
 
 import abc
+import subprocess
 
 
 class Stack(abc.ABC):
@@ -61,6 +62,14 @@ class Stack(abc.ABC):
     @abc.abstractmethod
     def audit(self):
         """What is wrong in the stores of a stopped installation: a list of (kind, text)."""
+
+    def broken_seals(self):
+        """What the program finds of a stopped installation's audit log, which must be what was sealed: a list of (kind, text)."""
+        node = self.members[0]
+        done = subprocess.run(
+            [node.binary, "audit", "verify", "--data", str(node.data)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, env=node.variables())
+        return [("wrong bytes", "audit verify: %d %s" % (done.returncode, done.stdout[-500:]))] if done.returncode else []
 
     @abc.abstractmethod
     def versions(self):
