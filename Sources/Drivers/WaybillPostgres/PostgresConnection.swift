@@ -21,6 +21,9 @@ final class PostgresConnection: @unchecked Sendable {
     private(set) lazy var session = PostgresSession(
         self, role: role, preparesStatements: preparesStatements, statementsMax: statementsMax, isExact: isExact)
 
+    /// Tells the server's life from the one after a crash: its statistics begin anew with each of those, and else only where an
+    /// administrator says so.
+    private(set) var life = ""
     /// Bytes of a COPY are still to come.
     var isCopying = false
     private var isClosed = false
@@ -78,6 +81,7 @@ final class PostgresConnection: @unchecked Sendable {
             throw PostgresFailure(
                 .refused, SQLError(.other, "synchronous_commit is \(synchronous ?? "unknown"): commits would not be durable"))
         }
+        life = try run("SELECT stats_reset::text FROM pg_stat_bgwriter").text ?? ""
     }
 
     /// Ends it, unless that has been done: its descriptor may be somebody else's by then. Nothing may be running.

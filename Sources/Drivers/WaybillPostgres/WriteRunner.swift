@@ -22,7 +22,8 @@ struct WriteRunner: Sendable {
         /// A rule that is checked at the commit was broken by one of them.
         case refusedCommit(SQLError, bodies: Int)
         /// The connection was lost while the commit was under way.
-        case doubt(transaction: String, SQLError, bodies: Int)
+        /// - life: of the server that it was asked of.
+        case doubt(transaction: String, life: String, SQLError, bodies: Int)
     }
 
     /// Runs and commits bodies. Each one that is done, well or not, has been told; on the slot's queue.
@@ -48,11 +49,11 @@ struct WriteRunner: Sendable {
                 // Alone, each one gets the answer that is its own.
                 ran.indices.forEach { _ = commit(ran[$0...$0]) }
                 return bodies
-            } catch Trouble.doubt(let transaction, let error, let bodies) {
+            } catch Trouble.doubt(let transaction, let life, let error, let bodies) {
                 slot.drop()
                 // The others have not run yet.
                 let ran = group.prefix(bodies)
-                switch settle(transaction, until: deadline) {
+                switch settle(transaction, of: life, until: deadline) {
                 case true?: return end(ran, nil)
                 case false?: break
                 case nil: return end(ran, SQLError(.unavailable, "it is not known whether a commit took place: \(error)"))
@@ -155,7 +156,8 @@ struct WriteRunner: Sendable {
         } catch let failure as PostgresFailure {
             switch failure.kind {
             case .lost where opened.isCommitting:
-                throw Trouble.doubt(transaction: opened.number ?? "", failure.error, bodies: bodies.count)
+                throw Trouble.doubt(
+                    transaction: opened.number ?? "", life: connection.life, failure.error, bodies: bodies.count)
             case .lost, .again: throw failure
             case .refused where connection.isInTransaction:
                 // A statement that nobody has waited for: whose it was is found by asking each.
@@ -170,8 +172,11 @@ struct WriteRunner: Sendable {
     // MARK: A doubtful commit
 
     /// Asks a new connection what has become of a transaction.
-    /// - Returns: nil if that can't be learned in time.
-    private func settle(_ transaction: String, until deadline: DispatchTime) -> Bool? {
+    ///
+    /// A server that has crashed gives a number again of which nothing had reached its disk: that another transaction of the
+    /// number was committed says nothing of this one. That it was not says that neither was this.
+    /// - Returns: nil if that can't be learned, or not in time.
+    private func settle(_ transaction: String, of life: String, until deadline: DispatchTime) -> Bool? {
         if SeededBug.repeatsCommit { return false }
         guard transaction.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         var backoff = Backoff(least: 0.01, most: 0.2, seed: DispatchTime.now().uptimeNanoseconds)
@@ -181,7 +186,7 @@ struct WriteRunner: Sendable {
             do {
                 let connection = try slot.connected(until: end)
                 switch try connection.run("SELECT pg_xact_status('\(transaction)'::xid8)").text {
-                case "committed": return true
+                case "committed": return connection.life == life && !life.isEmpty ? true : nil
                 case "aborted": return false
                 case "in progress": break
                 default: return nil
