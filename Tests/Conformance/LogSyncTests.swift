@@ -12,18 +12,19 @@ import WaybillDatabases
 
         var isInDoubt: Bool { state.isInDoubt }
 
-        func begins(isDelayed: Bool) -> Bool { state.begins(isDelayed: isDelayed) }
+        func changes(isDelayed: Bool) -> Bool { state.changes(isDelayed: isDelayed) }
+        func begins(isDelayed: Bool) { state.begins(isDelayed: isDelayed) }
 
         /// A transaction that is committed.
         /// - Returns: whether somebody must begin to sync.
         func commit(isDelayed: Bool) -> Bool {
-            _ = state.begins(isDelayed: isDelayed)
+            state.begins(isDelayed: isDelayed)
             return state.committed()
         }
 
         /// A transaction that waits and fails.
         func fail() {
-            _ = state.begins(isDelayed: false)
+            state.begins(isDelayed: false)
             state.failed()
         }
 
@@ -32,14 +33,17 @@ import WaybillDatabases
         func emptied() { state.emptied() }
     }
 
-    @Test("the connection is told when commits wait no longer, and when they do again")
+    @Test("the connection is told when commits wait no longer, and when they do again, until it has heard")
     func levels() {
         let log = Log()
-        #expect(!log.begins(isDelayed: false))
-        #expect(log.begins(isDelayed: true))
-        #expect(!log.begins(isDelayed: true))
-        #expect(log.begins(isDelayed: false))
-        #expect(!log.begins(isDelayed: false))
+        #expect(!log.changes(isDelayed: false))
+        #expect(log.changes(isDelayed: true))
+        log.begins(isDelayed: true)
+        #expect(!log.changes(isDelayed: true))
+        // Telling it fails: it is told again before anything is committed that waits.
+        for _ in 0..<2 { #expect(log.changes(isDelayed: false)) }
+        log.begins(isDelayed: false)
+        #expect(!log.changes(isDelayed: false))
     }
 
     @Test("one sync at a time covers what was committed when it began, and the next one the rest")

@@ -24,6 +24,7 @@ final class PostgresConnection: @unchecked Sendable {
     /// Tells the server's life from the one after a crash: its statistics begin anew with each of those, and else only where an
     /// administrator says so.
     private(set) var life = ""
+    static let lifeText = "(SELECT stats_reset::text FROM pg_stat_bgwriter)"
     /// Bytes of a COPY are still to come.
     var isCopying = false
     private var isClosed = false
@@ -81,7 +82,7 @@ final class PostgresConnection: @unchecked Sendable {
             throw PostgresFailure(
                 .refused, SQLError(.other, "synchronous_commit is \(synchronous ?? "unknown"): commits would not be durable"))
         }
-        life = try run("SELECT stats_reset::text FROM pg_stat_bgwriter").text ?? ""
+        life = try run("SELECT \(Self.lifeText)").text ?? ""
     }
 
     /// Ends it, unless that has been done: its descriptor may be somebody else's by then. Nothing may be running.

@@ -185,8 +185,12 @@ struct WriteRunner: Sendable {
         while DispatchTime.now() < end {
             do {
                 let connection = try slot.connected(until: end)
-                switch try connection.run("SELECT pg_xact_status('\(transaction)'::xid8)").text {
-                case "committed": return connection.life == life && !life.isEmpty ? true : nil
+                // In one statement: behind a pooler two may be answered by two lives.
+                let answer = try connection.run(
+                    "SELECT pg_xact_status('\(transaction)'::xid8) || ' ' || \(PostgresConnection.lifeText)"
+                ).text
+                switch answer?.split(separator: " ", maxSplits: 1).first {
+                case "committed": return answer == "committed \(life)" ? true : nil
                 case "aborted": return false
                 case "in progress": break
                 default: return nil

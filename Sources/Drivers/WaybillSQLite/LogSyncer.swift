@@ -37,11 +37,13 @@ final class LogSyncer: Sendable {
             }
             state.withLock { $0.emptied() }
         }
-        guard state.withLock({ $0.begins(isDelayed: isDelayed) }) else { return }
+        guard state.withLock({ $0.changes(isDelayed: isDelayed) }) else { return }
         let level = isDelayed || SeededBug.dropsCommitSync ? "NORMAL" : "FULL"
         guard sqlite3_exec(database.sqliteConnection, "PRAGMA synchronous = \(level)", nil, nil, nil) == SQLITE_OK else {
-            throw SQLError(.other, "synchronous can't be set to \(level)")
+            throw SQLError(.unavailable, "synchronous can't be set to \(level)")
         }
+        // Only now: a commit that is to wait must not be taken for one because setting it was tried.
+        state.withLock { $0.begins(isDelayed: isDelayed) }
     }
 
     /// The transaction is committed.
@@ -109,11 +111,11 @@ struct LogSyncState: Sendable {
     /// A sync has failed while commits were not durable.
     private(set) var isInDoubt = false
 
-    /// - Returns: whether commits wait from now on, or don't any more.
-    mutating func begins(isDelayed: Bool) -> Bool {
-        defer { self.isDelayed = isDelayed }
-        return isDelayed != self.isDelayed
-    }
+    /// Whether the connection is to be told first that commits wait from now on, or don't any more.
+    func changes(isDelayed: Bool) -> Bool { isDelayed != self.isDelayed }
+
+    /// The connection knows.
+    mutating func begins(isDelayed: Bool) { self.isDelayed = isDelayed }
 
     /// - Returns: whether somebody must begin to sync.
     mutating func committed() -> Bool {

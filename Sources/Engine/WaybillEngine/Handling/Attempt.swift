@@ -330,7 +330,7 @@ final class Attempt: Sendable {
     }
 
     /// It is not known whether the last write of it took place.
-    func isInDoubt() { state.withLock { $0.isInDoubt = true } }
+    func noteDoubt() { state.withLock { $0.isInDoubt = true } }
 
     /// Drops what was appended after the last commit.
     func abandonArtifacts() async {

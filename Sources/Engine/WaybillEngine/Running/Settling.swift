@@ -13,7 +13,7 @@ struct Settling: Sendable {
         _ ended: [RunningAttempts.Ended], claiming free: Int
     ) async throws -> (settled: [JobRecord?], claimed: [JobRecord]) {
         let (node, now) = (node, node.time.now())
-        let result = try await told(ended) {
+        let result = try await notingDoubt(of: ended) {
             try await node.database.write { session in
                 try node.store.changing(session, now: now) { changes in
                     (
@@ -37,7 +37,7 @@ struct Settling: Sendable {
     /// - Throws: what the database threw; then nothing was written.
     func complete(_ ended: [RunningAttempts.Ended]) async throws -> (completed: [JobRecord], left: [RunningAttempts.Ended]) {
         let (node, now) = (node, node.time.now())
-        let jobs = try await told(ended) {
+        let jobs = try await notingDoubt(of: ended) {
             try await node.database.write(.concurrent) { session in
                 try node.store.changing(session, now: now) { changes in
                     try node.store.complete(session, ended.map(\.ending), now: now, &changes)
@@ -50,11 +50,13 @@ struct Settling: Sendable {
     }
 
     /// Writes ends, and notes of their attempts where it is not known whether that took place: what they have made may be stored.
-    private func told<Result>(_ ended: [RunningAttempts.Ended], _ write: () async throws -> Result) async throws -> Result {
+    private func notingDoubt<Result>(
+        of ended: [RunningAttempts.Ended], _ write: () async throws -> Result
+    ) async throws -> Result {
         do {
             return try await write()
         } catch {
-            if (error as? SQLError)?.mayPass == true { ended.forEach { $0.attempt.isInDoubt() } }
+            if (error as? SQLError)?.mayPass == true { ended.forEach { $0.attempt.noteDoubt() } }
             throw error
         }
     }
