@@ -12,9 +12,9 @@ import where
 from screen import head, medium
 
 # In the order in which they run; each is a module of `parts`.
-PARTS = ("exports", "postgres-exports", "import", "backup", "audit", "engine", "engine-postgres", "s3", "drive", "idle")
+PARTS = ("exports", "postgres-exports", "import", "backup", "audit", "engine", "engine-postgres", "s3", "blobs", "drive", "idle")
 # They measure a program of Benchmarks, not the server's.
-OWN_PROGRAM = ("engine", "engine-postgres", "s3")
+OWN_PROGRAM = ("engine", "engine-postgres", "s3", "blobs")
 MODULES = {"import": "imports", "backup": "backups", "s3": "bucket"}
 
 

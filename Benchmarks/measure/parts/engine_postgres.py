@@ -9,10 +9,10 @@ import subprocess
 
 import where
 from peers import python
-from postgres import Postgres
 from programs import build, engine_bench, percentiles, program
 from running import run
 from screen import row, say
+from servers import Postgres
 
 PGQUEUER = """
 import asyncio, sys, time, asyncpg

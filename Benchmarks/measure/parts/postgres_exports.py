@@ -4,10 +4,10 @@ import statistics
 
 import where
 from flights import COLUMNS, flights
-from postgres import Postgres
 from running import Peak, run, timed
 from screen import row
 from server import Server
+from servers import Postgres
 
 
 def measure(options):

@@ -1,14 +1,15 @@
-"""A PostgreSQL to measure on."""
+"""Servers of others to measure on, started by the scripts that the tests have."""
 
 import os
 import subprocess
+import sys
 
 import where
 from running import run
 
 
 class Postgres:
-    """A PostgreSQL for this run, started by the script that the tests have."""
+    """A PostgreSQL for this run."""
 
     def __init__(self, options=""):
         environment = {**os.environ, "WAYBILL_POSTGRES_OPTIONS": options}
@@ -24,3 +25,11 @@ class Postgres:
     def stop(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+def with_seaweedfs(part):
+    """Whether a bucket is there. If not, this program has been run once more, for the one part, with one."""
+    if "WAYBILL_TEST_SEAWEEDFS_URL" in os.environ:
+        return True
+    run(where.ROOT / "Scripts/servers/seaweedfs", sys.executable, *sys.argv, "--only", part, "--bare")
+    return False
