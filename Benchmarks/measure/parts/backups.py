@@ -1,13 +1,15 @@
 """All five tables of flights, several times over, beside sqlite3's .dump through gzip -1, and back beside its .import."""
 
+import json
 import os
 import shutil
 import statistics
+import subprocess
 import urllib.request
 
 import where
 from flights import load_tables, tables
-from running import Peak, timed
+from running import Peak, run, timed
 from screen import row
 from server import Server, ended
 
@@ -17,8 +19,10 @@ def measure(options):
     rows = sum(csv.read_bytes().count(b"\n") - 1 for csv, _ in files.values())
     database, out, folder = where.WORK / "backup-peer.db", where.WORK / "peer.out", where.WORK / "backup.files"
     load_tables(files, database)
+    key = run("age-keygen", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    recipient = next(line.split()[-1] for line in key.splitlines() if line.startswith("# public key:"))
     server = Server(where.WORK / "backup", None, role="admin")
-    measured = {name: [] for name in ("dump", "backup", "import", "restore")}
+    measured = {name: [] for name in ("dump", "backup", "encrypted", "import", "restore")}
     try:
         for name, (csv, _) in files.items():
             server.call("PUT", "/content/types/" + name, (where.ROOT / "Sample" / "types" / (name + ".json")).read_bytes())
@@ -27,9 +31,10 @@ def measure(options):
         with Peak(server) as making:
             for _ in range(options.rounds):
                 measured["dump"].append(timed("sh", "-c", "sqlite3 -readonly '%s' .dump | gzip -1 > '%s'" % (database, out)))
-                os.sync()
-                job = server.call("POST", "/backup/schedule", b"{}")
-                measured["backup"].append(ended(server, "a backup", job))
+                for name, asked in (("encrypted", {"recipients": [recipient]}), ("backup", {})):
+                    os.sync()
+                    job = server.call("POST", "/backup/schedule", json.dumps(asked).encode())
+                    measured[name].append(ended(server, "a backup", job))
         zip_file = where.WORK / "backup.zip"
         request = urllib.request.Request(server.url + "/backup/jobs/%s/download" % job["jobId"], headers=server.headers)
         with urllib.request.urlopen(request) as answer, zip_file.open("wb") as file:
@@ -57,7 +62,8 @@ def measure(options):
     shutil.rmtree(folder)
     rate = {name: rows / statistics.median(seconds) for name, seconds in measured.items()}
     row("backup of the five tables beside .dump | gzip -1", rate["backup"], "rows/s", rate["dump"], 1.5)
-    row("its size beside that of the dump", sizes[0] / 1e6, "MB", sizes[1] / 1e6, 1.1, higher=False)
+    row("the same encrypted for an age key", rate["encrypted"], "rows/s", rate["dump"])
+    row("the size of the first beside that of the dump", sizes[0] / 1e6, "MB", sizes[1] / 1e6, 1.1, higher=False)
     row("restore beside .import, with the same indexes", rate["restore"], "rows/s", rate["import"], 1.0)
     row("memory while making a backup (peak RSS)", making.highest, "MB", bar=100, higher=False)
     row("memory while restoring (peak RSS)", max(peaks), "MB", bar=100, higher=False)
