@@ -53,7 +53,7 @@ import WaybillPostgres
                     """
                 ) { $0.int(0) }
             }
-            #expect(connections.count >= 5 && connections.allSatisfy { $0 == 1 }, "\(connections)")
+            #expect(connections.count >= 4 && connections.allSatisfy { $0 == 1 }, "\(connections)")
             await database.close()
             proxy.close()
         }

@@ -74,7 +74,7 @@ let blobs = try await store(kind, place)
 var rates: [String: Double] = [:]
 
 /// Notes how much of something is done in a second.
-func measure(_ name: String, amount: Double, _ body: () async throws -> Void) async throws {
+@MainActor func measure(_ name: String, amount: Double, _ body: () async throws -> Void) async throws {
     let began = ContinuousClock.now
     try await body()
     rates[name] = amount / ((ContinuousClock.now - began) / .seconds(1))
