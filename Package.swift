@@ -48,6 +48,7 @@ let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -74,6 +75,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
     ],
     targets: [
         // System libraries
@@ -97,7 +99,7 @@ let package = Package(
         room("OutboundHTTP", in: "Drivers", [httpClient, nioCore, nioHTTP1]),
         room(
             "WaybillS3Blobs", in: "Drivers",
-            ["SeededBugs", "WaybillBlobs", "CZlib", httpClient, crypto, nioCore, nioHTTP1, nioPosix]),
+            ["SeededBugs", "WaybillBlobs", "CZlib", httpClient, crypto, nioCore, nioHTTP1, nioPosix, nioSSL]),
 
         // Floor 1: jobs
         room("WaybillEngine", in: "Engine", ["SeededBugs", "WaybillDatabases", "WaybillBlobs", crypto, logging, lifecycle]),

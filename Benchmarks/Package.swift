@@ -15,6 +15,12 @@ let package = Package(
                 .product(name: "WaybillEngine", package: "waybill"), .product(name: "WaybillSQLite", package: "waybill"),
                 .product(name: "WaybillPostgres", package: "waybill"), .product(name: "Logging", package: "swift-log"),
             ]),
+        .executableTarget(
+            name: "BlobBench",
+            dependencies: [
+                .product(name: "WaybillEngine", package: "waybill"), .product(name: "WaybillSQLite", package: "waybill"),
+                .product(name: "WaybillS3Blobs", package: "waybill"),
+            ]),
         .executableTarget(name: "UploadBench", dependencies: [.product(name: "WaybillS3Blobs", package: "waybill")]),
     ],
     swiftLanguageModes: [.v6]

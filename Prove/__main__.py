@@ -30,6 +30,7 @@ def main():
     parser = argparse.ArgumentParser(prog="Scripts/prove", description=__doc__)
     parser.add_argument("--part", action="append", choices=PARTS["sqlite"], help="only this part; may be given several times")
     parser.add_argument("--bug", action="append", help="of the part teeth: only this seeded bug")
+    parser.add_argument("--flow", action="append", help="of the part syscalls: only this flow")
     parser.add_argument("--seed", type=int, default=None, help="as a run before has printed it")
     parser.add_argument("--quick", action="store_true", help="smaller numbers, at most five minutes")
     parser.add_argument("--stack", action="append", choices=sorted(STACKS), help="only on such an installation; all if none is named")
@@ -41,7 +42,7 @@ def main():
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
     work = pathlib.Path(options.work or tempfile.mkdtemp(prefix="waybill-prove-"))
     proof = Proof(ROOT, work, seed, options.quick, "sqlite", options.binary)
-    proof.bugs = options.bug
+    proof.bugs, proof.flows = options.bug, options.flow
     proof.say("seed %d, in %s" % (seed, work))
     for stack in options.stack or PARTS:
         for name in PARTS[stack]:

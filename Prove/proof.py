@@ -21,6 +21,8 @@ class Proof:
         self.stacks = []
         # Those that are looked for; None is all.
         self.bugs = None
+        # Of the part syscalls: the names of the flows that are run; None is all.
+        self.flows = None
         # What may happen in the kill loop, if not all that the installation knows: names.
         self.disturbances = None
         self.faults = collections.OrderedDict()

@@ -17,31 +17,39 @@ class Bench:
         self.recoveries = []
         # How long a flow waits for its job while the fault is on.
         self.wait_seconds = 5
+        # The user of a tenant of its own, with the ids of its file and its backup, once a flow has made them.
+        self.vault = self.vault_file = self.vault_backup = None
 
     def begin(self):
         """A server with some content."""
         self.stack.start()
-        self.client = Client(self.stack.addresses(), self.stack.token("acme", "ada", "editor", "uploader"))
-        self.client.TIMEOUT = 25
+        self.client = self.user("acme", "ada", "editor", "uploader")
         for type in ("notes", "book"):
             self.sure("PUT", "/content/types/" + type, DEFINITION)
         body = b"".join(ndjson("book-%04d" % number, 1) for number in range(BOOK))
         self.sure("POST", "/content/types/book/items", body, {"content-type": "application/x-ndjson"})
 
-    def call(self, method, path, body=None, headers=None):
+    def user(self, tenant, name, *roles):
+        client = Client(self.stack.addresses(), self.stack.token(tenant, name, *roles))
+        client.TIMEOUT = 25
+        return client
+
+    def call(self, method, path, body=None, headers=None, client=None):
+        """While faults are on. `client`: another one than the bench's own."""
         try:
-            return self.client.call(method, path, body, headers)
+            return (client or self.client).call(method, path, body, headers)
         except Hung as error:
             self.ledger.violate("hung", str(error))
         except (Lost, NotSent):
             pass
         return None
 
-    def sure(self, method, path, body=None, headers=None):
+    def sure(self, method, path, body=None, headers=None, client=None):
+        """While no faults are on."""
         deadline = time.monotonic() + 30
         while True:
             try:
-                answer = self.client.call(method, path, body, headers)
+                answer = (client or self.client).call(method, path, body, headers)
                 if answer.status < 500:
                     return answer
                 problem = repr(answer)

@@ -14,6 +14,9 @@ class Flow:
     """`prepare` runs without faults, `act` with one, `verify` without again; the server may have died in `act`."""
 
     name = ""
+    # The quick form takes every so many calls of it, and of some only those that kill.
+    quick_step = 16
+    quick_kills_only = False
 
     def __init__(self, bench):
         self.bench = bench
@@ -30,13 +33,13 @@ class Flow:
 
     # Calls
 
-    def call(self, *args):
+    def call(self, *args, **options):
         """While faults are on. Returns None where the outcome is in doubt."""
-        return self.bench.call(*args)
+        return self.bench.call(*args, **options)
 
-    def sure(self, *args):
+    def sure(self, *args, **options):
         """While no faults are on: an answer comes."""
-        return self.bench.sure(*args)
+        return self.bench.sure(*args, **options)
 
     def is_done(self, answer, *statuses):
         """Whether an answer says that it was done; one that refuses leaves it in doubt."""

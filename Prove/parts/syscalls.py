@@ -4,10 +4,12 @@ import collections
 import time
 
 from faults.bench import Bench
+from faults.copy_flows import AuditExportFlow, BackupFlow, RestoreFlow
 from faults.failing_calls import ACTIONS
-from faults.flows import FLOWS
+from faults.flows import FLOWS as CONTENT_FLOWS
 from faults.upload_flow import UploadFlow
 
+FLOWS = (*CONTENT_FLOWS, UploadFlow, BackupFlow, RestoreFlow, AuditExportFlow)
 LIMIT = 2000
 
 
@@ -18,9 +20,15 @@ def run(proof):
     recoveries = []
     actions = [(name, False) for name in ACTIONS] + [("ENOSPC", True)]
     for group in (actions[:1], actions[1:]):
+        kills = group[0][0] == "SIGKILL"
+        flows = [
+            make for make in FLOWS
+            if (not proof.flows or make.name in proof.flows) and (kills or not (proof.quick and make.quick_kills_only))]
+        if not flows:
+            continue
         bench = Bench(proof, ledger, "syscalls-" + group[0][0])
         for action, sticky in group:
-            for make in (*FLOWS, UploadFlow):
+            for make in flows:
                 if not ledger.broken:
                     fired = sweep(proof, bench, make, action, sticky, places)
                     points[action + (" from then on" if sticky else "")] += fired
@@ -29,7 +37,7 @@ def run(proof):
         recoveries += bench.recoveries
         if not ledger.broken:
             proof.forget(bench.stack)
-    if not ledger.broken:
+    if not ledger.broken and not proof.flows:
         starts(proof, ledger, points)
     for name, count in points.items():
         proof.fault(name, fired=count, survived=count if not ledger.broken else 0)
@@ -43,7 +51,7 @@ def sweep(proof, bench, make, action, sticky, places):
     if not bench.stack.is_running:
         bench.begin()
     # While the disk is full nothing ends, so that each point takes a second.
-    step = proof.size(full=4, quick=40) if sticky else proof.size(full=1, quick=16)
+    step = proof.size(full=4, quick=40) if sticky else proof.size(full=1, quick=make.quick_step)
     number, fired_in_all = 1 + (proof.seed % step), 0
     while number < LIMIT:
         flow = make(bench)

@@ -77,17 +77,18 @@ def run(proof):
 
 def look(seeded, part):
     """Runs a part. Returns what it has found, or nothing."""
+    broke_off = None
     try:
         PARTS[part](seeded)
     except Exception as error:
         # With some bugs a server does not even come so far as to be judged.
-        return "%s: %s" % (type(error).__name__, str(error).replace("\n", " "))
+        broke_off = "%s: %s" % (type(error).__name__, str(error).replace("\n", " "))
     finally:
         seeded.leave()
     for ledger in seeded.ledgers.values():
         if ledger.broken:
             return "%s: %s" % ledger.broken[0]
-    return None
+    return broke_off
 
 
 def _fairness(seeded):

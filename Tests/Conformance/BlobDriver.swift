@@ -3,7 +3,8 @@ import TestServers
 import Testing
 import WaybillBlobs
 import WaybillDiskBlobs
-import WaybillS3Blobs
+
+@testable import WaybillS3Blobs
 
 /// A blob store that the blob suites run on. A new driver adds one line to `all`.
 struct BlobDriver: Sendable, CustomTestStringConvertible {
@@ -27,17 +28,27 @@ struct BlobDriver: Sendable, CustomTestStringConvertible {
             ).blobs
         },
         BlobDriver(testDescription: "SeaweedFS", isRemote: true) { _ in try await s3(.seaweedfs) },
+        BlobDriver(testDescription: "SeaweedFS by TLS and the bucket's host name", isRemote: true) { _ in
+            let url = try await S3Server.seaweedfs.secureURL()
+            return try await s3(S3Configuration(url + "&style=virtual"), addresses: ["waybill.localhost": "127.0.0.1"])
+        },
         BlobDriver(testDescription: "moto", isRemote: true) { _ in try await s3(.moto) },
     ]
 
     /// A part of the bucket that nobody else uses.
-    static func s3(_ server: S3Server) async throws -> S3Blobs {
-        var configuration = try S3Configuration(try await server.url())
+    static func s3(_ server: S3Server) async throws -> S3Blobs { try await s3(S3Configuration(try await server.url())) }
+
+    /// - Parameter addresses: of hosts that no resolver knows.
+    static func s3(_ configuration: S3Configuration, addresses: [String: String] = [:]) async throws -> S3Blobs {
+        var configuration = configuration
         configuration.prefix = "test-\(UInt64.random(in: 0 ... .max))/"
         configuration.parts = PartPlan(bytesMin: 5 << 20, bytesInFlight: 10 << 20)
-        let store = S3Blobs(configuration, retries: .patient, now: { Int64(Date().timeIntervalSince1970 * 1_000_000) }) {
-            S3Credentials(accessKeyID: "waybill-test", secretAccessKey: "waybill-test-secret")
-        }
+        let client = S3Client(
+            configuration, addresses: addresses, now: { Int64(Date().timeIntervalSince1970 * 1_000_000) },
+            credentials: S3CredentialSource {
+                S3Credentials(accessKeyID: "waybill-test", secretAccessKey: "waybill-test-secret")
+            })
+        let store = S3Blobs(client: client, retries: .patient)
         try await store.prepare()
         return store
     }

@@ -215,7 +215,7 @@ import WaybillPostgres
         try await PostgresFixture.withDatabase { lease in
             try await makeThings(lease.database)
             let place = try #require(lease.url.firstMatch(of: /\/\/\/(\w+)\?host=([^&]+)/), "the server has no socket to go to")
-            let proxy = try LossyProxy(to: "\(place.2)/.s.PGSQL.5432", losing: [2, 3, 5])
+            let proxy = try LossyProxy(to: .socket("\(place.2)/.s.PGSQL.5432"), losing: [2, 3, 5])
             let database = try PostgresDatabase(
                 url: "postgres://waybill@127.0.0.1:\(proxy.port)/\(place.1)", configuration: PostgresFixture.small)
             let runs = RunCount()

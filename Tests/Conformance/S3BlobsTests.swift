@@ -77,6 +77,32 @@ import WaybillS3Blobs
         try await store.close()
     }
 
+    @Test("a store that is not the one, or can't speak TLS, is refused at once, in words that say so")
+    func untrusted() async throws {
+        let secure = try await S3Server.seaweedfs.secureURL()
+        let plain = try await S3Server.seaweedfs.url()
+        for (url, words) in [
+            (secure.replacing("ca.pem", with: "other.pem"), "certificate is not trusted"),
+            (secure.replacing(/&caFile=[^&]*/, with: ""), "certificate is not trusted"),
+            (secure.replacing("ca.pem", with: "none.pem"), "caFile can't be read"),
+            (secure.replacing("ca.pem", with: "server.key"), "caFile can't be read"),
+            (secure.replacing("localhost", with: "127.0.0.1"), "for another host"),
+            (plain.replacing("http://", with: "https://"), "does not speak TLS"),
+        ] {
+            let store = S3Blobs(
+                try S3Configuration(url),
+                retries: BlobRetries(sleep: { _ in Issue.record("it waited for another try") }, random: { 0 }),
+                now: { Int64(Date().timeIntervalSince1970 * 1_000_000) }
+            ) { S3Credentials(accessKeyID: "waybill-test", secretAccessKey: "waybill-test-secret") }
+            for call in [{ try await store.prepare() }, { try await store.put(key("a"), [[1]]) }] as [() async throws -> Void] {
+                let error = await #expect(throws: BlobError.self) { try await call() }
+                #expect(error?.code == .other)
+                #expect(error?.message.contains(words) == true, "\(url): \(error?.message ?? "")")
+            }
+            try await store.close()
+        }
+    }
+
     @Test("a bucket that is not there is told as such, and a blob in it is not ‘not found’")
     func noBucket() async throws {
         var configuration = try S3Configuration(try await S3Server.seaweedfs.url())

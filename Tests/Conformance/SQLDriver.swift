@@ -27,6 +27,9 @@ struct SQLDriver: Sendable, CustomTestStringConvertible {
         SQLDriver(testDescription: "PostgreSQL", readsDuringWrites: true) { test in
             try await PostgresFixture.withDatabase { try await test($0.database) }
         },
+        SQLDriver(testDescription: "PostgreSQL by TLS", readsDuringWrites: true) { test in
+            try await PostgresFixture.withDatabase(usesTLS: true) { try await test($0.database) }
+        },
         SQLDriver(testDescription: "PostgreSQL behind pgbouncer", readsDuringWrites: true) { test in
             let folder = try TemporaryFolder(in: "/tmp")
             try await PostgresFixture.withDatabase { behind in

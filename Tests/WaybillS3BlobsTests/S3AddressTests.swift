@@ -13,6 +13,8 @@ import Testing
         #expect(bare.endpoint.description == "https://s3.eu-central-1.amazonaws.com")
         #expect(bare.style == .virtual && bare.host == "my-bucket.s3.eu-central-1.amazonaws.com" && bare.path("k") == "/k")
         #expect(bare.prefix.isEmpty && !bare.createsBucket)
+        let own = try S3Configuration("s3://my-bucket?endpoint=https://s3.local&style=virtual&caFile=/etc/waybill/ca.pem")
+        #expect(own.caFile == "/etc/waybill/ca.pem" && own.host == "my-bucket.s3.local" && bare.caFile == nil)
         #expect(try S3Configuration("s3://my.bucket").style == .path)
         #expect(try S3Configuration("s3://my-bucket", endpoint: "https://s3.example.org").endpoint.host == "s3.example.org")
         #expect(try S3Configuration("s3://bbb?endpoint=http%3A%2F%2F[::1]:9000").endpoint.host == "[::1]")
@@ -27,7 +29,8 @@ import Testing
             "s3://bucket?endpoint=http://a:99999", "s3://bucket?style=other", "s3://bucket?createBucket=yes",
             "s3://bucket?secret=hidden", "s3://bucket?region=a&region=b", "s3://bucket?region",
             "s3://bucket?endpoint=http://u:hidden@h",
-            "s3://bucket?region=%zz",
+            "s3://bucket?region=%zz", "s3://bucket?caFile=ca.pem", "s3://bucket?caFile=",
+            "s3://bucket?endpoint=http://a&caFile=/ca.pem",
         ])
     func refuses(text: String) {
         let error = #expect(throws: S3AddressError.self) { try S3Configuration(text) }

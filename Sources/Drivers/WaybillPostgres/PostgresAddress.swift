@@ -54,6 +54,17 @@ struct PostgresAddress: Sendable {
         return address
     }
 
+    /// The same for the very server, of several, that a connection leads to.
+    func pinned(to connection: OpaquePointer) -> PostgresAddress {
+        let place = [("host", PQhost(connection)), ("hostaddr", PQhostaddr(connection)), ("port", PQport(connection))]
+        var address = self
+        address.options.removeAll { $0.keyword == "target_session_attrs" || place.map(\.0).contains($0.keyword) }
+        for (keyword, value) in place {
+            if let value, value.pointee != 0 { address.options.append((keyword, String(cString: value))) }
+        }
+        return address
+    }
+
     /// The options with defaults for those that are missing: a peer that has vanished is noticed within seconds.
     func options(applicationName: String) -> [(keyword: String, value: String)] {
         var known = options

@@ -64,17 +64,20 @@ final class PostgresConnection: @unchecked Sendable {
         // Notices of the server are nothing to print.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
         do {
-            try setUp(options.configuration)
+            try setUp(options)
         } catch {
             close()
             throw error
         }
     }
 
-    private func setUp(_ configuration: PostgresConfiguration) throws {
+    private func setUp(_ options: ConnectionOptions) throws {
         // A pooler would hand the settings to somebody else; there each transaction makes its own.
         if preparesStatements {
-            try run(configuration.settings.map { "SET SESSION \($0)" }.joined(separator: "; "))
+            try run(options.configuration.settings.map { "SET SESSION \($0)" }.joined(separator: "; "))
+            if PQsslInUse(handle) == 1, let process = try run("SELECT pg_backend_pid()::text").text {
+                canceller.usesSession(options.pinned(to: handle), process: process)
+            }
         }
         // A server that answers before a commit is durable would make every promise void.
         let synchronous = try run("SHOW synchronous_commit").text
@@ -122,8 +125,10 @@ final class PostgresConnection: @unchecked Sendable {
     }
 }
 
-/// What `PQcancel` needs, which may be called from another thread while the connection lives.
+/// Makes the server give up what a connection does, from another thread while that lives.
 private final class Canceller: Sendable {
+    /// What `PQcancel` needs.
+    ///
     /// `@unchecked Sendable` is safe because `PQcancel` only reads it, and nobody else has it.
     private final class Request: @unchecked Sendable {
         private let pointer: OpaquePointer
@@ -137,27 +142,53 @@ private final class Canceller: Sendable {
         }
     }
 
-    private let request: Mutex<Request?>
+    private enum Way: Sendable {
+        case request(Request)
+        /// A connection of its own, to the server's process that is to give up. A request goes in clear, also where the
+        /// connection does not, and who has heard one can repeat it.
+        case session(ConnectionOptions, process: String)
+    }
+
+    private let way: Mutex<Way?>
 
     init(_ connection: OpaquePointer) {
-        let request = PQgetCancel(connection).map { Request($0) }
-        self.request = Mutex(request)
+        let request = PQgetCancel(connection).map { Way.request(Request($0)) }
+        way = Mutex(request)
+    }
+
+    /// From now on no request is sent.
+    func usesSession(_ options: ConnectionOptions, process: String) {
+        way.withLock { $0 = .session(options, process: process) }
     }
 
     /// - Returns: false if the server has not heard of it in time; it may still.
     func cancel(within limit: DispatchTimeInterval) -> Bool {
-        guard let request = request.withLock({ $0 }) else { return true }
+        guard let way = way.withLock({ $0 }) else { return true }
         // libpq waits for the answer as long as the link stands.
         let heard = DispatchSemaphore(value: 0)
         DispatchQueue.global().async {
-            request.send()
-            heard.signal()
+            if Self.ask(way) { heard.signal() }
         }
         return heard.wait(timeout: .now() + limit) == .success
     }
 
+    private static func ask(_ way: Way) -> Bool {
+        switch way {
+        case .request(let request):
+            request.send()
+            return true
+        case .session(let options, let process):
+            guard let connection = options.withPointers({ PQconnectdbParams($0, $1, 0) }) else { return false }
+            defer { PQfinish(connection) }
+            PQsetNoticeProcessor(connection, { _, _ in }, nil)
+            let result = PQexec(connection, "SELECT pg_cancel_backend(\(process))")
+            defer { PQclear(result) }
+            return PQresultStatus(result) == PGRES_TUPLES_OK
+        }
+    }
+
     func close() {
-        request.withLock { $0 = nil }
+        way.withLock { $0 = nil }
     }
 }
 
@@ -173,6 +204,12 @@ struct ConnectionOptions: Sendable {
         self.configuration = configuration
         self.applicationName = applicationName
         role = TenantRole(configuration.tenantRole)
+    }
+
+    func pinned(to connection: OpaquePointer) -> ConnectionOptions {
+        var options = self
+        options.address = address.pinned(to: connection)
+        return options
     }
 
     var preparesStatements: Bool { address.preparesStatements ?? configuration.preparesStatements }

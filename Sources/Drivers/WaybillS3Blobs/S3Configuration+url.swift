@@ -6,7 +6,7 @@ public struct S3AddressError: Error, Sendable, Hashable, CustomStringConvertible
 }
 
 extension S3Configuration {
-    /// Reads `s3://BUCKET[/PREFIX][?endpoint=URL&region=REGION&createBucket=true&style=path|virtual]`.
+    /// Reads `s3://BUCKET[/PREFIX][?endpoint=URL&region=REGION&createBucket=true&style=path|virtual&caFile=PATH]`.
     ///
     /// Without an endpoint the bucket is Amazon's in the region. The style is `path` with an endpoint and `virtual` without one.
     /// - Parameters:
@@ -39,12 +39,17 @@ extension S3Configuration {
         guard ["true", "false", nil].contains(query["createBucket"]) else {
             throw S3AddressError(description: "createBucket is ‘true’ or ‘false’")
         }
+        let caFile = query["caFile"]
+        guard caFile.map({ $0.hasPrefix("/") && endpoint.isSecure }) ?? true else {
+            throw S3AddressError(description: "caFile is the whole path of a file, for an endpoint with https")
+        }
         self.init(
             bucket: bucket, prefix: prefix.isEmpty ? "" : prefix + "/", endpoint: endpoint, region: region, style: style,
             createsBucket: query["createBucket"] == "true")
+        self.caFile = caFile
     }
 
-    private static let parameters = ["endpoint", "region", "createBucket", "style"]
+    private static let parameters = ["endpoint", "region", "createBucket", "style", "caFile"]
 
     private static func query(_ text: Substring) throws(S3AddressError) -> [String: String] {
         var values: [String: String] = [:]

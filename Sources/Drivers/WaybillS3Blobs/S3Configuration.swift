@@ -18,6 +18,8 @@ public struct S3Configuration: Sendable, Hashable {
     public var style: Style
     /// Whether `prepare` makes the bucket if it is missing.
     public var createsBucket: Bool
+    /// A file with the certificates, as PEM, of those who may have signed the store's; nil: those that the machine trusts.
+    public var caFile: String?
 
     /// How long one try may take, apart from its bytes.
     public var tryTimeout = Duration.seconds(20)

@@ -19,16 +19,6 @@ import Web
                 fileBytesMax: 10_000_000, chunkBytes: 1000, chunkBytesMin: 1, chunkBytesMax: 2000, finishedAtOnceMax: 1000))
     }
 
-    /// Sends a file out of its order, so that its hash is not known at the end.
-    private func send(_ file: TestFile, _ asking: Asking, more: String = "") async throws -> String {
-        let task = try await asking.create(file, more: more)
-        for index in (0..<(file.bytes.count + 999) / 1000).reversed() {
-            let answer = try await asking.put(file.chunk(index), index, of: task)
-            try #require(answer.status == 200, "\(answer.text)")
-        }
-        return task
-    }
-
     private func job(_ answer: Asking.Answer) throws -> JobID { try #require(answer["jobId"].flatMap { JobID($0) }) }
 
     @Test("what came in order is a file at once, however large; what did not is made one by a job that is seen")
@@ -38,7 +28,7 @@ import Web
         try await door.serve { asking async throws in
             #expect(try await asking.upload(file).status == 200)
             let other = TestFile(5500, seed: 2)
-            let task = try await send(other, asking)
+            let task = try await asking.putBackwards(other)
             let answer = try await asking.complete(task)
             #expect(answer.status == 202 && answer["id"] == task && answer["status"] == "InProgress", "\(answer.text)")
             #expect(answer.headers[.retryAfter] == "1" && answer.headers[.location] == "/api/files/\(task)")
@@ -78,7 +68,7 @@ import Web
         let file = TestFile(3500)
         let door = try await door()
         let (task, job) = try await door.serve { asking async throws in
-            let task = try await send(file, asking, more: isEncrypted ? #", "encryptPassword": "correct horse""# : "")
+            let task = try await asking.putBackwards(file, more: isEncrypted ? #", "encryptPassword": "correct horse""# : "")
             return (task, try self.job(try await asking.complete(task)))
         }
         door.tester.crash(job, crash)
@@ -124,7 +114,7 @@ import Web
         let file = TestFile(3000)
         let door = try await door()
         try await door.serve { asking async throws in
-            let task = try await send(file, asking)
+            let task = try await asking.putBackwards(file)
             let first = try job(try await asking.complete(task))
             // As where the store refuses it again and again.
             _ = try await door.tester.engine.cancel(first)
@@ -154,7 +144,7 @@ import Web
         let file = TestFile(3000)
         let door = try await door()
         try await door.serve { asking async throws in
-            let task = try await send(file, asking)
+            let task = try await asking.putBackwards(file)
             let first = try job(try await asking.complete(task))
             #expect(try await asking.send(.post, "/jobs/\(first)/cancel").status == 202)
             try await door.work()
@@ -174,7 +164,7 @@ import Web
         let file = TestFile(3000)
         let door = try await door()
         try await door.serve { asking async throws in
-            let task = try await send(file, asking)
+            let task = try await asking.putBackwards(file)
             let job = try job(try await asking.complete(task))
             try await door.database.write { try $0.execute("UPDATE drive_uploads SET place = 'node-2:/data'") }
             try await door.work()

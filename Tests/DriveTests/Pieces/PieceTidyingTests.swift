@@ -11,15 +11,6 @@ import Web
 
 /// What becomes of the pieces of uploads.
 @Suite struct PieceTidyingTests {
-    private func send(_ file: TestFile, _ asking: Asking, more: String = "") async throws -> String {
-        let task = try await asking.create(file, more: more)
-        for index in (0..<(file.bytes.count + 999) / 1000).reversed() {
-            let answer = try await asking.put(file.chunk(index), index, of: task)
-            try #require(answer.status == 200, "\(answer.text)")
-        }
-        return task
-    }
-
     /// A piece whose process died before it could say so.
     private func stray(of upload: Upload, at start: Int64, _ door: DriveDoor, mark: UInt8 = 7) async throws {
         let part = DriveKeys.piece(of: upload, at: start, [mark])
@@ -106,10 +97,10 @@ import Web
         try await door.serve { asking async throws in
             switch way {
             case 0:
-                let task = try await send(file, asking)
+                let task = try await asking.putBackwards(file)
                 #expect(try await asking.send(.delete, "\(Asking.path)/task/\(task)").status == 200)
             case 1:
-                let task = try await send(file, asking)
+                let task = try await asking.putBackwards(file)
                 door.time.advance(by: DriveDoor.day + .seconds(1))
                 try await door.tester.engine.sweepNext()
                 #expect(try await door.upload(task).status == .expired)
@@ -131,7 +122,7 @@ import Web
         let file = TestFile(2500)
         let door = try await DriveDoor.pieced()
         try await door.serve { asking async throws in
-            let ann = try await send(file, asking)
+            let ann = try await asking.putBackwards(file)
             #expect(try await asking.complete(ann).status == 200)
             let kept = try await door.keys()
             #expect(kept.count == 3)
@@ -151,7 +142,7 @@ import Web
         let door = try await DriveDoor.pieced(merging: PieceMerging(), finishedAtOnceMax: atOnce)
         let other = door.otherNode()
         try await door.serve { asking async throws in
-            let task = try await send(file, asking)
+            let task = try await asking.putBackwards(file)
             let answer = try await asking.complete(task)
             if atOnce == 1000 {
                 #expect(answer.status == 202, "\(answer.text)")
@@ -174,7 +165,7 @@ import Web
         let file = TestFile(3500)
         try await stores.withNodes(merging: PieceMerging()) { first, second in
             try await first.serve { asking async throws in
-                let task = try await send(file, asking)
+                let task = try await asking.putBackwards(file)
                 try await second.serve { asking async throws in #expect(try await asking.complete(task)["hash"] == file.hash) }
                 try await first.feature.collectGarbage(of: nil, now: first.time.now())
                 #expect(try await first.keys() == ["files/acme/\(task)"])
@@ -200,7 +191,7 @@ import Web
         let other = door.otherNode()
         try await door.serve { here async throws in
             try await other.serve { there async throws in
-                let task = try await send(file, here)
+                let task = try await here.putBackwards(file)
                 async let one = here.complete(task)
                 async let two = there.complete(task)
                 let answers = try await [one, two]
@@ -218,7 +209,7 @@ import Web
         let file = TestFile(3500)
         let door = try await DriveDoor.pieced()
         try await door.serve { asking async throws in
-            let task = try await send(file, asking, more: #", "encryptPassword": "correct horse""#)
+            let task = try await asking.putBackwards(file, more: #", "encryptPassword": "correct horse""#)
             #expect(try await asking.complete(task).status == 200)
             let answer = try await asking.send(
                 .get, "/api/files/\(task)/content", headers: [FilePassword.field: #""correct horse""#])
@@ -297,8 +288,8 @@ import Web
     func erased() async throws {
         let door = try await DriveDoor.pieced()
         try await door.serve { asking async throws in
-            #expect(try await asking.complete(try await send(TestFile(2500), asking)).status == 200)
-            _ = try await send(TestFile(1500, seed: 3), asking)
+            #expect(try await asking.complete(try await asking.putBackwards(TestFile(2500))).status == 200)
+            _ = try await asking.putBackwards(TestFile(1500, seed: 3))
         }
         try await door.erase()
         #expect(try await door.keys().isEmpty)

@@ -308,6 +308,16 @@ struct Asking: Sendable {
             .post, "\(Self.path)/chunk/\(task)/\(index)", chunk, media: "application/octet-stream", user: user)
     }
 
+    /// Begins an upload and sends all of a file, the last chunk first, so that its hash is not known when it ends.
+    func putBackwards(_ file: TestFile, more: String = "") async throws -> String {
+        let task = try await create(file, more: more)
+        for index in (0..<(file.bytes.count + 999) / 1000).reversed() {
+            let answer = try await put(file.chunk(index), index, of: task)
+            try #require(answer.status == 200, "\(answer.text)")
+        }
+        return task
+    }
+
     func form(_ parts: [(name: String, bytes: [UInt8])], ends: Bool = true) -> (media: String, body: [UInt8]) {
         var body: [UInt8] = []
         for part in parts {

@@ -7,22 +7,27 @@ public enum PostgresFixture {
     /// Databases that may be in use at once, so that hundreds of tests side by side don't use up the server's connections.
     private static let places = Places(count: 48)
     private static let server = PostgresServer()
+    /// Another one, which is reached by TCP and TLS alone.
+    private static let secureServer = PostgresServer(usesTLS: true)
 
     /// Makes an empty database.
     /// - Parameter schema: prepares one such database, of which this is a copy then.
     public static func lease(
-        _ configuration: PostgresConfiguration = small, encoding: String = "UTF8",
+        _ configuration: PostgresConfiguration = small, encoding: String = "UTF8", usesTLS: Bool = false,
         schema: (name: String, make: @Sendable (PostgresDatabase) async throws -> Void)? = nil
     ) async throws -> PostgresLease {
         let place = await places.enter()
         return try PostgresLease(
-            await server.makeDatabase(schema: schema, encoding: encoding), configuration: configuration, place: place)
+            await (usesTLS ? secureServer : server).makeDatabase(schema: schema, encoding: encoding),
+            configuration: configuration, place: place)
     }
 
     /// Makes an empty database for somebody who opens it himself.
+    /// - Parameter usesTLS: its server is reached by TLS alone. The URL names the certificate `ca.pem`, with the full check;
+    ///   `other.pem` beside that file is a stranger's.
     /// - Returns: its URL.
-    public static func makeDatabase(encoding: String = "UTF8") async throws -> String {
-        try await server.makeDatabase(schema: nil, encoding: encoding)
+    public static func makeDatabase(encoding: String = "UTF8", usesTLS: Bool = false) async throws -> String {
+        try await (usesTLS ? secureServer : server).makeDatabase(schema: nil, encoding: encoding)
     }
 
     /// Runs statements outside of a transaction, beside whoever uses the database.
@@ -32,10 +37,10 @@ public enum PostgresFixture {
 
     /// Runs a test on an empty database and closes it.
     public static func withDatabase<T>(
-        _ configuration: PostgresConfiguration = small, isolation: isolated (any Actor)? = #isolation,
-        _ body: (PostgresLease) async throws -> T
+        _ configuration: PostgresConfiguration = small, usesTLS: Bool = false,
+        isolation: isolated (any Actor)? = #isolation, _ body: (PostgresLease) async throws -> T
     ) async throws -> T {
-        let lease = try await lease(configuration)
+        let lease = try await lease(configuration, usesTLS: usesTLS)
         do {
             let result = try await body(lease)
             await lease.database.close()

@@ -1,21 +1,25 @@
 import Foundation
 import WaybillPostgres
 
-/// Starts the server, or takes the one that `WAYBILL_TEST_POSTGRES_URL` names, and makes databases in it.
+/// Starts a server, or takes the one that `WAYBILL_TEST_POSTGRES_URL` names, and makes databases in it.
 actor PostgresServer {
-    struct Failure: Error, CustomStringConvertible {
-        var description: String
-    }
+    typealias Failure = PostgresProcess.Failure
 
     private enum State {
         case none
-        case running(url: String, Process?)
+        case running(url: String, PostgresProcess?)
         case failed(Failure)
     }
 
+    private let usesTLS: Bool
     private var state = State.none
     private var made = 0
     private var templates: [String: Task<String, any Error>] = [:]
+
+    /// - Parameter usesTLS: it is reached by TCP and TLS alone, and always a server of one's own.
+    init(usesTLS: Bool = false) {
+        self.usesTLS = usesTLS
+    }
 
     /// - Returns: the URL of a new database.
     func makeDatabase(
@@ -43,11 +47,11 @@ actor PostgresServer {
         let encoded = encoding.map { " ENCODING \($0)" } ?? ""
         try await PostgresDatabase.run("CREATE DATABASE \(name) TEMPLATE \(template)\(encoded) STRATEGY FILE_COPY", on: server)
         // Hundreds of tests connect side by side, on a machine that may be busy with other things.
-        return server.replacing("///postgres?", with: "///\(name)?", maxReplacements: 1) + "&connect_timeout=30"
+        return server.replacing("/postgres?", with: "/\(name)?", maxReplacements: 1) + "&connect_timeout=30"
     }
 
     private static func name(_ url: String) -> String {
-        String(url.drop { $0 != "/" }.drop { $0 == "/" }.prefix { $0 != "?" })
+        String(url.prefix { $0 != "?" }.split(separator: "/").last ?? "")
     }
 
     private func url() throws -> String {
@@ -57,34 +61,17 @@ actor PostgresServer {
         case .none: break
         }
         do {
-            let (url, process) = try Self.start()
-            state = .running(url: url, process)
-            return url
+            if let url = ProcessInfo.processInfo.environment["WAYBILL_TEST_POSTGRES_URL"], !usesTLS {
+                state = .running(url: url, nil)
+                return url
+            }
+            let process = try PostgresProcess(usesTLS: usesTLS)
+            state = .running(url: process.url, process)
+            return process.url
         } catch {
             let failure = Failure(description: "PostgreSQL can't be started for the tests: \(error)")
             state = .failed(failure)
             throw failure
         }
-    }
-
-    /// Blocks for the second or two that the server needs.
-    private static func start() throws -> (url: String, Process?) {
-        if let url = ProcessInfo.processInfo.environment["WAYBILL_TEST_POSTGRES_URL"] { return (url, nil) }
-        let script = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../../Scripts/servers/postgres").standardizedFileURL
-        let process = Process()
-        process.executableURL = script
-        // It ends the server when this pipe closes, and that is when this process ends.
-        process.standardInput = Pipe()
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        var line = Data()
-        while !line.contains(UInt8(ascii: "\n")) {
-            let more = output.fileHandleForReading.availableData
-            guard !more.isEmpty else { throw Failure(description: "\(script.path) printed no URL") }
-            line += more
-        }
-        return (String(decoding: line, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines), process)
     }
 }

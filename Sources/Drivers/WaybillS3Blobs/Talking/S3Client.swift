@@ -3,6 +3,7 @@ import Crypto
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 import WaybillBlobs
 
 /// Signs and sends, one try at a time. It follows no redirect: a signature is for one host.
@@ -30,6 +31,11 @@ final class S3Client: Sendable {
         setup.connectionPool.retryConnectionEstablishment = false
         setup.httpVersion = .http1Only
         setup.dnsOverride = addresses
+        if let file = configuration.caFile {
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.trustRoots = .file(file)
+            setup.tlsConfiguration = tls
+        }
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: setup)
     }
 
@@ -192,8 +198,9 @@ final class S3Client: Sendable {
             throw S3Failure.broken(error.shortDescription, effect: .none)
         } catch let error as HTTPClientError {
             throw S3Failure.broken(error.shortDescription)
-        } catch is NIOConnectionError {
-            throw S3Failure.broken("the store can't be reached", effect: .none)
+        } catch let error as NIOConnectionError {
+            throw error.connectionErrors.lazy.compactMap { S3Failure.tls($0.error) }.first
+                ?? S3Failure.broken("the store can't be reached", effect: .none)
         } catch let error as ChannelError where error == .ioOnClosedChannel {
             // A kept connection that the store had closed: nothing was sent.
             throw S3Failure.broken("the connection was closed", effect: .none)
@@ -203,7 +210,7 @@ final class S3Client: Sendable {
             throw S3Failure.broken("the connection broke off (errno \(error.errnoCode))")
         } catch {
             // Such an error may quote what was sent.
-            throw S3Failure.broken("the connection broke off (\(type(of: error)))")
+            throw S3Failure.tls(error) ?? S3Failure.broken("the connection broke off (\(type(of: error)))")
         }
     }
 }

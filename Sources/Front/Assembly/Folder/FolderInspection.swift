@@ -30,13 +30,24 @@ public enum FolderInspection {
             findings += await blobs(installation.blobs, "files")
             findings += await StoreInspection(settings: settings, database: installation.database).inspect()
             try await installation.close()
-        } catch let error as SQLError where error.code == .unavailable {
+        } catch let error as SQLError where error.code == .unavailable && isInUse(settings.data.folder) {
             findings.append(
                 Finding(name: "folder", level: .doubtful, message: "\(error.message); stop it to have the folder looked over"))
+        } catch let error as SQLError where error.code == .unavailable && settings.database.url != nil {
+            findings.append(Finding(name: "database", level: .wrong, message: error.message))
         } catch {
             findings.append(Finding(name: "folder", level: .wrong, message: "\(error)"))
         }
         return findings
+    }
+
+    private static func isInUse(_ folder: String) -> Bool {
+        do {
+            try FolderLock(path: folder).release()
+            return false
+        } catch {
+            return true
+        }
     }
 
     private static func database(_ installation: Installation) async -> [Finding] {
