@@ -119,6 +119,7 @@ import Testing
         try await taken.close()
         let store = url.replacing(endpoint.0, with: "127.0.0.1:\(taken.port)")
         try await withServer(["drive.stores.media": store], environment: S3Server.credentials, isIdle: true) { server in
+            server.expectComplaints()
             let ada = try await server.newUser("admin")
             let media = try await pool("media", ada)
             let refused = try await ada.send("POST", "/api/files?name=a.txt&poolId=\(media)", [1], type: "text/plain")

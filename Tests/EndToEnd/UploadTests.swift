@@ -230,7 +230,7 @@ import Testing
     @Test("a server that is killed while it encrypts, hashes or merges ends with the same bytes", arguments: [true, false])
     func killedAtTheEnd(isEncrypted: Bool) async throws {
         // More than is done within a request.
-        let file = bytes(80 << 20, seed: 12)
+        let file = bytes(96 << 20, seed: 12)
         let chunkBytes = 16 << 20
         let password = isEncrypted ? [(name: "File-Password", value: "\"correct horse\"")] : []
         try await withServer { server in
@@ -243,7 +243,7 @@ import Testing
                 """#, headers: password)
             let id = try #require(try made.json()["taskId"]?.string)
             // Not in order, so that it is read once more for its hash.
-            for index in (0..<5).reversed() {
+            for index in (0..<6).reversed() {
                 let sent = try await ada.send(
                     "POST", "\(Self.path)/chunk/\(id)/\(index)", Array(file[index * chunkBytes..<(index + 1) * chunkBytes]),
                     type: "application/octet-stream")
