@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests the client for browsers, /client/waybill-upload.js, in headless chromium against a running server.
+"""Tests the clients for browsers, waybill-upload.js and waybill-download.js, in headless chromium against a running server.
 
   upload_test.py --url http://127.0.0.1:8080 --token TOKEN
 
@@ -34,7 +34,19 @@ checks = []
 PAGE = """<!doctype html><meta charset="utf-8"><title>upload</title><input type="file" id="file">
 <script type="module">
 import { Sha256, Upload } from "/client/waybill-upload.js";
+import { Download } from "/client/waybill-download.js";
 window.Sha256 = Sha256;
+window.load = (id, options) => {
+  const download = new Download(id, { token: window.token, ...options });
+  window.download = download;
+  window.seen = [];
+  download.addEventListener("progress", (event) => window.seen.push(event.detail));
+  window.result = download.start().then(async (blob) => {
+    const hash = new Sha256();
+    hash.update(new Uint8Array(await blob.arrayBuffer()));
+    return { size: blob.size, hash: hash.hex() };
+  }, (error) => ({ error: error.message, code: error.code ?? null }));
+};
 window.begin = (options) => {
   const upload = new Upload(document.querySelector("#file").files[0], { token: window.token, ...options });
   window.upload = upload;
@@ -227,6 +239,87 @@ def _(page, folder):
     outcome = result(page)
     assert outcome.get("code") == "UNAUTHORIZED", outcome
     assert page.evaluate("window.upload.state") == "failed"
+
+
+def check_download(page, path):
+    """What has arrived is what was sent."""
+    data = path.read_bytes()
+    outcome = result(page)
+    assert outcome == {"size": len(data), "hash": hashlib.sha256(data).hexdigest()}, outcome
+    last = page.evaluate("window.seen.at(-1)")
+    assert last["state"] == "completed" and last["bytes"] == last["total"] == len(data), last
+
+
+def sent(page, folder, seed, options="{}"):
+    """A file that the server has, and its id."""
+    path = make_file(folder, seed)
+    open_page(page, path)
+    page.evaluate(f"window.begin({options})")
+    outcome = result(page)
+    assert outcome.get("file"), outcome
+    return path, outcome["file"]["id"]
+
+
+@check("a file comes back as it went, by ranges side by side, and progress never falls")
+def _(page, folder):
+    path, id = sent(page, folder, 8)
+    page.evaluate("id => window.load(id, {})", id)
+    check_download(page, path)
+    states = page.evaluate("window.seen.map((seen) => seen.state)")
+    assert {"receiving", "verifying", "completed"} <= set(states), set(states)
+    received = page.evaluate("window.seen.filter((seen) => seen.state === 'receiving').map((seen) => seen.bytes)")
+    assert received == sorted(received), "progress fell"
+
+
+@check("a download that breaks off and is then left by a reload goes on where it was")
+def _(page, folder):
+    path, id = sent(page, folder, 9)
+    asked = []
+
+    def break_off(route):
+        asked.append(route.request.headers.get("range"))
+        if len(asked) == 2 or len(asked) > 5:
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/content", break_off)
+    page.evaluate("id => window.load(id, { parallel: 1 })", id)
+    page.wait_for_function("window.seen.some((seen) => seen.bytes >= 12e6)")
+    open_page(page, path)
+    page.unroute("**/content")
+    ranges = []
+    page.on("request", lambda request: ranges.append(request.headers.get("range")) if request.url.endswith("/content") else None)
+    page.evaluate("id => window.load(id, {})", id)
+    check_download(page, path)
+    # The one byte by which the file is known, and those of eight ranges that had not come.
+    assert 1 < len(ranges) <= 6, (asked, ranges)
+
+
+@check("a paused download goes on, an aborted one leaves nothing, and one of nothing is told with the server's code")
+def _(page, folder):
+    path, id = sent(page, folder, 10)
+    page.evaluate("id => window.load(id, { parallel: 1, storage: null })", id)
+    page.wait_for_function("window.seen.some((seen) => seen.bytes > 5e6)")
+    page.evaluate("window.download.pause()")
+    assert page.evaluate("window.download.state") == "paused"
+    page.evaluate("window.download.resume()")
+    check_download(page, path)
+    page.evaluate("id => window.load(id, { parallel: 1 })", id)
+    page.wait_for_function("window.seen.some((seen) => seen.bytes > 5e6)")
+    page.evaluate("window.download.abort()")
+    assert result(page).get("error") == "The download was aborted.", result(page)
+    page.evaluate("window.load('0198c000-0000-7000-8000-000000000001', {})")
+    assert result(page).get("code") == "NOT_FOUND", result(page)
+
+
+@check("an encrypted file comes back with its password alone")
+def _(page, folder):
+    path, id = sent(page, folder, 11, "{ password: 'grüne Wörter' }")
+    page.evaluate("id => window.load(id, {})", id)
+    assert result(page).get("code") == "PASSWORD_REQUIRED", result(page)
+    page.evaluate("id => window.load(id, { password: 'grüne Wörter' })", id)
+    check_download(page, path)
 
 
 def main():

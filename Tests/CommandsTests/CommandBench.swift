@@ -24,7 +24,8 @@ final class CommandBench: Sendable {
 
     func run(
         _ line: [String], environment: [String: String] = ["WAYBILL_TOKEN": "t"], width: Int? = nil,
-        actions: ServerActions = .live, server: @escaping Server = { _ in throw WaybillClientError(.unreachable, "no server") }
+        actions: ServerActions = .live, secret: String? = nil,
+        server: @escaping Server = { _ in throw WaybillClientError(.unreachable, "no server") }
     ) async -> Ran {
         let output = Captured()
         let trouble = Captured()
@@ -40,7 +41,7 @@ final class CommandBench: Sendable {
                 WaybillClient(
                     base: url, credential: credential, transport: transport, reconnect: ReconnectPolicy(failuresMax: 0),
                     wait: { _ in })
-            })
+            }, secret: { _ in secret })
         let status = await CommandContext.$current.withValue(context) { await WaybillCommand.run(line) }
         return Ran(status: status, output: output.text, trouble: trouble.text)
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Commands
@@ -28,6 +29,7 @@ import Testing
                     "repr-digest": "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:",
                 ], "hello"
             )
+        case "GET /api/files/f3": return (200, [:], file.replacing("f1", with: "f3"))
         case "GET /api/files/f2": return (200, [:], file.replacing("f1", with: "f2"))
         case "GET /api/files/f2/content": return (200, ["etag": "\"1\"", "content-length": "5"], "hullo")
         default: return (404, [:], #"{"code":"NOT_FOUND","detail":"there is no such file"}"#)
@@ -38,7 +40,9 @@ import Testing
         let folder = NSTemporaryDirectory() + "waybill-files-" + ProcessInfo.processInfo.globallyUniqueString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        try Data("hello".utf8).write(to: URL(fileURLWithPath: folder + "/hello.txt"))
+        for name in ["hello.txt", "other.txt"] {
+            try Data("hello".utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+        }
         try await body(folder)
     }
 
@@ -48,7 +52,7 @@ import Testing
             let path = folder + "/hello.txt"
             let ran = await CommandBench().run(["upload", path, path], width: 100, server: Self.server)
             #expect(ran.status == 0)
-            #expect(ran.output == "f1  5 bytes  \(path)\nf1  5 bytes  \(path)\n")
+            #expect(ran.output == "f1  5 bytes  \(path)\n", "once")
             #expect(ran.trouble.contains("\rhello.txt ["))
             #expect(ran.trouble.contains(" 100 %  5 bytes of 5 bytes  completing"))
         }
@@ -81,7 +85,7 @@ import Testing
     @Test("without a server the status is 3, and it is said once")
     func unreachable() async throws {
         try await withFolder { folder in
-            let ran = await CommandBench().run(["upload", folder + "/hello.txt", folder + "/hello.txt"])
+            let ran = await CommandBench().run(["upload", folder + "/hello.txt", folder + "/other.txt"])
             #expect(ran.status == 3)
             #expect(ran.trouble.components(separatedBy: "no server").count == 2)
         }
@@ -91,6 +95,7 @@ import Testing
         "what contradicts itself is wrong usage",
         arguments: [
             ["upload"], ["upload", "a", "b", "--name", "c"], ["upload", "a", "--parallel", "0"],
+            ["upload", "a", "--files-at-once", "0"], ["download", "a", "--parallel", "17"],
             ["upload", "a", "--protocol", "ftp"],
             ["download"], ["download", "a", "b", "-o", "/nowhere/x"],
         ])
@@ -124,6 +129,41 @@ import Testing
             let named = await CommandBench().run(["download", "f1", "-o", path, "--json"], server: Self.server)
             #expect(named.status == 0)
             #expect(FileManager.default.contents(atPath: path) == Data("hello".utf8))
+        }
+    }
+
+    @Test("two files of one name that are loaded at once are not mixed: the second one is told")
+    func sameName() async throws {
+        try await withFolder { folder in
+            try FileManager.default.createDirectory(atPath: folder + "/in", withIntermediateDirectories: true)
+            let ran = await CommandBench().run(["download", "f1", "f3", "-o", folder + "/in", "--force"], server: Self.server)
+            #expect(ran.status == 2 && ran.trouble.contains("goes to \(folder)/in/hello.txt as well"), "\(ran.trouble)")
+            #expect(FileManager.default.contents(atPath: folder + "/in/hello.txt") == Data("hello".utf8))
+        }
+    }
+
+    @Test("the password comes from a file or is asked for, and goes in its field; an empty one is wrong usage")
+    func password() async throws {
+        try await withFolder { folder in
+            let file = folder + "/password"
+            let field = ":\(Data("correct horse".utf8).base64EncodedString()):"
+            for (text, place) in [("correct horse\nnot this", file), ("correct horse", "-")] {
+                try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+                let bench = CommandBench()
+                let fields = Mutex<[String?]>([])
+                let server: CommandBench.Server = { request in
+                    let field = request.headers.first { $0.name == "File-Password" }?.value
+                    if request.url.hasSuffix("/create") { fields.withLock { $0.append(field) } }
+                    return try Self.server(request)
+                }
+                let ran = await bench.run(
+                    ["upload", folder + "/hello.txt", "--password-file", place], secret: text, server: server)
+                #expect(ran.status == 0, "\(ran.trouble)")
+                #expect(fields.withLock { $0 } == [field])
+            }
+            try Data().write(to: URL(fileURLWithPath: file))
+            #expect(await CommandBench().run(["download", "f1", "--password-file", file]).status == 2)
+            #expect(await CommandBench().run(["download", "f1", "--password-file", "-"]).status == 2)
         }
     }
 

@@ -19,8 +19,9 @@ import Testing
         for path in files.paths where path.hasSuffix(".js") {
             let answer = try #require(files.answer(path: path))
             #expect(value("content-type", answer) == "text/javascript; charset=utf-8")
-            for match in text(answer).matches(of: /from "\.\/([a-z]+\.js)"/) {
-                #expect(files.answer(path: "/dashboard/\(match.1)") != nil, "\(path) imports \(match.1)")
+            let folder = path.split(separator: "/").first ?? ""
+            for match in text(answer).matches(of: /from "\.\/([a-z-]+\.js)"/) {
+                #expect(files.answer(path: "/\(folder)/\(match.1)") != nil, "\(path) imports \(match.1)")
             }
         }
     }
@@ -49,7 +50,15 @@ import Testing
         #expect(Set(DashboardAsset.all.map(\.etag)).count == DashboardAsset.all.count)
     }
 
-    @Test("the client for browsers needs no other file")
+    @Test("the client for downloads needs that for uploads alone")
+    func downloads() throws {
+        let answer = try #require(files.answer(path: "/client/waybill-download.js"))
+        #expect(text(answer).contains("export class Download "))
+        let imported = text(answer).matches(of: /(?m)^\s*import .* from "(.*)";$/).map { String($0.1) }
+        #expect(imported == ["./waybill-upload.js"])
+    }
+
+    @Test("the client for uploads needs no other file")
     func client() throws {
         let answer = try #require(files.answer(path: "/client/waybill-upload.js"))
         #expect(value("content-type", answer) == "text/javascript; charset=utf-8")

@@ -41,7 +41,12 @@ import Testing
             }
             first.signal(SIGKILL)
             _ = await first.status()
-            let open = try await ada.get("/api/files/upload/tasks?status=InProgress").json().array ?? []
+            // A large file goes by tus in parts, which are uploads of their own.
+            func tasks(_ query: String = "") async throws -> [JSON] {
+                try await ada.get("/api/files/upload/tasks\(query)").json().array?
+                    .filter { $0["fileName"]?.string == "film.mp4" } ?? []
+            }
+            let open = try await tasks("?status=InProgress")
 
             let (status, output) = try await ServerProcess.run(line, environment: environment(ada))
             #expect(status == 0, "\(output)")
@@ -49,8 +54,9 @@ import Testing
             let id = try #require(record["file"]?["id"]?.string)
             #expect(record["file"]?["size"]?.integer == bytes.count)
             if let begun = open.first?["taskId"]?.string { #expect(begun == id, "another upload was begun") }
-            let tasks = try await ada.get("/api/files/upload/tasks").json().array
-            #expect(tasks?.count == 1)
+            #expect(try await tasks().count == 1)
+            #expect(try await ada.get("/api/files/upload/tasks?status=InProgress").json().array?.isEmpty == true)
+            #expect(try await ada.get("/api/quota").json()["account"]?["used"]?.integer == bytes.count)
 
             let copy = server.folder + "/copy.mp4"
             let loaded = try await ServerProcess.run(["download", id, "-o", copy], environment: environment(ada))
@@ -60,6 +66,80 @@ import Testing
 
             let again = try await ServerProcess.run(["upload", path], environment: environment(ada))
             #expect(again.status == 0 && again.output.contains("(was there)"), "\(again.output)")
+        }
+    }
+
+    @Test("a download that is killed goes on with the ranges that were there, and files come side by side")
+    func downloads() async throws {
+        try await withServer { server in
+            let ada = try await server.newUser("uploader")
+            let files = try (0..<3).map { try makeFile(server, "film-\($0).mp4", seed: 10 + UInt64($0)) }
+            let sent = try await ServerProcess.run(
+                ["upload", "--json", "--files-at-once", "3"] + files.map(\.path), environment: environment(ada))
+            #expect(sent.status == 0, "\(sent.output)")
+            let ids = try #require(try JSON(Array(sent.output.utf8)).array).compactMap { $0["file"]?["id"]?.string }
+            let folder = server.folder + "/loaded"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let line = ["download", "-o", folder, "--files-at-once", "3", "--json"] + ids
+            let first = try ServerProcess(line, environment: environment(ada), log: server.folder + "/first")
+            @Sendable func indices() throws -> [String] {
+                try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".parts.index") }
+            }
+            _ = try await poll("a range, or the end") {
+                if first.hasEnded { return true }
+                return try indices().contains { name in
+                    let text = FileManager.default.contents(atPath: folder + "/" + name) ?? Data()
+                    return text.count { $0 == 10 } > 1
+                } ? true : nil
+            }
+            first.signal(SIGKILL)
+            _ = await first.status()
+            // Those that had come whole are there, and stay.
+            let rest = ids.enumerated().filter { !FileManager.default.fileExists(atPath: folder + "/film-\($0.offset).mp4") }
+            if !rest.isEmpty {
+                let again = try await ServerProcess.run(
+                    ["download", "-o", folder, "--json"] + rest.map(\.element), environment: environment(ada))
+                #expect(again.status == 0, "\(again.output)")
+            }
+            for (number, file) in files.enumerated() {
+                let isEqual = FileManager.default.contents(atPath: folder + "/film-\(number).mp4") == Data(file.bytes)
+                #expect(isEqual)
+            }
+            let left = try indices()
+            #expect(left.isEmpty)
+        }
+    }
+
+    @Test(
+        "a file is encrypted with a password out of a file, and comes back with it alone", arguments: ["chunks", "tus", "ietf"])
+    func password(wire: String) async throws {
+        try await withServer { server in
+            let ada = try await server.newUser("uploader")
+            let (path, bytes) = try makeFile(server, "secret.mp4", seed: 5)
+            func password(_ text: String) throws -> [String] {
+                let file = server.folder + "/password"
+                try Data("\(text)\n".utf8).write(to: URL(fileURLWithPath: file))
+                return ["--password-file", file]
+            }
+            let line = ["upload", path, "--protocol", wire, "--json"] + (try password("correct horse battery"))
+            let sent = try await ServerProcess.run(line, environment: environment(ada))
+            #expect(sent.status == 0, "\(sent.output)")
+            let file = try JSON(Array(sent.output.utf8)).array?.first?["file"]
+            #expect(file?["encrypted"]?.bool == true && file?["size"]?.integer == bytes.count)
+            let id = try #require(file?["id"]?.string)
+            let copy = server.folder + "/copy.mp4"
+            for (more, code) in [([], "PASSWORD_REQUIRED"), (try password("another one of them"), "PASSWORD_WRONG")] {
+                let refused = try await ServerProcess.run(["download", id, "-o", copy] + more, environment: environment(ada))
+                #expect(refused.status == 4 && refused.output.contains(code), "\(refused.output)")
+            }
+            let loaded = try await ServerProcess.run(
+                ["download", id, "-o", copy] + (try password("correct horse battery")), environment: environment(ada))
+            #expect(loaded.status == 0, "\(loaded.output)")
+            let isEqual = FileManager.default.contents(atPath: copy) == Data(bytes)
+            #expect(isEqual)
+            // Not the same as one without a password.
+            let plain = try await ServerProcess.run(["upload", path, "--json"], environment: environment(ada))
+            #expect(try JSON(Array(plain.output.utf8)).array?.first?["wasThere"]?.bool == false, "\(plain.output)")
         }
     }
 

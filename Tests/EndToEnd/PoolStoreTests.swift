@@ -109,6 +109,40 @@ import Testing
         }
     }
 
+    @Test("a bucket of a pool that is away when the server starts costs that pool's uploads alone, until it can be reached")
+    func away() async throws {
+        let url = try await ServerStores.bucket()
+        let endpoint = try #require(url.firstMatch(of: /127\.0\.0\.1:(\d+)/))
+        let bucketPort = try #require(Int(endpoint.1))
+        // Takes a port that is free then, and lets it go.
+        let taken = try await PortGate { bucketPort }
+        try await taken.close()
+        let store = url.replacing(endpoint.0, with: "127.0.0.1:\(taken.port)")
+        try await withServer(["drive.stores.media": store], environment: S3Server.credentials, isIdle: true) { server in
+            server.expectComplaints()
+            let ada = try await server.newUser("admin")
+            let media = try await pool("media", ada)
+            let refused = try await ada.send("POST", "/api/files?name=a.txt&poolId=\(media)", [1], type: "text/plain")
+            #expect(refused.status == 503 && refused["Retry-After"] != nil, "\(refused.text)")
+            #expect(try await ada.send("POST", "/api/files?name=b.txt", [1], type: "text/plain").status == 201)
+            #expect(try await ada.get("/readyz").status == 200)
+            #expect(try await ada.get("/health/uploads").json()["storage"]?.string == "degraded")
+            @Sendable func available() async throws -> [String: Bool] {
+                let pools = try await ada.get("/api/pools").json().array ?? []
+                return Dictionary(uniqueKeysWithValues: pools.map { ($0["store"]?.string ?? "", $0["available"]?.bool ?? false) })
+            }
+            #expect(try await available() == ["default": true, "media": false])
+
+            let gate = try await PortGate(at: taken.port) { bucketPort }
+            let id = try await upload("there again", to: media, ada)
+            #expect(try await ada.get("/api/files/\(id)/content").text == "there again")
+            _ = try await poll("the store to be told as there") { try await available()["media"] == true ? true : nil }
+            #expect(try await ada.get("/health/uploads").json()["storage"]?.string == "healthy")
+            await server.terminate()
+            try await gate.close()
+        }
+    }
+
     /// What the server was told, but for the folder.
     private static func without(_ environment: [String: String], _ server: ServerFixture) -> [String: String] {
         server.stores.environment.merging(environment) { $1 }.merging([archive: ""]) { $1 }

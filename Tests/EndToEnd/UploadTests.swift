@@ -124,7 +124,25 @@ import Testing
                 chunkBytes: 65_536)
             #expect(long.status == 400)
             #expect(try await ada.get("\(Self.path)/resume/\(id)").json()["uploadedChunks"]?.array?.count == 1)
-            #expect(try await put(1, of: file, id, ada) == 200)
+            // Over one connection: longer than any chunk may be, than this one, and right.
+            let statuses = try await RawHTTP.connection(server.port, sending: []).executeThenClose { inbound, outbound in
+                var answers = inbound.makeAsyncIterator()
+                var statuses: [Int] = []
+                for body in [bytes(17 << 20, seed: 2), bytes(Self.chunkBytes + 1, seed: 3), Array(file[Self.chunkBytes...])] {
+                    let head = """
+                        POST \(Self.path)/chunk/\(id)/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer \(ada.token ?? "")\r
+                        Content-Type: application/octet-stream\r\nContent-Length: \(body.count)\r\n\r\n
+                        """
+                    try await outbound.write(contentsOf: [ByteBuffer(string: head), ByteBuffer(bytes: body)])
+                    var reader = RawResponseReader()
+                    while !reader.isComplete, let bytes = try await answers.next() {
+                        _ = try reader.push(bytes.readableBytesView)
+                    }
+                    statuses.append(reader.response.status)
+                }
+                return statuses
+            }
+            #expect(statuses == [413, 400, 200])
             #expect(try await ada.post("\(Self.path)/complete/\(id)").status == 200)
             let isEqual = try await ada.get("/api/files/\(id)/content").body == file
             #expect(isEqual)
@@ -171,6 +189,80 @@ import Testing
             }
             let isEqual = try await ada.get(url.replacing("/tus", with: "") + "/content").body == file
             #expect(isEqual)
+        }
+    }
+
+    @Test("what a slow sender has sent is kept while he goes on, and is there after kill -9")
+    func slow() async throws {
+        try await withServer { server in
+            let ada = try await server.newUser("uploader")
+            let file = bytes(200_000, seed: 9)
+            let version = (name: "Tus-Resumable", value: "1.0.0")
+            let made = try await ada.send("POST", "/api/files/tus", [], headers: [version, ("Upload-Length", "\(file.count)")])
+            let url = try #require(made["Location"])
+            @Sendable func offset() async throws -> Int? {
+                Int(try await ada.send("HEAD", url, headers: [version])["Upload-Offset"] ?? "")
+            }
+            let head = RawHTTP.Request(
+                method: "PATCH", target: url,
+                headers: [
+                    ("Authorization", "Bearer \(ada.token ?? "")"), version, ("Upload-Offset", "0"),
+                    ("Content-Type", "application/offset+octet-stream"), ("Content-Length", "\(file.count)"),
+                ]
+            ).head
+            // Half of it, and then nothing more: he is not gone.
+            let sender = try await RawHTTP.connection(server.port, sending: [head, Array(file[0..<100_000])])
+            try await sender.executeThenClose { _, _ in
+                _ = try await poll("his bytes") { try await offset() == 100_000 ? true : nil }
+                await server.kill()
+            }
+            try await server.start()
+            #expect(try await offset() == 100_000)
+            let rest = try await ada.send(
+                "PATCH", url, Array(file[100_000...]), type: "application/offset+octet-stream",
+                headers: [version, ("Upload-Offset", "100000")])
+            #expect(rest.status == 204, "\(rest.text)")
+            let isEqual = try await ada.get(url.replacing("/tus", with: "") + "/content").body == file
+            #expect(isEqual)
+        }
+    }
+
+    @Test("a server that is killed while it encrypts, hashes or merges ends with the same bytes", arguments: [true, false])
+    func killedAtTheEnd(isEncrypted: Bool) async throws {
+        // More than is done within a request.
+        let file = bytes(96 << 20, seed: 12)
+        let chunkBytes = 16 << 20
+        let password = isEncrypted ? [(name: "File-Password", value: "\"correct horse\"")] : []
+        try await withServer { server in
+            let ada = try await server.newUser("uploader")
+            let made = try await ada.post(
+                "\(Self.path)/create",
+                #"""
+                {"fileName": "film.bin", "fileSize": \#(file.count), "contentType": "video/mp4", "chunkSize": \#(chunkBytes),
+                    "hash": "\#(SHA256.hash(data: file).map { String(format: "%02x", $0) }.joined())"}
+                """#, headers: password)
+            let id = try #require(try made.json()["taskId"]?.string)
+            // Not in order, so that it is read once more for its hash.
+            for index in (0..<6).reversed() {
+                let sent = try await ada.send(
+                    "POST", "\(Self.path)/chunk/\(id)/\(index)", Array(file[index * chunkBytes..<(index + 1) * chunkBytes]),
+                    type: "application/octet-stream")
+                #expect(sent.status == 200, "\(sent.text)")
+            }
+            let begun = try await ada.post("\(Self.path)/complete/\(id)")
+            #expect(begun.status == 202, "\(begun.text)")
+            let job = try #require(try begun.json()["jobId"]?.string)
+            _ = try await poll("the job to be at it, or done") {
+                let view = try await ada.get("/jobs/\(job)").json()
+                return (view["progress"]?.number ?? 0) > 0 || view["state"]?.string != "pending" ? true : nil
+            }
+            await server.kill()
+            try await server.start()
+            _ = try await poll("the file") { try await ada.post("\(Self.path)/complete/\(id)").status == 200 ? true : nil }
+            let isEqual = try await ada.get("/api/files/\(id)/content", headers: password).body == file
+            #expect(isEqual)
+            let staged = try FileManager.default.contentsOfDirectory(atPath: server.data + "/staged")
+            #expect(staged.isEmpty, "\(staged)")
         }
     }
 

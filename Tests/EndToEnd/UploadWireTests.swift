@@ -99,6 +99,45 @@ import Testing
         }
     }
 
+    @Test("curl goes on with a download that was broken off, and with one connection after chunks that are too long")
+    func curls() async throws {
+        let file = Self.bytes(100_000)
+        try await withServer(isIdle: true) { server in
+            let ada = try await server.newUser("uploader")
+            let made = try await ada.send("POST", "/api/files?name=curl.bin", file, type: "application/octet-stream")
+            let url = "http://127.0.0.1:\(server.port)/api/files"
+            let content = "\(url)/\(try #require(try made.json()["id"]?.string))/content"
+            func run(_ arguments: [String]) async throws -> (status: Int32, output: String) {
+                try await ServerProcess.run(
+                    ["curl", "--silent", "--show-error", "--header", "Authorization: Bearer \(ada.token ?? "")"] + arguments,
+                    program: "/usr/bin/env")
+            }
+            try await Self.withFile(Array(file[0..<40_000])) { path in
+                let (status, output) = try await run(
+                    ["--continue-at", "-", "--output", path, "--write-out", "%{http_code} %{size_download}", content])
+                #expect(status == 0 && output == "206 60000", "\(output)")
+                let isEqual = FileManager.default.contents(atPath: path) == Data(file)
+                #expect(isEqual)
+            }
+            let hash = SHA256.hash(data: file).map { String(format: "%02x", $0) }.joined()
+            let begun = try await ada.post(
+                "/api/files/upload/create",
+                #"{"fileName": "b", "fileSize": 4096, "contentType": "text/plain", "chunkSize": 4096, "hash": "\#(hash)"}"#)
+            let chunk = "\(url)/upload/chunk/\(try #require(try begun.json()["taskId"]?.string))/0"
+            try await Self.withFile(Self.bytes(4097)) { long in
+                try await Self.withFile(Self.bytes(4096)) { right in
+                    func send(_ path: String) -> [String] {
+                        ["--output", "/dev/null", "--write-out", "%{http_code} %{num_connects}\\n"]
+                            + ["--header", "Content-Type: application/octet-stream", "--data-binary", "@\(path)", chunk]
+                    }
+                    let next = ["--next", "--silent", "--header", "Authorization: Bearer \(ada.token ?? "")"]
+                    let (_, output) = try await run(send(long) + next + send(right))
+                    #expect(output == "400 1\n200 0\n", "\(output)")
+                }
+            }
+        }
+    }
+
     @Test("a body that goes on behind the length that was said ends the upload; one that breaks off keeps what has come")
     func lengths() async throws {
         try await withServer(isIdle: true) { server in

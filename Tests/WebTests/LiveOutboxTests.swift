@@ -59,10 +59,10 @@ import Testing
     func control() throws {
         let outbox = LiveOutbox(packetsMax: 10)
         outbox.offer(try packets(1...1), turn: outbox.begin())
-        for byte in UInt8(1)...3 { outbox.pong([byte]) }
+        for byte in UInt8(1)...3 { outbox.answer(WebSocketFrame.pong([byte])) }
         #expect(outbox.take(withPackets: true) == .bytes([0x8A, 1, 1, 0x8A, 1, 2, 0x8A, 1, 3]))
-        for number in 0..<300 { outbox.pong([UInt8(number & 0xFF)]) }
-        let last: [UInt8] = (300 - LiveOutbox.pongsMax..<300).flatMap { [0x8A, 1, UInt8($0 & 0xFF)] }
+        for number in 0..<300 { outbox.answer(WebSocketFrame.pong([UInt8(number & 0xFF)])) }
+        let last: [UInt8] = (300 - LiveOutbox.answersMax..<300).flatMap { [0x8A, 1, UInt8($0 & 0xFF)] }
         #expect(outbox.take(withPackets: true) == .bytes(last))
         #expect(outbox.ping() == 0 && outbox.ping() == 1)
         #expect(outbox.take(withPackets: false) == .bytes([0x89, 0]))
@@ -80,7 +80,7 @@ import Testing
         left.end(.broken)
         #expect(left.take(withPackets: true) == .close(WebSocketClose(1000)) && left.reason == .left)
         let broken = LiveOutbox(packetsMax: 1)
-        broken.pong([1])
+        broken.answer(WebSocketFrame.pong([1]))
         broken.end(.broken)
         #expect(broken.take(withPackets: true) == .over)
     }

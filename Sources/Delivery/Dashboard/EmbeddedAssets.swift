@@ -1097,7 +1097,286 @@ progress[data-state="pending"], progress[data-state="cancelled"] { --bar: var(--
 
 """###),
         DashboardAsset(
-            path: "/client/waybill-upload.js", contentType: "text/javascript; charset=utf-8", etag: "\"645ecfe8017638d96c72cd3902976186\"",
+            path: "/client/waybill-download.js", contentType: "text/javascript; charset=utf-8", etag: "\"df98ec4bea355c1b2ea84562b01e8918\"",
+            body: ###"""
+// Waybill's downloads for browsers: by ranges, several side by side, and going on after a break, a pause or a reload of the page.
+//
+//   import { Download } from "/client/waybill-download.js";
+//
+//   const download = new Download(id, { token });
+//   download.addEventListener("progress", (event) => show(event.detail));
+//   const blob = await download.start();
+//
+// `pause()`, `resume()` and `abort()` may be called at any time. What has arrived lies in the browser's IndexedDB until the file
+// is whole: after a reload, `start()` with the same id goes on where it was.
+
+import { Sha256, Transfer, UploadError } from "./waybill-upload.js";
+
+const RANGE_BYTES = 4 << 20;
+
+/** Why a download did not succeed. `status` and `code` are the server's, where it has answered. */
+export class DownloadError extends UploadError {
+  constructor(message, details) {
+    super(message, details);
+    this.name = "DownloadError";
+  }
+}
+
+/**
+ * A file of the drive on its way here. States: `new`, `receiving`, `paused`, `verifying`, `completed`, `failed`, `aborted`.
+ *
+ * Events: `statechange`, and `progress` with `{state, bytes, total, percent, bytesPerSecond, secondsLeft}` as its detail.
+ */
+export class Download extends Transfer {
+  #id;
+  #file;
+  #etag;
+  #ranges;
+
+  /**
+   * @param {string} id of the file
+   * @param {object} options
+   *   `token`: a bearer token, or a function that gives one, as often as it is asked;
+   *   `url`: the server's address, this page's if left out; `password`: opens an encrypted file;
+   *   `parallel`: how many ranges come side by side; `retries`: how many tries in a row may fail;
+   *   `storage`: the IDBFactory that keeps what has arrived, `indexedDB` if left out, or null: then it is kept in memory.
+   */
+  constructor(id, options = {}) {
+    super({ storage: globalThis.indexedDB, ...options });
+    this.#id = id;
+  }
+
+  /** The file as the server describes it; known once it has begun. */
+  get file() {
+    return this.#file;
+  }
+
+  /** Ends it for good, and drops what has arrived. */
+  async abort() {
+    if (["completed", "failed", "aborted"].includes(this._state)) return;
+    this._become("aborted");
+    this._resumed.resolve();
+    for (const request of this._requests) request.abort();
+    await this.#ranges?.drop();
+  }
+
+  get _total() {
+    return this.#file?.size ?? 0;
+  }
+
+  get _working() {
+    return ["receiving"];
+  }
+
+  get _continued() {
+    return "receiving";
+  }
+
+  get _aborted() {
+    return new DownloadError("The download was aborted.", { status: 0 });
+  }
+
+  // What is done, in its order.
+
+  async _run() {
+    if (this._state === "new") this._become("receiving");
+    this.#file = await this._retrying(() => this.#json(`/api/files/${this.#id}`));
+    const digest = await this.#describe();
+    this.#ranges = await Ranges.open(this._options.storage, `${this.#id} ${this.#file.size} ${this.#etag}`);
+    try {
+      await this.#receiveMissing();
+      this._become("verifying");
+      const blob = await this.#verified(digest);
+      await this.#ranges.drop();
+      this._stored = this.#file.size;
+      this._open.clear();
+      this._become("completed");
+      return blob;
+    } finally {
+      this.#ranges.close();
+    }
+  }
+
+  /** Learns of which bytes ranges are to be taken. Gives their SHA-256, which the server does not tell of an encrypted file. */
+  async #describe() {
+    if (this.#file.size === 0) return undefined;
+    const answer = await this._retrying(() => this.#receive(0, 1));
+    this.#etag = answer.etag;
+    return answer.digest;
+  }
+
+  async #receiveMissing() {
+    const { size } = this.#file;
+    const end = (index) => Math.min(size, (index + 1) * RANGE_BYTES);
+    const there = await this.#ranges.there();
+    const missing = [];
+    this._stored = 0;
+    for (let index = 0; index * RANGE_BYTES < size; index += 1) {
+      if (there.has(index)) this._stored += end(index) - index * RANGE_BYTES;
+      else missing.push(index);
+    }
+    this._report();
+    let failure;
+    const worker = async () => {
+      while (missing.length > 0 && !failure) {
+        const index = missing.shift();
+        try {
+          const { blob } = await this._retrying(() => this.#receive(index * RANGE_BYTES, end(index), index));
+          await this.#ranges.put(index, blob);
+        } catch (error) {
+          failure ??= error;
+          return;
+        }
+        this._open.delete(index);
+        this._stored += end(index) - index * RANGE_BYTES;
+        this._report();
+      }
+    };
+    await Promise.all(Array.from({ length: Math.max(1, this._options.parallel) }, worker));
+    if (failure) throw failure;
+  }
+
+  /** Puts the ranges together, and holds them against the server's SHA-256. */
+  async #verified(digest) {
+    const blob = new Blob(await this.#ranges.all(Math.ceil(this.#file.size / RANGE_BYTES)), { type: this.#file.contentType });
+    const hash = new Sha256();
+    const reader = blob.stream().getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      hash.update(value);
+      await this._whileRunning();
+    }
+    if (blob.size === this.#file.size && (digest === undefined || digest === hash.hex())) return blob;
+    await this.#ranges.drop();
+    throw new DownloadError("What has arrived is not the file that the server described.", { status: 0 });
+  }
+
+  // Requests.
+
+  /** One range. If the file has become another one meanwhile, that is an error. */
+  async #receive(start, end, index) {
+    const fields = { range: `bytes=${start}-${end - 1}`, ...this._password };
+    if (this.#etag) fields["if-range"] = this.#etag;
+    return this.#fetch(`/api/files/${this.#id}/content`, fields, async (answer) => {
+      const etag = answer.headers.get("etag");
+      if (answer.status !== 206 || !etag || (this.#etag && etag !== this.#etag)) {
+        throw new DownloadError("The file has become another one.", { status: answer.status });
+      }
+      const chunks = [];
+      let bytes = 0;
+      const reader = answer.body.getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        chunks.push(value);
+        bytes += value.length;
+        if (index !== undefined) {
+          this._open.set(index, bytes);
+          this._report();
+        }
+      }
+      if (bytes !== end - start) throw new DownloadError("The connection broke off.");
+      return { etag, digest: sha256(answer.headers.get("repr-digest")), blob: new Blob(chunks) };
+    });
+  }
+
+  #json(path) {
+    return this.#fetch(path, {}, (answer) => answer.json());
+  }
+
+  /** One request, with its whole body. Rejects with a DownloadError unless the answer is a success. */
+  async #fetch(path, fields, read) {
+    const request = new AbortController();
+    const headers = { ...(await this._credentials()), ...fields };
+    this._requests.add(request);
+    try {
+      const answer = await fetch(this._options.url + path, { headers, signal: request.signal, cache: "no-store" });
+      if (answer.ok) return await read(answer);
+      const problem = await answer.json().catch(() => undefined);
+      throw new DownloadError(problem?.detail ?? `The server answered ${answer.status}.`, {
+        status: answer.status, code: problem?.code, retryAfter: Number(answer.headers.get("retry-after")) || undefined,
+      });
+    } catch (error) {
+      if (error instanceof UploadError) throw error;
+      throw new DownloadError("The server can't be reached.");
+    } finally {
+      this._requests.delete(request);
+    }
+  }
+}
+
+/** The ranges of one file that have arrived. */
+class Ranges {
+  static #store = "ranges";
+  #database;
+  #name;
+  #kept = new Map();
+
+  /** @param {IDBFactory} storage */
+  static async open(storage, name) {
+    const ranges = new Ranges();
+    ranges.#name = name;
+    if (!storage) return ranges;
+    const opening = storage.open("waybill-downloads", 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(Ranges.#store);
+    ranges.#database = await done(opening);
+    return ranges;
+  }
+
+  /** The numbers of those that are there. */
+  async there() {
+    if (!this.#database) return new Set(this.#kept.keys());
+    const keys = await done(this.#records("readonly").getAllKeys(this.#all));
+    return new Set(keys.map(([, index]) => index));
+  }
+
+  async put(index, blob) {
+    if (this.#database) await done(this.#records("readwrite").put(blob, [this.#name, index]));
+    else this.#kept.set(index, blob);
+  }
+
+  async all(count) {
+    if (!this.#database) return Array.from({ length: count }, (_, index) => this.#kept.get(index));
+    return done(this.#records("readonly").getAll(this.#all));
+  }
+
+  async drop() {
+    this.#kept.clear();
+    if (this.#database) await done(this.#records("readwrite").delete(this.#all));
+  }
+
+  close() {
+    this.#database?.close();
+    this.#database = undefined;
+  }
+
+  get #all() {
+    return IDBKeyRange.bound([this.#name, 0], [this.#name, Infinity]);
+  }
+
+  #records(mode) {
+    return this.#database.transaction(Ranges.#store, mode).objectStore(Ranges.#store);
+  }
+}
+
+/** What an IDBRequest comes to. */
+function done(request) {
+  return new Promise((fulfil, reject) => {
+    request.onsuccess = () => fulfil(request.result);
+    request.onerror = () => reject(new DownloadError(`What has arrived can't be kept: ${request.error?.message}`, { status: 0 }));
+  });
+}
+
+/** The member `sha-256` of a dictionary of digests (RFC 9530), in hexadecimal digits. */
+function sha256(field) {
+  const base64 = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):/.exec(field ?? "")?.[1];
+  return base64 && Array.from(atob(base64), (letter) => letter.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+}
+
+"""###),
+        DashboardAsset(
+            path: "/client/waybill-upload.js", contentType: "text/javascript; charset=utf-8", etag: "\"bf60a943e26fcdb1c611e8cd7c6e16e3\"",
             body: ###"""
 // Waybill's uploads for browsers: in chunks, several side by side, and going on after a break, a pause or a reload of the page.
 //
@@ -1130,22 +1409,126 @@ export class UploadError extends Error {
 }
 
 /**
+ * What an upload and a download have in common: states, pauses, further tries, and what is told of them. Who extends it has
+ * `_run()`, which does the work, `_total` for its bytes, `_working` for the states in which it may pause, `_continued` for the one
+ * in which it goes on then, and `_aborted` for the error that aborting it ends in.
+ */
+export class Transfer extends EventTarget {
+  _options;
+  _state = "new";
+  _stored = 0;
+  _open = new Map();
+  _requests = new Set();
+  _notes = [];
+  _resumed = Promise.withResolvers();
+  _result;
+
+  constructor(options) {
+    super();
+    this._options = { url: "", parallel: 4, retries: 10, ...options };
+    this._resumed.resolve();
+  }
+
+  get state() {
+    return this._state;
+  }
+
+  /** Begins, or goes on with what was begun before. Fulfils with what came of it. */
+  start() {
+    this._result ??= this._run().catch((error) => {
+      if (this._state !== "aborted") this._become("failed");
+      throw error;
+    });
+    return this._result;
+  }
+
+  /** Moves nothing until `resume()`. What is on its way is broken off; what has arrived stays. */
+  pause() {
+    if (!["new", ...this._working].includes(this._state)) return;
+    this._resumed = Promise.withResolvers();
+    this._become("paused");
+    for (const request of this._requests) request.abort();
+  }
+
+  resume() {
+    if (this._state !== "paused") return;
+    this._notes = [];
+    this._become(this._continued);
+    this._resumed.resolve();
+  }
+
+  /** Does something until it succeeds, is refused for good, or too many tries in a row have failed. Pauses don't count. */
+  async _retrying(action) {
+    for (let failures = 0; ; ) {
+      await this._whileRunning();
+      try {
+        return await action();
+      } catch (error) {
+        if (this._state === "aborted") throw this._aborted;
+        if (this._state === "paused") continue;
+        failures += 1;
+        if (!(error instanceof UploadError) || !error.isTransient || failures > this._options.retries) throw error;
+        const seconds = error.retryAfter ?? Math.min(15, 0.5 * 2 ** (failures - 1));
+        await new Promise((fulfil) => setTimeout(fulfil, Math.min(seconds, 60) * 1000));
+      }
+    }
+  }
+
+  async _whileRunning() {
+    while (this._state === "paused") await this._resumed.promise;
+    if (this._state === "aborted") throw this._aborted;
+  }
+
+  // What is told.
+
+  _become(state) {
+    if (this._state === "aborted" || this._state === state) return;
+    this._state = state;
+    this.dispatchEvent(new Event("statechange"));
+    this._report();
+  }
+
+  _report(bytes = this._stored + [...this._open.values()].reduce((sum, sent) => sum + sent, 0)) {
+    const now = performance.now();
+    const total = this._total;
+    const last = this._notes.at(-1);
+    if (last && bytes < last.bytes) this._notes = [];
+    this._notes.push({ now, bytes });
+    while (this._notes.length > 2 && now - this._notes[1].now > RATE_MILLISECONDS) this._notes.shift();
+    const first = this._notes[0];
+    const isMoving = now - first.now >= 500 && bytes > first.bytes;
+    const bytesPerSecond = isMoving ? ((bytes - first.bytes) / (now - first.now)) * 1000 : undefined;
+    const detail = {
+      state: this._state, bytes, total, percent: total > 0 ? Math.min(100, (bytes / total) * 100) : 100,
+      bytesPerSecond, secondsLeft: bytesPerSecond ? (total - bytes) / bytesPerSecond : undefined,
+    };
+    this.dispatchEvent(new CustomEvent("progress", { detail }));
+  }
+
+  /** The header fields that say who asks. */
+  async _credentials() {
+    const { token } = this._options;
+    const bearer = typeof token === "function" ? await token() : token;
+    return bearer ? { authorization: `Bearer ${bearer}` } : {};
+  }
+
+  /** The header field with the password, as a byte sequence (RFC 9651), which takes any text. */
+  get _password() {
+    const { password } = this._options;
+    if (password === undefined) return {};
+    return { "file-password": `:${btoa(String.fromCharCode(...new TextEncoder().encode(password)))}:` };
+  }
+}
+
+/**
  * One file on its way to the drive. States: `new`, `hashing`, `sending`, `paused`, `completing`, `completed`, `failed`, `aborted`.
  *
  * Events: `statechange`, and `progress` with `{state, bytes, total, percent, bytesPerSecond, secondsLeft}` as its detail.
  */
-export class Upload extends EventTarget {
+export class Upload extends Transfer {
   #file;
-  #options;
-  #state = "new";
   #taskId;
   #hash;
-  #stored = 0;
-  #open = new Map();
-  #requests = new Set();
-  #notes = [];
-  #resumed = Promise.withResolvers();
-  #result;
 
   /**
    * @param {File} file
@@ -1153,17 +1536,12 @@ export class Upload extends EventTarget {
    *   `token`: a bearer token, or a function that gives one, as often as it is asked;
    *   `url`: the server's address, this page's if left out; `name`, `contentType`, `poolId`, `bundleId`;
    *   `parallel`: how many chunks go side by side; `retries`: how many tries in a row may fail;
+   *   `password`: the server encrypts the file with it; an upload that is gone on with keeps the one that it was begun with;
    *   `storage`: remembers hashes over a reload, `localStorage` if left out, or null.
    */
   constructor(file, options = {}) {
-    super();
+    super({ storage: globalThis.localStorage, ...options });
     this.#file = file;
-    this.#options = { url: "", parallel: 4, retries: 10, storage: globalThis.localStorage, ...options };
-    this.#resumed.resolve();
-  }
-
-  get state() {
-    return this.#state;
   }
 
   /** The server's id of the upload, and of the file that it becomes; known once it has begun. */
@@ -1176,36 +1554,12 @@ export class Upload extends EventTarget {
     return this.#hash;
   }
 
-  /** Begins, or goes on with what was begun before. Fulfils with the file as the server has it. */
-  start() {
-    this.#result ??= this.#run().catch((error) => {
-      if (this.#state !== "aborted") this.#become("failed");
-      throw error;
-    });
-    return this.#result;
-  }
-
-  /** Sends nothing until `resume()`. What is on its way is broken off; the server keeps what it has said it has. */
-  pause() {
-    if (!["new", "hashing", "sending"].includes(this.#state)) return;
-    this.#resumed = Promise.withResolvers();
-    this.#become("paused");
-    for (const request of this.#requests) request.abort();
-  }
-
-  resume() {
-    if (this.#state !== "paused") return;
-    this.#notes = [];
-    this.#become(this.#hash ? "sending" : "hashing");
-    this.#resumed.resolve();
-  }
-
   /** Ends it for good; the server drops what it has. */
   async abort() {
-    if (["completed", "failed", "aborted"].includes(this.#state)) return;
-    this.#become("aborted");
-    this.#resumed.resolve();
-    for (const request of this.#requests) request.abort();
+    if (["completed", "failed", "aborted"].includes(this._state)) return;
+    this._become("aborted");
+    this._resumed.resolve();
+    for (const request of this._requests) request.abort();
     if (!this.#taskId) return;
     try {
       await this.#call("DELETE", `/api/files/upload/task/${this.#taskId}`);
@@ -1215,24 +1569,40 @@ export class Upload extends EventTarget {
     }
   }
 
+  get _total() {
+    return this.#file.size;
+  }
+
+  get _working() {
+    return ["hashing", "sending"];
+  }
+
+  get _continued() {
+    return this.#hash ? "sending" : "hashing";
+  }
+
+  get _aborted() {
+    return new UploadError("The upload was aborted.", { status: 0 });
+  }
+
   // What is done, in its order.
 
-  async #run() {
-    if (this.#state === "new") this.#become("hashing");
+  async _run() {
+    if (this._state === "new") this._become("hashing");
     this.#hash = this.#remembered() ?? (await this.#digest());
     this.#remember();
-    if (this.#state === "hashing") this.#become("sending");
+    if (this._state === "hashing") this._become("sending");
     if (this.#file.size === 0) return this.#end(await this.#sendEmpty());
     const existing = await this.#begin();
     if (existing) return this.#end(existing);
     for (let round = 0; ; round += 1) {
       await this.#sendMissing();
-      this.#become("completing");
+      this._become("completing");
       try {
         return this.#end(await this.#complete());
       } catch (error) {
         if (error.code !== "CHUNKS_MISSING" || round >= 3) throw error;
-        this.#become("sending");
+        this._become("sending");
       }
     }
   }
@@ -1240,18 +1610,19 @@ export class Upload extends EventTarget {
   /** Has the server make a file of it, and asks again while a job of the server does that. */
   async #complete() {
     for (;;) {
-      const answer = await this.#retrying(() => this.#call("POST", `/api/files/upload/complete/${this.#taskId}`));
+      const answer = await this._retrying(() => this.#call("POST", `/api/files/upload/complete/${this.#taskId}`));
       if (answer.status !== "InProgress") return answer;
       await new Promise((fulfil) => setTimeout(fulfil, 1000));
     }
   }
 
   #end(stored) {
-    this.#options.storage?.removeItem(this.#key);
-    if (stored.hash && stored.hash !== this.#hash) throw new UploadError("What the server has is not this file.");
-    this.#stored = this.#file.size;
-    this.#open.clear();
-    this.#become("completed");
+    this._options.storage?.removeItem(this.#key);
+    // Of an encrypted file it is the hash of what is stored.
+    if (stored.hash && !stored.encrypted && stored.hash !== this.#hash) throw new UploadError("What the server has is not this file.");
+    this._stored = this.#file.size;
+    this._open.clear();
+    this._become("completed");
     return stored;
   }
 
@@ -1259,11 +1630,11 @@ export class Upload extends EventTarget {
   async #digest() {
     const hash = new Sha256();
     for (let start = 0; start < this.#file.size; start += READ_BYTES) {
-      await this.#whileRunning();
+      await this._whileRunning();
       hash.update(await this.#read(start, Math.min(this.#file.size, start + READ_BYTES)));
-      this.#report(Math.min(this.#file.size, start + READ_BYTES));
+      this._report(Math.min(this.#file.size, start + READ_BYTES));
     }
-    this.#notes = [];
+    this._notes = [];
     return hash.hex();
   }
 
@@ -1277,87 +1648,88 @@ export class Upload extends EventTarget {
 
   /** Finds the upload, or begins one. Gives the file if the server has it already. */
   async #begin() {
-    const { poolId, bundleId } = this.#options;
-    const name = this.#options.name ?? this.#file.name;
+    const { poolId, bundleId } = this._options;
+    const name = this._options.name ?? this.#file.name;
     for (let offset = 0; offset < 10_000; offset += 200) {
-      const page = await this.#retrying(() =>
+      const page = await this._retrying(() =>
         this.#call("GET", `/api/files/upload/tasks?status=InProgress&limit=200&offset=${offset}`));
       const found = page.find((task) =>
         task.hash === this.#hash && task.fileSize === this.#file.size && task.fileName === name &&
-        (!poolId || task.poolId === poolId));
+        (!poolId || task.poolId === poolId) && Boolean(task.encrypted) === (this._options.password !== undefined));
       if (found) {
         this.#taskId = found.taskId;
         return undefined;
       }
       if (page.length < 200) break;
     }
-    const contentType = this.#options.contentType || this.#file.type || "application/octet-stream";
+    const contentType = this._options.contentType || this.#file.type || "application/octet-stream";
     const beginning = JSON.stringify({
       fileName: name, fileSize: this.#file.size, contentType, hash: this.#hash, poolId, bundleId,
     });
     // One whose answer was lost is not begun twice.
-    const key = idempotencyKey();
-    const created = await this.#retrying(() =>
-      this.#send("POST", "/api/files/upload/create", beginning, "application/json", undefined, key));
+    const fields = { ...this._password, "idempotency-key": idempotencyKey() };
+    const created = await this._retrying(() =>
+      this.#send("POST", "/api/files/upload/create", beginning, "application/json", undefined, fields));
     this.#taskId = created.taskId ?? created.file?.id;
     return created.fileExists ? created.file : undefined;
   }
 
   /** An empty file has no chunks: it goes in one request, unless the server has it under the same name already. */
   async #sendEmpty() {
-    const { poolId, bundleId, contentType } = this.#options;
-    const name = this.#options.name ?? this.#file.name;
+    const { poolId, bundleId, contentType } = this._options;
+    const name = this._options.name ?? this.#file.name;
     const query = new URLSearchParams({ name: Array.from(name).slice(0, 60).join(""), limit: "200" });
-    const files = await this.#retrying(() => this.#call("GET", `/api/files?${query}`));
-    const there = files.find((file) => file.name === name && file.size === 0 && (!poolId || file.poolId === poolId));
-    if (there) return there;
-    const fields = Object.entries({ name, hash: this.#hash, poolId, bundleId }).filter(([, value]) => value);
+    const files = await this._retrying(() => this.#call("GET", `/api/files?${query}`));
+    const there = files.find((file) =>
+      file.name === name && file.size === 0 && !file.encrypted && (!poolId || file.poolId === poolId));
+    if (there && this._options.password === undefined) return there;
+    const parameters = Object.entries({ name, hash: this.#hash, poolId, bundleId }).filter(([, value]) => value);
     // The same for each try, so that a lost answer makes no second file.
-    const key = idempotencyKey();
-    return this.#retrying(() =>
-      this.#send("POST", `/api/files?${new URLSearchParams(fields)}`, this.#file,
-        contentType || this.#file.type || "application/octet-stream", undefined, key));
+    const fields = { ...this._password, "idempotency-key": idempotencyKey() };
+    return this._retrying(() =>
+      this.#send("POST", `/api/files?${new URLSearchParams(parameters)}`, this.#file,
+        contentType || this.#file.type || "application/octet-stream", undefined, fields));
   }
 
   async #sendMissing() {
-    const task = await this.#retrying(() => this.#call("GET", `/api/files/upload/resume/${this.#taskId}`));
+    const task = await this._retrying(() => this.#call("GET", `/api/files/upload/resume/${this.#taskId}`));
     if (task.status === "Completed") return;
     const stored = new Set(task.uploadedChunks);
     const missing = [];
     for (let index = 0; index < task.chunksCount; index += 1) if (!stored.has(index)) missing.push(index);
     const bytes = (index) => Math.min(this.#file.size, (index + 1) * task.chunkSize) - index * task.chunkSize;
-    this.#open.clear();
-    this.#stored = this.#file.size - missing.reduce((sum, index) => sum + bytes(index), 0);
-    this.#report();
+    this._open.clear();
+    this._stored = this.#file.size - missing.reduce((sum, index) => sum + bytes(index), 0);
+    this._report();
     let failure;
     const worker = async () => {
       while (missing.length > 0 && !failure) {
         const index = missing.shift();
         try {
-          await this.#retrying(() => this.#sendChunk(index, index * task.chunkSize, bytes(index)));
+          await this._retrying(() => this.#sendChunk(index, index * task.chunkSize, bytes(index)));
         } catch (error) {
           failure ??= error;
           return;
         }
-        this.#open.delete(index);
-        this.#stored += bytes(index);
-        this.#report();
+        this._open.delete(index);
+        this._stored += bytes(index);
+        this._report();
       }
     };
-    await Promise.all(Array.from({ length: Math.max(1, this.#options.parallel) }, worker));
+    await Promise.all(Array.from({ length: Math.max(1, this._options.parallel) }, worker));
     if (failure) throw failure;
   }
 
   async #sendChunk(index, start, length) {
-    this.#open.set(index, 0);
+    this._open.set(index, 0);
     try {
       await this.#send("POST", `/api/files/upload/chunk/${this.#taskId}/${index}`, this.#file.slice(start, start + length),
         "application/octet-stream", (sent) => {
-          this.#open.set(index, Math.min(length, sent));
-          this.#report();
+          this._open.set(index, Math.min(length, sent));
+          this._report();
         });
     } catch (error) {
-      this.#open.set(index, 0);
+      this._open.set(index, 0);
       // The answer to an earlier try was lost.
       if (error.code !== "CHUNK_STORED") throw error;
     }
@@ -1370,19 +1742,17 @@ export class Upload extends EventTarget {
   }
 
   /** One request. Rejects with an UploadError unless the answer is a success. */
-  async #send(method, path, body, contentType, onSent, idempotencyKey) {
-    const { token, url } = this.#options;
-    const bearer = typeof token === "function" ? await token() : token;
+  async #send(method, path, body, contentType, onSent, more = {}) {
+    const fields = { ...(await this._credentials()), ...more };
+    if (contentType) fields["content-type"] = contentType;
     return new Promise((fulfil, reject) => {
       const request = new XMLHttpRequest();
-      this.#requests.add(request);
-      request.open(method, url + path);
-      if (bearer) request.setRequestHeader("authorization", `Bearer ${bearer}`);
-      if (contentType) request.setRequestHeader("content-type", contentType);
-      if (idempotencyKey) request.setRequestHeader("idempotency-key", idempotencyKey);
+      this._requests.add(request);
+      request.open(method, this._options.url + path);
+      for (const [name, value] of Object.entries(fields)) request.setRequestHeader(name, value);
       if (onSent) request.upload.onprogress = (event) => onSent(event.loaded);
       request.onloadend = () => {
-        this.#requests.delete(request);
+        this._requests.delete(request);
         let answer;
         try {
           answer = JSON.parse(request.responseText);
@@ -1399,54 +1769,6 @@ export class Upload extends EventTarget {
     });
   }
 
-  /** Does something until it succeeds, is refused for good, or too many tries in a row have failed. Pauses don't count. */
-  async #retrying(action) {
-    for (let failures = 0; ; ) {
-      await this.#whileRunning();
-      try {
-        return await action();
-      } catch (error) {
-        if (this.#state === "aborted") throw new UploadError("The upload was aborted.", { status: 0 });
-        if (this.#state === "paused") continue;
-        failures += 1;
-        if (!(error instanceof UploadError) || !error.isTransient || failures > this.#options.retries) throw error;
-        const seconds = error.retryAfter ?? Math.min(15, 0.5 * 2 ** (failures - 1));
-        await new Promise((fulfil) => setTimeout(fulfil, Math.min(seconds, 60) * 1000));
-      }
-    }
-  }
-
-  async #whileRunning() {
-    while (this.#state === "paused") await this.#resumed.promise;
-    if (this.#state === "aborted") throw new UploadError("The upload was aborted.", { status: 0 });
-  }
-
-  // What is told.
-
-  #become(state) {
-    if (this.#state === "aborted" || this.#state === state) return;
-    this.#state = state;
-    this.dispatchEvent(new Event("statechange"));
-    this.#report();
-  }
-
-  #report(bytes = this.#stored + [...this.#open.values()].reduce((sum, sent) => sum + sent, 0)) {
-    const now = performance.now();
-    const total = this.#file.size;
-    const last = this.#notes.at(-1);
-    if (last && bytes < last.bytes) this.#notes = [];
-    this.#notes.push({ now, bytes });
-    while (this.#notes.length > 2 && now - this.#notes[1].now > RATE_MILLISECONDS) this.#notes.shift();
-    const first = this.#notes[0];
-    const isMoving = now - first.now >= 500 && bytes > first.bytes;
-    const bytesPerSecond = isMoving ? ((bytes - first.bytes) / (now - first.now)) * 1000 : undefined;
-    const detail = {
-      state: this.#state, bytes, total, percent: total > 0 ? Math.min(100, (bytes / total) * 100) : 100,
-      bytesPerSecond, secondsLeft: bytesPerSecond ? (total - bytes) / bytesPerSecond : undefined,
-    };
-    this.dispatchEvent(new CustomEvent("progress", { detail }));
-  }
-
   // The hash of a large file takes a while: it is remembered over a reload. The server compares it with the bytes in any case.
 
   get #key() {
@@ -1454,13 +1776,13 @@ export class Upload extends EventTarget {
   }
 
   #remembered() {
-    const hash = this.#options.storage?.getItem(this.#key);
+    const hash = this._options.storage?.getItem(this.#key);
     return /^[0-9a-f]{64}$/.test(hash ?? "") ? hash : undefined;
   }
 
   #remember() {
     try {
-      this.#options.storage?.setItem(this.#key, this.#hash);
+      this._options.storage?.setItem(this.#key, this.#hash);
     } catch {
       // The storage is full: then it is read once more.
     }

@@ -24,17 +24,6 @@ extension DriveFeature {
         if let failure { throw failure }
     }
 
-    /// Whether files can be filled for each store.
-    func reachesStores() async -> Bool {
-        guard let name = BlobKey("health") else { return false }
-        do {
-            try await eachStore { _ = try await $1.length(name) }
-            return true
-        } catch {
-            return false
-        }
-    }
-
     /// Removes from the stores what no row needs any more. What is in one that is not configured waits until it is.
     /// - Parameters:
     ///   - tenant: nil: of all tenants.

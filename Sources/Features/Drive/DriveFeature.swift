@@ -66,6 +66,7 @@ public struct DriveFeature: Sendable {
     /// For pieces on their way to the store, each of which takes the memory of a part.
     let putPlaces = CallPlaces(8)
     let ids: JobIDSource
+    let storeHealth: StoreHealth
     /// Since when this process has its place of staged files for itself.
     let startedAt: Timestamp
     /// Reads the event log for those who listen; a service that must run where the routes are.
@@ -80,6 +81,7 @@ public struct DriveFeature: Sendable {
         self.database = database
         self.stores = stores
         self.configuration = configuration
+        storeHealth = StoreHealth(stores, time: floor.time)
         passwordSeal = floor.seal(for: .init("file passwords"))
         startedAt = floor.time.now()
         ids = JobIDSource(FloorRandom(bytes: floor.random))

@@ -161,6 +161,12 @@ extension TestSocket {
             #expect(try await live.asking.complete(broken).status == 422)
             packet = try #require(try await socket.packets(through: "upload.failed").last?["data"])
             #expect(packet["taskId"]?.string == broken && packet["errorMessage"]?.string?.contains("announced") == true)
+            let idle = try await live.asking.create(TestFile(2000, seed: 5))
+            live.door.time.advance(to: live.door.time.now().advanced(by: .seconds(86_401)))
+            try await live.door.tester.engine.sweepNext()
+            packet = try #require(try await socket.packets(through: "upload.failed").last?["data"])
+            #expect(packet["taskId"]?.string == idle && packet["status"]?.string == "Expired", "\(packet)")
+            #expect(packet["errorMessage"]?.string?.isEmpty == false)
         }
     }
 

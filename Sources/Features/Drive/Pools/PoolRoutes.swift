@@ -78,8 +78,11 @@ struct PoolRoutes: Sendable {
         var allowEncryption: Bool
         var costFactor: Double
         var `default`: Bool
+        var available: Bool?
 
-        init(_ pool: Pool) {
+        /// - Parameter available: whether its store can be reached, if that is known.
+        init(_ pool: Pool, available: Bool? = nil) {
+            self.available = available
             id = pool.id
             name = pool.name
             store = pool.store.isEmpty ? ownStore : pool.store
@@ -93,9 +96,9 @@ struct PoolRoutes: Sendable {
         static let schema = Schema.object([
             "id": .uuid, "name": .string,
             "store": Schema.string.described("where its uploads go; `default`: to the installation's own"),
-
             "maxFileSize": .integer.optional, "acceptTypes": .array(of: .string), "allowEncryption": .boolean,
             "costFactor": .number, "default": .boolean,
+            "available": Schema.boolean.described("whether its store can be reached; only where pools are read").optional,
         ])
     }
 
@@ -109,7 +112,8 @@ struct PoolRoutes: Sendable {
         catalog.route(.get, Self.path, list) { _, context in
             let tenant = try context.requirePrincipal().tenant
             let pools = try await feature.database.read(of: tenant) { try PoolStore().all(of: tenant, in: $0) }
-            return try JSONAnswer(pools.map { View($0) })
+            let away = await feature.storeHealth.away()
+            return try JSONAnswer(pools.map { View($0, available: feature.stores.has($0.store) && !away.contains($0.store)) })
         }
 
         let show = doc("showPool", "Shows a pool", .filesWrite).path("id", .uuid).answer(200, "the pool", .ref("Pool"))
@@ -119,7 +123,8 @@ struct PoolRoutes: Sendable {
             guard let pool = try await feature.database.read(of: tenant, { try PoolStore().find(id, of: tenant, in: $0) }) else {
                 throw Self.missing
             }
-            return try JSONAnswer(View(pool))
+            let isAway = await feature.storeHealth.away().contains(pool.store)
+            return try JSONAnswer(View(pool, available: feature.stores.has(pool.store) && !isAway))
         }
         mountChanges(catalog)
     }

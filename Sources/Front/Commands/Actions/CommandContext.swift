@@ -9,6 +9,8 @@ struct CommandContext: Sendable {
     var connect: @Sendable (_ url: String, _ credential: WaybillCredential) throws -> WaybillClient
     /// Time since some moment, for what is told of speed.
     var uptime: @Sendable () -> Duration = CommandContext.clock
+    /// Asks the user for what nobody else is to see; nil if nothing comes.
+    var secret: @Sendable (_ prompt: String) -> String? = { Terminal.secret($0) }
 
     @TaskLocal static var current: CommandContext = CommandContext(
         environment: ProcessFacts.environment, terminal: .process, actions: .live,

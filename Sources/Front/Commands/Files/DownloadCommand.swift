@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Synchronization
 import WaybillClient
 
 /// `waybill download`
@@ -8,7 +9,8 @@ struct DownloadCommand: AsyncParsableCommand {
         commandName: "download", abstract: "Loads files of the drive down.",
         discussion: """
             A download that breaks off is tried again for two minutes; the same command goes on where it was. The file gets its \
-            name when it is whole and its SHA-256 is what the server says.
+            name when it is whole and its SHA-256 is what the server says. Of an encrypted file, which needs its password, the \
+            server tells no SHA-256: it opens each part of it only if that is as it was stored.
 
             \(ExitStatus.help)
             """)
@@ -23,6 +25,12 @@ struct DownloadCommand: AsyncParsableCommand {
         help: ArgumentHelp("Where to: a file, for one id, or a folder. The folder one is in, if left out.", valueName: "path"))
     var output: String?
 
+    @Option(help: ArgumentHelp("How many ranges of a file come side by side, from 1 to 16.", valueName: "number"))
+    var parallel = 4
+
+    @OptionGroup var transfers: TransferOptions
+    @OptionGroup var password: FilePasswordOption
+
     @Flag(help: "Takes the place of another file of the same name.")
     var force = false
 
@@ -31,18 +39,24 @@ struct DownloadCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard !ids.isEmpty else { throw ValidationError("Which files?") }
+        guard (1...16).contains(parallel) else { throw ValidationError("--parallel is from 1 to 16.") }
         if ids.count > 1, let output, !LocalPlace.isFolder(output) {
             throw ValidationError("--output must be a folder that is there: there are several files.")
         }
     }
 
     func run() async throws {
+        let options = FileDownloadOptions(parallel: parallel, password: try password.given())
+        let place = LocalPlace(output: output, force: force)
+        let taken = TakenPaths()
+        let transfers = FileTransfers(ids, atOnce: transfers.filesAtOnce, isJSON: json)
         try await server.withClient { client in
-            try await FileTransfers(isJSON: json).run(ids) { id, display in
+            try await transfers.run { id, line in
                 let file = try await client.retrying { try await client.files.get(id) }
-                let path = try LocalPlace(output: output, force: force).path(of: file)
-                let loaded = try await client.files.download(id, to: path) { display.show($0, of: $1) }
-                guard file.hash == nil || file.hash == loaded.sha256 else {
+                let path = try taken.take(try place.path(of: file))
+                let loaded = try await client.files.download(id, to: path, options) { line.show($0, of: $1) }
+                let isSame = file.encrypted == true ? file.size == loaded.bytes : file.hash.map { $0 == loaded.sha256 } ?? true
+                guard isSame else {
                     throw WaybillClientError(.digestMismatch, "\(path) is not the file that the server described")
                 }
                 return FileTransfers.Outcome(
@@ -53,8 +67,21 @@ struct DownloadCommand: AsyncParsableCommand {
     }
 }
 
+/// The places of files that are loaded down side by side.
+private final class TakenPaths: Sendable {
+    private let taken = Mutex<Set<String>>([])
+
+    /// - Throws: `CommandFailure` if another one goes there.
+    func take(_ path: String) throws -> String {
+        guard taken.withLock({ $0.insert(path).inserted }) else {
+            throw CommandFailure(.usage, "another one of the files goes to \(path) as well: load it down by itself")
+        }
+        return path
+    }
+}
+
 /// Where a file goes that is loaded down.
-struct LocalPlace {
+struct LocalPlace: Sendable {
     var output: String?
     var force: Bool
 

@@ -10,7 +10,7 @@ struct UploadCommand: AsyncParsableCommand {
         discussion: """
             Each file is told as a line: its id there, its bytes, its name here. What breaks off is tried again for two minutes; \
             the same command goes on where it was, as long as the server keeps the upload. A file that is there already is not \
-            sent.
+            sent. With a password the server encrypts the file; an upload that is gone on with keeps the one it was begun with.
 
             \(ExitStatus.help)
             """)
@@ -25,11 +25,17 @@ struct UploadCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("protocol"),
-        help: "chunks: several side by side; tus: tus 1.0, and ietf: its resumable uploads, both one after the other.")
+        help: """
+            chunks: several side by side; tus: tus 1.0, large files in several parts side by side; ietf: the IETF's resumable \
+            uploads, in one part.
+            """)
     var wire = FileUploadProtocol.chunks
 
-    @Option(help: ArgumentHelp("How many chunks go side by side, from 1 to 16.", valueName: "number"))
+    @Option(help: ArgumentHelp("How many chunks or parts of a file go side by side, from 1 to 16.", valueName: "number"))
     var parallel = 4
+
+    @OptionGroup var transfers: TransferOptions
+    @OptionGroup var password: FilePasswordOption
 
     @Option(help: "What the file is called there; with one file only.")
     var name: String?
@@ -46,18 +52,17 @@ struct UploadCommand: AsyncParsableCommand {
         guard (1...16).contains(parallel) else { throw ValidationError("--parallel is from 1 to 16.") }
     }
 
-    private var options: FileUploadOptions {
-        FileUploadOptions(name: name, contentType: contentType, pool: pool, wire: wire, parallel: parallel)
-    }
-
     func run() async throws {
+        let options = FileUploadOptions(
+            name: name, contentType: contentType, pool: pool, wire: wire, parallel: parallel, password: try password.given())
+        let transfers = FileTransfers(files, atOnce: transfers.filesAtOnce, isJSON: json)
         try await server.withClient { client in
-            try await FileTransfers(isJSON: json).run(files) { path, display in
+            try await transfers.run { path, line in
                 let sent = try await client.files.upload(path, options) { progress in
                     switch progress.phase {
-                    case .reading: display.show(progress.bytes, of: progress.total, phase: "reading")
-                    case .sending: display.show(progress.bytes, of: progress.total)
-                    case .completing: display.show(progress.bytes, of: progress.total, phase: "completing")
+                    case .reading: line.show(progress.bytes, of: progress.total, phase: "reading")
+                    case .sending: line.show(progress.bytes, of: progress.total)
+                    case .completing: line.show(progress.bytes, of: progress.total, phase: "completing")
                     }
                 }
                 let note = sent.wasThere ? "  (was there)" : ""

@@ -39,6 +39,12 @@ struct Terminal: Sendable {
             trouble: { write($0, to: .standardError) })
     }
 
+    /// Asks for a line that is not shown; where nobody sits, it is the next one of the standard input.
+    static func secret(_ prompt: String) -> String? {
+        guard isatty(STDIN_FILENO) == 1 else { return readLine() }
+        return getpass(prompt).map { String(cString: $0) }
+    }
+
     private static func write(_ text: String, to handle: FileHandle) {
         do {
             try handle.write(contentsOf: Data(text.utf8))

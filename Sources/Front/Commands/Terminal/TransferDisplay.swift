@@ -1,45 +1,78 @@
 import Synchronization
 
-/// Shows how far a file is on its way: on a screen one line that changes, elsewhere a line for each fifth.
+/// Shows how far files are on their way: on a screen one line that changes, elsewhere a line for each fifth of a file.
 final class TransferDisplay: Sendable {
     /// Nobody reads faster.
     private static let stepTime = Duration.milliseconds(100)
 
-    private struct State {
-        var pace = TransferPace()
-        var shownAt: Duration?
+    private struct Moving {
+        var name: String
+        var bytes: Int64 = 0
+        var total: Int64?
         var phase = ""
         var step = -1
+        var isKnown = false
+    }
+
+    private struct State {
+        /// By the order in which they began.
+        var moving: [Int: Moving] = [:]
+        var count = 0
+        var pace = TransferPace()
+        var shownAt: Duration?
         var isOpen = false
     }
 
-    private let name: String
+    /// Of one file.
+    struct Line: Sendable {
+        fileprivate let number: Int
+        fileprivate let display: TransferDisplay
+
+        /// - Parameter phase: what is done, if it is not the moving of bytes.
+        func show(_ bytes: Int64, of total: Int64?, phase: String = "") { display.show(number, bytes, total, phase) }
+
+        /// The line on the screen stays as it is, and what comes goes below.
+        func end() { display.end(number) }
+    }
+
     private let context: CommandContext
     private let isQuiet: Bool
     private let state = Mutex(State())
 
     /// - Parameter isQuiet: shows nothing; somebody reads the result as JSON.
-    init(_ name: String, _ context: CommandContext, isQuiet: Bool) {
-        self.name = name
+    init(_ context: CommandContext, isQuiet: Bool) {
         self.context = context
         self.isQuiet = isQuiet
     }
 
-    /// - Parameter phase: what is done, if it is not the moving of bytes.
-    func show(_ bytes: Int64, of total: Int64?, phase: String = "") {
+    func begin(_ name: String) -> Line {
+        state.withLock { state in
+            state.count += 1
+            state.moving[state.count] = Moving(name: name)
+            state.pace = TransferPace()
+            return Line(number: state.count, display: self)
+        }
+    }
+
+    private func show(_ number: Int, _ bytes: Int64, _ total: Int64?, _ phase: String) {
         guard !isQuiet else { return }
         let now = context.uptime()
         state.withLock { state in
-            if state.phase != phase { (state.pace, state.step, state.shownAt) = (TransferPace(), -1, nil) }
-            state.phase = phase
-            state.pace.note(bytes, at: now)
-            let line = TransferLine(name: name, bytes: bytes, total: total, phase: phase, pace: state.pace)
+            guard var file = state.moving[number] else { return }
+            if file.phase != phase { (state.pace, file.step, state.shownAt) = (TransferPace(), -1, nil) }
+            (file.bytes, file.total, file.phase, file.isKnown) = (bytes, total, phase, true)
+            defer { state.moving[number] = file }
             guard let width = context.terminal.width else {
-                guard let percent = line.percent, case let step = Int(percent / 20), step > state.step else { return }
-                state.step = step
+                let line = TransferLine(name: file.name, bytes: bytes, total: total, phase: phase, pace: TransferPace())
+                guard let percent = line.percent, case let step = Int(percent / 20), step > file.step else { return }
+                file.step = step
                 context.terminal.complain(line.plain)
                 return
             }
+            state.moving[number] = file
+            var line = Self.line(Array(state.moving.values))
+            state.pace.note(line.bytes, at: now)
+            line.pace = state.pace
             let isDue = state.shownAt.map { now - $0 >= Self.stepTime } ?? true
             guard isDue || bytes == total else { return }
             state.shownAt = now
@@ -48,9 +81,21 @@ final class TransferDisplay: Sendable {
         }
     }
 
-    /// The line on the screen stays as it is, and what comes goes below.
-    func end() {
+    /// One line for all of them.
+    private static func line(_ files: [Moving]) -> TransferLine {
+        let known = files.filter(\.isKnown)
+        let phases = Set(known.map(\.phase))
+        let totals = known.compactMap(\.total)
+        return TransferLine(
+            name: known.count == 1 ? known[0].name : "\(known.count) files", bytes: known.reduce(0) { $0 + $1.bytes },
+            total: totals.count == known.count ? totals.reduce(0, +) : nil, phase: phases.count == 1 ? phases.first ?? "" : "",
+            pace: TransferPace())
+    }
+
+    private func end(_ number: Int) {
         state.withLock { state in
+            state.moving[number] = nil
+            state.pace = TransferPace()
             guard state.isOpen else { return }
             state.isOpen = false
             context.terminal.complain("")

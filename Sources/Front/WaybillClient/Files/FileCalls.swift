@@ -1,3 +1,5 @@
+import Foundation
+
 /// Files of the drive: `client.files`.
 public struct FileCalls: Sendable {
     let client: WaybillClient
@@ -39,12 +41,29 @@ public struct FileCalls: Sendable {
         return try await caller.json(caller.request("GET", FileCalls.path + ["upload", "tasks"], query: query))
     }
 
-    /// Loads a file down to `path`, as `ExportCalls.download` does.
+    /// Loads a file down to `path`, as `ExportCalls.download` does, several ranges of it side by side. What came before the
+    /// process ended is not loaded again.
+    /// - Parameter progress: is told from several tasks, one call at a time.
     @discardableResult
     public func download(
-        _ id: String, to path: String, progress: @escaping @Sendable (Int64, Int64?) -> Void = { _, _ in }
+        _ id: String, to path: String, _ options: FileDownloadOptions = FileDownloadOptions(),
+        progress: @escaping @Sendable (Int64, Int64?) -> Void = { _, _ in }
     ) async throws -> DownloadedFile {
-        let request = caller.request("GET", FileCalls.path + [id, "content"])
-        return try await FileDownload(client: client, request: request, path: path, progress: progress).run()
+        let request = caller.request(
+            "GET", FileCalls.path + [id, "content"], headers: options.password.map { [FilePassword.header($0)] } ?? [])
+        guard options.parallel > 1 else {
+            return try await FileDownload(client: client, request: request, path: path, progress: progress).run()
+        }
+        return try await RangedDownload(
+            client: client, request: request, path: path, parallel: options.parallel, progress: progress
+        ).run()
+    }
+}
+
+/// How the password of an encrypted file is sent: in a header field, which is neither logged nor kept.
+enum FilePassword {
+    /// As a byte sequence (RFC 9651), which takes any text.
+    static func header(_ password: String) -> (name: String, value: String) {
+        ("File-Password", ":\(Data(password.utf8).base64EncodedString()):")
     }
 }

@@ -14,7 +14,16 @@ struct FileUpload: Sendable {
     let options: FileUploadOptions
     let meter: UploadMeter
     /// Names its beginning, so that one whose answer was lost is not begun twice.
-    let beginning = (name: "Idempotency-Key", value: UUID().uuidString)
+    private let key = (name: "Idempotency-Key", value: UUID().uuidString)
+
+    init(client: WaybillClient, source: SourceFile, hash: String, options: FileUploadOptions, meter: UploadMeter) {
+        (self.client, self.source, self.hash, self.options, self.meter) = (client, source, hash, options, meter)
+    }
+
+    /// What goes with the request that begins it.
+    var beginning: [(name: String, value: String)] {
+        [key] + (options.password.map { [FilePassword.header($0)] } ?? [])
+    }
 
     private var caller: Caller { client.caller }
     private var name: String { options.name ?? source.name }
@@ -37,31 +46,39 @@ struct FileUpload: Sendable {
     func run() async throws -> UploadedFile {
         let pool = try await pool()
         if let open = try await openUpload(in: pool) {
-            return UploadedFile(
-                file: try await send(open.taskId), wasThere: false, resumedFrom: min(source.size, open.uploadedBytes ?? 0))
+            return try await send(open.taskId, begunWith: min(source.size, open.uploadedBytes ?? 0))
         }
         if let sending = byOffset {
             // Creating it does not tell then, and the end of an earlier try may have come after its client had gone.
-            if let file = try await existing() { return UploadedFile(file: file, wasThere: true, resumedFrom: 0) }
+            if options.password == nil, let file = try await existing() {
+                return UploadedFile(file: file, wasThere: true, resumedFrom: 0)
+            }
             let id = try await client.retrying { try await sending.begin(name: name, contentType: contentType, pool: pool) }
-            return UploadedFile(file: try await sending.send(id), wasThere: false, resumedFrom: 0)
+            return try await send(id)
         }
         let body = Body(fileName: name, fileSize: source.size, contentType: contentType, hash: hash, poolId: pool)
         let created: Created = try await client.retrying {
             try await caller.json(
                 caller.request(
-                    "POST", Self.path + ["create"], headers: [Caller.jsonContent, beginning], body: try Caller.body(body)))
+                    "POST", Self.path + ["create"], headers: [Caller.jsonContent] + beginning, body: try Caller.body(body)))
         }
         if created.fileExists, let file = created.file { return UploadedFile(file: file, wasThere: true, resumedFrom: 0) }
         guard let id = created.taskId else {
             throw WaybillClientError(.unexpectedAnswer, "the server neither has the file nor takes it")
         }
-        return UploadedFile(file: try await send(id), wasThere: false, resumedFrom: 0)
+        return try await send(id)
     }
 
-    private func send(_ id: String) async throws -> WaybillFile {
-        if let byOffset { return try await byOffset.send(id) }
-        return try await ChunkSending(upload: self).send(id)
+    /// - Parameter bytes: what the server says that it has of one that is gone on with; nil: it was begun just now.
+    private func send(_ id: String, begunWith bytes: Int64? = nil) async throws -> UploadedFile {
+        let parts = TusPartsSending(upload: self)
+        // One that is gone on with may have been begun in parts, whatever is asked for now.
+        if bytes != nil || TusPartsSending.count(source.size, options) != nil, let ids = try await parts.parts(of: id) {
+            let (file, resumedFrom) = try await parts.send(id, ids)
+            return UploadedFile(file: file, wasThere: false, resumedFrom: resumedFrom)
+        }
+        let file = if let byOffset { try await byOffset.send(id) } else { try await ChunkSending(upload: self).send(id) }
+        return UploadedFile(file: file, wasThere: false, resumedFrom: bytes ?? 0)
     }
 
     /// Where bytes go one after the other; nil where they go in chunks.
@@ -109,6 +126,7 @@ struct FileUpload: Sendable {
             }
             let found = tasks.first {
                 $0.hash == hash && $0.fileSize == source.size && $0.fileName == name && $0.poolId == pool
+                    && ($0.encrypted ?? false) == (options.password != nil)
             }
             if found != nil || tasks.count < Self.pageSize { return found }
         }

@@ -35,12 +35,12 @@ extension OffsetSending {
     }
 
     /// An older request of ours may still be at work at the server: then the offset is asked for once more.
-    private static func mayGoOn(_ error: WaybillClientError) -> Bool {
+    static func mayGoOn(_ error: WaybillClientError) -> Bool {
         error.isTransient || ["OFFSET_MISMATCH", "UPLOAD_TAKEN_OVER"].contains(error.problem?.code ?? "")
     }
 
     /// The id in the address of an upload that was begun.
-    func id(_ response: WireResponse) async throws -> String {
+    static func id(_ response: WireResponse) async throws -> String {
         _ = try await response.body.collect(bytesMax: 1 << 20)
         guard let id = response.headers["location"]?.split(separator: "/").last else {
             throw WaybillClientError(.unexpectedAnswer, "the server did not say where the upload is", status: response.status)

@@ -11,10 +11,10 @@ struct ResumableSending: OffsetSending {
         let headers = [
             (name: "Upload-Complete", value: "?0"), (name: "Upload-Length", value: "\(upload.source.size)"),
             (name: "Content-Type", value: contentType), (name: "Repr-Digest", value: "sha-256=:\(digest):"),
-            upload.beginning,
         ]
-        return try await id(
-            caller.send(caller.request("POST", Self.path, query: [("name", name), ("poolId", pool)], headers: headers)))
+        let query: [(String, String?)] = [("name", name), ("poolId", pool)]
+        return try await Self.id(
+            caller.send(caller.request("POST", Self.path, query: query, headers: headers + upload.beginning)))
     }
 
     func offset(of id: String) async throws -> Int64 {

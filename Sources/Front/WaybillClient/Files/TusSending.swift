@@ -2,21 +2,20 @@ import Foundation
 
 /// tus 1.0.
 struct TusSending: OffsetSending {
-    private static let path = FileCalls.path + ["tus"]
-    private static let version = (name: "Tus-Resumable", value: "1.0.0")
+    static let path = FileCalls.path + ["tus"]
+    static let version = (name: "Tus-Resumable", value: "1.0.0")
+    static let content = (name: "Content-Type", value: "application/offset+octet-stream")
 
     let upload: FileUpload
 
     func begin(name: String, contentType: String, pool: String) async throws -> String {
         let metadata = [("filename", name), ("filetype", contentType), ("poolId", pool), ("sha256", upload.hash)]
             .map { "\($0) \(Data($1.utf8).base64EncodedString())" }.joined(separator: ",")
-        return try await id(
-            caller.send(
-                caller.request(
-                    "POST", Self.path,
-                    headers: [
-                        Self.version, ("Upload-Length", "\(upload.source.size)"), ("Upload-Metadata", metadata), upload.beginning,
-                    ])))
+        if let count = TusPartsSending.count(upload.source.size, upload.options) {
+            return try await TusPartsSending(upload: upload).begin(count, metadata: metadata)
+        }
+        let headers = [Self.version, ("Upload-Length", "\(upload.source.size)"), ("Upload-Metadata", metadata)]
+        return try await Self.id(caller.send(caller.request("POST", Self.path, headers: headers + upload.beginning)))
     }
 
     func offset(of id: String) async throws -> Int64 {
@@ -24,10 +23,7 @@ struct TusSending: OffsetSending {
     }
 
     func append(_ id: String, from offset: Int64) async throws -> WaybillFile {
-        let headers = [
-            Self.version, (name: "Content-Type", value: "application/offset+octet-stream"),
-            (name: "Upload-Offset", value: "\(offset)"),
-        ]
+        let headers = [Self.version, Self.content, (name: "Upload-Offset", value: "\(offset)")]
         let response = try await caller.send(
             caller.request("PATCH", Self.path + [id], headers: headers, body: rest(from: offset)))
         guard try await self.offset(response) == upload.source.size else {

@@ -47,6 +47,8 @@ public struct FileUploadTask: Sendable, Hashable, Codable, Identifiable {
     public var status: String
     public var hash: String?
     public var poolId: String?
+    /// Whether it was begun with a password.
+    public var encrypted: Bool?
     public var errorMessage: String?
 
     public var id: String { taskId }
@@ -73,16 +75,32 @@ public struct FileUploadOptions: Sendable, Hashable {
     public var wire: FileUploadProtocol
     /// How many chunks go side by side.
     public var parallel: Int
+    /// The server encrypts the file with it. An upload that is gone on with keeps the one that it was begun with.
+    public var password: String?
 
     public init(
         name: String? = nil, contentType: String? = nil, pool: String? = nil, wire: FileUploadProtocol = .chunks,
-        parallel: Int = 4
+        parallel: Int = 4, password: String? = nil
     ) {
         self.name = name
         self.contentType = contentType
         self.pool = pool
         self.wire = wire
         self.parallel = max(1, parallel)
+        self.password = password
+    }
+}
+
+/// How a file is loaded down.
+public struct FileDownloadOptions: Sendable, Hashable {
+    /// How many ranges come side by side.
+    public var parallel: Int
+    /// Opens an encrypted file.
+    public var password: String?
+
+    public init(parallel: Int = 4, password: String? = nil) {
+        self.parallel = max(1, parallel)
+        self.password = password
     }
 }
 

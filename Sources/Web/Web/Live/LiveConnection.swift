@@ -20,8 +20,6 @@ public struct LiveConnection: Sendable {
         public var pingsMax = 3
         /// How long the end may take, from the moment in which it is due.
         public var closeTime = Duration.seconds(10)
-        /// How long a client may take to close its side.
-        public var drainTime = Duration.seconds(2)
         /// What a client says is not longer.
         public var messageBytesMax = 16 << 10
         /// So many packets may wait for a slow reader.
@@ -45,6 +43,9 @@ public struct LiveConnection: Sendable {
     let scope: Scope
     let configuration: Configuration
     let metrics: LiveMetrics
+    /// A frame that something is answered with in place of what follows from it. Only tests set it: Autobahn's test suite wants
+    /// its messages back.
+    var answer: (@Sendable (WebSocketParser.Event) -> [UInt8]?)?
 
     /// - Parameter scope: the right that it takes to listen.
     public init(_ floor: WebFloor, _ feed: EventFeed, scope: Scope, _ configuration: Configuration = Configuration()) {
@@ -74,7 +75,6 @@ public struct LiveConnection: Sendable {
         let run = LiveRun(self, admission, place, note: context.record.note, breakOff: context.breakOff)
         let body = ResponseBody { writer in
             try await run.serve(request.body, to: &writer)
-            try await writer.finish(nil)
         }
         return Response(status: .switchingProtocols, headers: fields, body: body)
     }

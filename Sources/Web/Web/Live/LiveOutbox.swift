@@ -22,8 +22,8 @@ final class LiveOutbox: Sendable {
 
     /// As many packets go out with one write, so that many small ones don't cost a write each.
     private static let packetsAtOnce = 64
-    /// So many pings may wait for an answer.
-    static let pongsMax = 128
+    /// So many answers may wait.
+    static let answersMax = 128
 
     private struct State {
         var packets: [LivePacket] = []
@@ -34,7 +34,8 @@ final class LiveOutbox: Sendable {
         var isTooSlow = false
         /// Of what is offered: what was offered before the reader went to the log counts no more.
         var turn = 0
-        var pongs: [[UInt8]] = []
+        /// Frames, above all pongs.
+        var answers: [[UInt8]] = []
         var isPingDue = false
         var pingsUnanswered = 0
         var close: WebSocketClose?
@@ -101,10 +102,11 @@ final class LiveOutbox: Sendable {
         waker.yield()
     }
 
-    func pong(_ bytes: [UInt8]) {
+    /// Answers the peer with a frame.
+    func answer(_ frame: [UInt8]) {
         state.withLock { state in
-            if state.pongs.count == Self.pongsMax { state.pongs.removeFirst() }
-            state.pongs.append(bytes)
+            if state.answers.count == Self.answersMax { state.answers.removeFirst() }
+            state.answers.append(frame)
         }
         waker.yield()
     }
@@ -153,9 +155,9 @@ final class LiveOutbox: Sendable {
     func take(withPackets: Bool) -> Item {
         state.withLock { state in
             if state.close == nil, state.isOver { return .over }
-            if !state.pongs.isEmpty {
-                defer { state.pongs = [] }
-                return .bytes(state.pongs.flatMap { WebSocketFrame.pong($0) })
+            if !state.answers.isEmpty {
+                defer { state.answers = [] }
+                return .bytes(Array(state.answers.joined()))
             }
             if let close = state.close { return .close(close) }
             if state.isPingDue {

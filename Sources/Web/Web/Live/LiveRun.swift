@@ -67,11 +67,8 @@ final class LiveRun: Sendable {
             group.addTask { try await self.watchSlowness() }
             defer { group.cancelAll() }
             try await write(to: &writer)
-            // Else the client might lose what it has not read yet.
-            group.addTask {
-                try await self.time.sleep(until: self.time.now().advanced(by: self.limits.drainTime))
-                depart.finish()
-            }
+            try await writer.finish(nil)
+            // The client closes its side as well, or it is closed a little later.
             for await _ in departure {}
         }
     }
@@ -102,10 +99,14 @@ final class LiveRun: Sendable {
 
     /// - Returns: whether more may come.
     private func take(_ event: WebSocketParser.Event) async throws -> Bool {
+        if let answer = connection.answer?(event) {
+            outbox.answer(answer)
+            return true
+        }
         switch event {
         case .text(let text): try await take(text)
         case .binary: throw WebSocketClose(1003, "only text is taken")
-        case .ping(let bytes): outbox.pong(bytes)
+        case .ping(let bytes): outbox.answer(WebSocketFrame.pong(bytes))
         case .pong: break
         case .close(let close):
             outbox.close(WebSocketClose(close.code), .left)

@@ -92,11 +92,22 @@ private final class PlainBytes: ChannelDuplexHandler {
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = ByteBuffer
 
-    /// How long the last bytes may take.
+    /// How long the last bytes may take, and the peer to close its side as well.
     private static let closeTime = TimeAmount.seconds(5)
+
+    private var isInputOver = false
+    private var isOutputOver = false
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         context.fireChannelRead(wrapInboundOut(.body(unwrapInboundIn(data))))
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent {
+            isInputOver = true
+            if isOutputOver { context.close(promise: nil) }
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -104,15 +115,20 @@ private final class PlainBytes: ChannelDuplexHandler {
         case .head: promise?.fail(ChannelError.operationUnsupported)
         case .body(let bytes): context.write(wrapOutboundOut(bytes), promise: promise)
         case .end:
-            let channel = context.channel
-            let last = context.eventLoop.makePromise(of: Void.self)
-            let late = context.eventLoop.scheduleTask(in: Self.closeTime) { channel.close(promise: nil) }
-            last.futureResult.whenComplete { _ in
-                late.cancel()
-                channel.close(promise: nil)
-            }
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: last)
+            end(context)
             promise?.succeed()
+        }
+    }
+
+    /// Closes the own side. The other one is read to its end: a peer whose bytes are not read may lose what it has not read yet
+    /// (RFC 6455, section 7.1.1).
+    private func end(_ context: ChannelHandlerContext) {
+        let channel = context.channel
+        let late = context.eventLoop.scheduleTask(in: Self.closeTime) { channel.close(promise: nil) }
+        channel.closeFuture.whenComplete { _ in late.cancel() }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { [self] _ in
+            isOutputOver = true
+            if isInputOver { channel.close(promise: nil) } else { channel.close(mode: .output, promise: nil) }
         }
     }
 }

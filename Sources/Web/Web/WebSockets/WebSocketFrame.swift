@@ -3,6 +3,7 @@ enum WebSocketFrame {
     static let controlBytesMax = 125
 
     static func text(_ utf8: some Collection<UInt8>) -> [UInt8] { frame(0x1, utf8) }
+    static func binary(_ bytes: [UInt8]) -> [UInt8] { frame(0x2, bytes) }
     static func ping(_ bytes: [UInt8] = []) -> [UInt8] { frame(0x9, bytes.prefix(controlBytesMax)) }
     static func pong(_ bytes: [UInt8]) -> [UInt8] { frame(0xA, bytes.prefix(controlBytesMax)) }
 

@@ -27,6 +27,8 @@ struct WebSocketParser {
     private var buffer: [UInt8] = []
     /// The frames of a message that is not over yet.
     private var message: [UInt8] = []
+    /// So many bytes of them are known to be whole characters, if it is a text.
+    private var checkedCount = 0
     /// Of that message; nil if there is none.
     private var opcode: UInt8?
     private var isClosed = false
@@ -103,12 +105,16 @@ struct WebSocketParser {
     private mutating func data(_ head: Head, _ payload: [UInt8]) throws(WebSocketClose) -> Event? {
         let kind = opcode ?? head.opcode
         message += payload
-        if kind == 0x1, !WebSocketParser.isText(message, isWhole: head.isFinal) { throw .notText }
+        if kind == 0x1 {
+            let unchecked = message[checkedCount...]
+            guard let count = WebSocketParser.textBytes(unchecked, isWhole: head.isFinal) else { throw .notText }
+            checkedCount += count
+        }
         guard head.isFinal else {
             opcode = kind
             return nil
         }
-        defer { (message, opcode) = ([], nil) }
+        defer { (message, opcode, checkedCount) = ([], nil, 0) }
         return kind == 0x1 ? .text(String(decoding: message, as: UTF8.self)) : .binary(message)
     }
 
@@ -122,28 +128,29 @@ struct WebSocketParser {
             guard payload.count >= 2 else { throw .violation("a close has no code") }
             let code = UInt16(payload[0]) << 8 | UInt16(payload[1])
             guard WebSocketClose.isSendable(code) else { throw .violation("the close has a code that is none") }
-            let reason = Array(payload[2...])
-            guard WebSocketParser.isText(reason, isWhole: true) else { throw .notText }
+            let reason = payload[2...]
+            guard WebSocketParser.textBytes(reason, isWhole: true) != nil else { throw .notText }
             return .close(WebSocketClose(code, String(decoding: reason, as: UTF8.self)))
         }
     }
 
-    /// Whether bytes are UTF-8; of what is not whole the last character may be missing in part.
-    private static func isText(_ bytes: [UInt8], isWhole: Bool) -> Bool {
+    /// - Parameter isWhole: else the last character may be missing in part.
+    /// - Returns: how many of the bytes are whole characters of UTF-8; nil if the others are no part of one.
+    private static func textBytes(_ bytes: ArraySlice<UInt8>, isWhole: Bool) -> Int? {
         func isValid(_ bytes: ArraySlice<UInt8>) -> Bool { bytes.withUnsafeBufferPointer { UTF8Check.isValid($0) } }
-        if isValid(bytes[...]) { return true }
-        guard !isWhole else { return false }
+        if isValid(bytes) { return bytes.count }
+        guard !isWhole else { return nil }
         // The last character begins at most three bytes before the end, and can still become one.
         for cut in 1...3 where cut <= bytes.count {
-            let lead = bytes[bytes.count - cut]
+            let lead = bytes[bytes.endIndex - cut]
             guard lead >= 0xC2, lead <= 0xF4 else { continue }
-            guard isValid(bytes.dropLast(cut)) else { return false }
+            guard isValid(bytes.dropLast(cut)) else { return nil }
             let head = Array(bytes.suffix(cut))
             let endings: [[UInt8]] = [
                 [0x80], [0x90], [0xA0], [0x80, 0x80], [0x90, 0x80], [0xA0, 0x80], [0x80, 0x80, 0x80], [0x90, 0x80, 0x80],
             ]
-            return endings.contains { isValid((head + $0)[...]) }
+            return endings.contains { isValid((head + $0)[...]) } ? bytes.count - cut : nil
         }
-        return false
+        return nil
     }
 }

@@ -264,14 +264,15 @@ struct UploadRoutes: Sendable {
             .problems(503)
         catalog.route(.get, "/health/uploads", health) { _, _ in
             do {
-                _ = try await feature.engine.counts()
                 // Open to everybody, so it may not cost more the more uploads there are.
-                if let name = BlobKey("health") { _ = try await feature.stores.staging(of: BlobStores.own).length(name) }
+                _ = try await feature.engine.counts()
             } catch {
                 throw Problem.unavailable("uploads can't be taken right now")
             }
+            let away = await feature.storeHealth.away()
+            guard !away.contains(BlobStores.own) else { throw Problem.unavailable("uploads can't be taken right now") }
             // A pool's store that can't be reached keeps back that pool's uploads alone.
-            let storage = await feature.reachesStores() ? "healthy" : "degraded"
+            let storage = away.isEmpty ? "healthy" : "degraded"
             let all: JSONValue = [
                 "status": .string(storage), "service": "healthy", "database": "healthy", "queue": "healthy",
                 "storage": .string(storage),
