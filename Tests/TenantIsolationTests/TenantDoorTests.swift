@@ -69,6 +69,8 @@ import Web
                     INSERT INTO engine_schedules (tenant, name, kind, cron, user_id, roles, input, priority, max_attempts,
                         next_at, created_at) VALUES ($1, 'nightly', 'x', '0 0 * * *', 'ann', '', '{}', 50, 1, 9000000000000000, 0)
                     """, tenant)
+                // What many jobs at once would be told in.
+                try session.execute("INSERT INTO engine_batches (tenant, first, last, at) VALUES ($1, 900, 915, 0)", tenant)
                 // What a restore of another tenant's backup would bring.
                 try session.execute(
                     """

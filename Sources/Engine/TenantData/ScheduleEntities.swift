@@ -9,8 +9,9 @@ public struct ScheduleEntities: TenantEntities {
     public let leftOut = [
         "engine_jobs": "what is under way, and what has been, belongs to the installation that does it",
         "engine_lanes": "the turns of the jobs", "engine_tenants": "counts the events",
-        "engine_events": "the log of the jobs", "engine_artifacts": "the files of the jobs",
-        "engine_segments": "the files of the jobs", "engine_garbage": "files that go", "engine_nodes": "no tenant's",
+        "engine_events": "the log of the jobs", "engine_batches": "the log of the jobs",
+        "engine_artifacts": "the files of the jobs", "engine_segments": "the files of the jobs",
+        "engine_garbage": "files that go", "engine_nodes": "no tenant's",
     ]
 
     static let columns = [

@@ -292,7 +292,7 @@ public final class JobEngine: Service, Sendable {
             }
             guard job.state.isFinal else { throw EngineError(.notEnded, job: id, "the job has not ended") }
             try writing(session, job)
-            try node.store.delete(session, id, now: now)
+            try node.store.delete(session, [id], now: now)
         }
     }
 

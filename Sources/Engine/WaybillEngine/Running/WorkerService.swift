@@ -61,39 +61,44 @@ struct WorkerService: Sendable {
 
     private func settleAndClaim(beside completing: Completing) async {
         node.wake.wake()
+        var mayClaim = false
         for await _ in node.wake.stream {
             if attempts.hasManyCompleted { completing.wake() }
-            await cycle()
+            mayClaim = await cycle(mayClaim: mayClaim)
             if shutdown.phase != .working, attempts.isIdle || shutdown.phase == .leaving { return }
         }
     }
 
     /// Settles and claims once. What ends or comes meanwhile wakes the next one.
-    private func cycle() async {
+    /// - Parameter mayClaim: it is known that there may be jobs to claim.
+    /// - Returns: whether there may be more of them: all that were asked for were there.
+    private func cycle(mayClaim: Bool) async -> Bool {
         let ended = attempts.takeEnded()
         let claims = shutdown.phase == .working && node.configuration.role.claims
         let workers = node.configuration.workers
         // Not further ahead of the ends than what runs at once.
         let free = claims ? min(workers - attempts.count, 2 * workers - attempts.count - attempts.unsettledCount) : 0
-        guard !ended.isEmpty || free > 0 else { return }
+        guard !ended.isEmpty || free > 0 else { return mayClaim }
         let settling = Settling(node: node, attempts: attempts)
         do {
             // Others who share the database should not wait for one who finds nothing.
-            if ended.isEmpty, !node.configuration.isAlone {
+            if ended.isEmpty, !mayClaim, !node.configuration.isAlone {
                 let now = node.time.now()
-                guard try await node.database.read({ [node] in try node.store.mayClaim($0, now: now) }) else { return }
+                guard try await node.database.read({ [node] in try node.store.mayClaim($0, now: now) }) else { return false }
             }
             let claimed = try await settling.settle(ended, claiming: max(0, free)).claimed
             attempts.settled()
             for job in claimed { start(job) }
+            return free > 0 && claimed.count == free
         } catch {
             guard !ended.isEmpty else {
                 node.logger.error("claiming jobs failed; it is tried again", metadata: ["error": "\(error)"])
-                return
+                return false
             }
             let isDone = await settling.settleEach(ended).isDone
             attempts.settled()
             if isDone { node.wake.wake() }
+            return false
         }
     }
 

@@ -59,7 +59,29 @@ public enum EngineMigrations {
                 "ALTER TABLE engine_lanes ADD COLUMN mark_epoch BIGINT NOT NULL DEFAULT 0",
             ]
         },
+        // What is told of many jobs at once is found by a row for all of it, and when those that were completed go as well.
+        SQLMigration(room: "engine", number: 10, title: "events told in batches", statements: batches),
     ]
+
+    private static func batches(_ dialect: SQLDialect) -> [String] {
+        [
+            """
+            CREATE TABLE engine_batches (tenant \(dialect.text) NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL,
+                at BIGINT NOT NULL, prune_at BIGINT, PRIMARY KEY (tenant, first)) \(dialect.clustered)
+            """,
+            "CREATE INDEX engine_batches_moment ON engine_batches (tenant, at)",
+            "CREATE INDEX engine_batches_prune ON engine_batches (prune_at) WHERE prune_at IS NOT NULL",
+            "ALTER TABLE engine_events ADD COLUMN batched INTEGER NOT NULL DEFAULT 0",
+        ]
+            + (dialect.name == .postgres
+                ? [
+                    "DROP INDEX engine_events_job",
+                    "CREATE INDEX engine_events_job ON engine_events (job_id, number) WHERE batched = 0",
+                    // The end of a job enters its row anew: there has to be room for it.
+                    "ALTER INDEX engine_jobs_pkey SET (fillfactor = 50)",
+                    "ALTER INDEX engine_jobs_list SET (fillfactor = 50)",
+                ] : []) + dialect.tenantRows(of: "engine_batches")
+    }
 
     private static let timeOfWaiting =
         timeOfOthers

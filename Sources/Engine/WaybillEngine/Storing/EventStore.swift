@@ -18,20 +18,38 @@ struct EventStore: Sendable {
             return
         }
         var rows = SQLRowList(Self.columns)
+        var batches: [EventBatch: Span] = [:]
         for draft in drafts {
             left[draft.tenant, default: 1] -= 1
+            let later = left[draft.tenant, default: 0]
             try rows.append([
-                .text(draft.tenant.text), .integer(Int64(left[draft.tenant, default: 0])), .text(draft.job.text),
-                .text(draft.name.text), .double(draft.progress), draft.detail.sqlValue,
+                .text(draft.tenant.text), .integer(Int64(later)), .text(draft.job.text), .text(draft.name.text),
+                .double(draft.progress), draft.detail.sqlValue, .integer(draft.batch == nil ? 0 : 1),
             ])
+            if let batch = draft.batch { batches[batch, default: Span(tenant: draft.tenant, first: later)].last = later }
         }
         try session.send(
             """
-            INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail)
-            SELECT given.tenant, last_event - later, job_id, name, CAST($1 AS BIGINT), progress, detail
+            INSERT INTO engine_events (tenant, number, job_id, name, at, progress, detail, batched)
+            SELECT given.tenant, last_event - later, job_id, name, CAST($1 AS BIGINT), progress, detail, batched
             FROM \(SQLRowList.table(Self.columns, from: 2, session.dialect))
             JOIN engine_tenants ON engine_tenants.tenant = given.tenant
             """, arguments: [.integer(now.microseconds)] + rows.arguments(session.dialect))
+        for (batch, span) in batches.sorted(by: { $0.key.serial < $1.key.serial }) {
+            try session.send(
+                """
+                INSERT INTO engine_batches (tenant, at, first, last, prune_at)
+                SELECT tenant, CAST($1 AS BIGINT), last_event - $2, last_event - $3, CAST($4 AS BIGINT) FROM engine_tenants
+                WHERE tenant = $5
+                """, now.microseconds, span.first, span.last, batch.pruneAt?.microseconds, span.tenant.text)
+        }
+    }
+
+    /// Where a batch is told: how many events of the tenant come after its first and its last one.
+    private struct Span {
+        var tenant: TenantID
+        var first: Int
+        var last = 0
     }
 
     private func append(_ session: any SQLSession, _ draft: EventDraft, later: Int, now: Timestamp) throws {
@@ -47,7 +65,7 @@ struct EventStore: Sendable {
     /// `later`: how many of the same tenant come after it.
     private static let columns: [SQLRowList.Column] = [
         .init("tenant", .text), .init("later", .integer), .init("job_id", .text), .init("name", .text),
-        .init("progress", .double), .init("detail", .text),
+        .init("progress", .double), .init("detail", .text), .init("batched", .integer),
     ]
 
     /// Takes the next `count` numbers of a tenant: they end with the tenant's `last_event`.
@@ -61,19 +79,28 @@ struct EventStore: Sendable {
 
     /// The events of a job after a number, in order.
     func ofJob(_ session: any SQLSession, _ job: JobID, after number: Int64, limit: Int) throws -> [JobEvent] {
-        try session.all(
+        var events = try session.all(
             """
-            SELECT tenant, number, job_id, name, at, progress, detail FROM engine_events WHERE job_id = $1 AND number > $2
+            SELECT \(Self.eventColumns) FROM engine_events WHERE job_id = $1 AND batched = 0 AND number > $2
             ORDER BY number LIMIT $3
             """, job.text, number, limit, make: Self.event
         ).compactMap { $0 }
+        for batch in try batches(session, of: job) where batch.last > number {
+            events += try session.all(
+                """
+                SELECT \(Self.eventColumns) FROM engine_events
+                WHERE tenant = $1 AND number BETWEEN $2 AND $3 AND job_id = $4 AND batched = 1
+                """, batch.tenant, max(batch.first, number + 1), batch.last, job.text, make: Self.event
+            ).compactMap { $0 }
+        }
+        return Array(events.sorted { $0.number < $1.number }.prefix(limit))
     }
 
     /// The events of a tenant after a number, in order.
     func ofTenant(_ session: any SQLSession, _ tenant: TenantID, after number: Int64, limit: Int) throws -> [JobEvent] {
         try session.all(
             """
-            SELECT tenant, number, job_id, name, at, progress, detail FROM engine_events WHERE tenant = $1 AND number > $2
+            SELECT \(Self.eventColumns) FROM engine_events WHERE tenant = $1 AND number > $2
             ORDER BY number LIMIT $3
             """, tenant.text, number, limit, make: Self.event
         ).compactMap { $0 }
@@ -89,6 +116,8 @@ struct EventStore: Sendable {
         try session.all("SELECT tenant, last_event FROM engine_tenants ORDER BY tenant") { (TenantID($0.string(0)), $0.int64(1)) }
             .compactMap { tenant, last in tenant.map { ($0, last) } }
     }
+
+    private static let eventColumns = "tenant, number, job_id, name, at, progress, detail"
 
     private static func event(_ row: SQLRow) -> JobEvent? {
         TenantID(row.string(0)).map { tenant in

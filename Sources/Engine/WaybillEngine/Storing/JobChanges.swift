@@ -2,9 +2,11 @@ import WaybillDatabases
 
 /// What a transaction over several jobs has to tell at its end: how lanes move, and events. Written once for all of them.
 struct JobChanges: Sendable {
-    struct LaneKey: Hashable, Sendable {
+    struct LaneKey: Hashable, Comparable, Sendable {
         var tenant: TenantID
         var kind: JobKind
+
+        static func < (left: LaneKey, right: LaneKey) -> Bool { (left.tenant, left.kind) < (right.tenant, right.kind) }
     }
 
     struct LaneMove: Sendable {
@@ -26,6 +28,7 @@ struct JobChanges: Sendable {
 
     private(set) var lanes: [LaneKey: LaneMove] = [:]
     private(set) var events: [EventDraft] = []
+    private var batches = 0
 
     mutating func move(_ tenant: TenantID, _ kind: JobKind, ready: Int = 0, running: Int = 0) {
         lanes[LaneKey(tenant: tenant, kind: kind), default: LaneMove()].ready += ready
@@ -58,9 +61,20 @@ struct JobChanges: Sendable {
         return lanes
     }
 
-    mutating func tell(_ job: JobRecord, _ name: JobEvent.Name, detail: String? = nil) {
-        events.append(EventDraft(tenant: job.tenant, job: job.id, name: name, progress: job.progress, detail: detail))
+    mutating func tell(_ job: JobRecord, _ name: JobEvent.Name, detail: String? = nil, in batch: EventBatch? = nil) {
+        events.append(
+            EventDraft(tenant: job.tenant, job: job.id, name: name, progress: job.progress, detail: detail, batch: batch))
     }
+
+    /// A batch for what is told next, of jobs of one lane.
+    mutating func openBatch(pruneAt: Timestamp? = nil) -> EventBatch {
+        batches += 1
+        return EventBatch(serial: batches, pruneAt: pruneAt)
+    }
+}
+
+extension JobRecord {
+    var lane: JobChanges.LaneKey { JobChanges.LaneKey(tenant: tenant, kind: kind) }
 }
 
 extension JobStore {
@@ -78,7 +92,7 @@ extension JobStore {
     /// Writes how lanes have moved so far, for those who read them in the same transaction.
     func writeLanes(_ session: any SQLSession, _ changes: inout JobChanges) throws {
         // In one order everywhere, so that two transactions on a database with several writers can't wait for each other.
-        for (lane, move) in changes.takeLanes().sorted(by: { ($0.key.tenant, $0.key.kind) < ($1.key.tenant, $1.key.kind) }) {
+        for (lane, move) in changes.takeLanes().sorted(by: { $0.key < $1.key }) {
             try moveLane(session, lane.tenant, lane.kind, move)
         }
     }

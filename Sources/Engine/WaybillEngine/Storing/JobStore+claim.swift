@@ -52,8 +52,24 @@ extension JobStore {
             try pass(session, passed, last, alone: outlook.isOfOneTenant, &changes)
             policy = present
         }
-        for job in claimed { changes.tell(job, .started) }
+        tellStarted(session, claimed, now: now, &changes)
         return claimed
+    }
+
+    private func tellStarted(
+        _ session: any SQLSession, _ jobs: [JobRecord], now: Timestamp, _ changes: inout JobChanges
+    ) {
+        guard isBatch(session, jobs.count) else {
+            for job in jobs { changes.tell(job, .started) }
+            return
+        }
+        for (_, jobs) in Dictionary(grouping: jobs, by: \.lane).sorted(by: { $0.key < $1.key }) {
+            // The row of a job knows when it was first started, and no later start.
+            let first = jobs.filter { $0.startedAt == now }
+            let batch = isBatch(session, first.count) ? changes.openBatch() : nil
+            for job in first { changes.tell(job, .started, in: batch) }
+            for job in jobs where job.startedAt != now { changes.tell(job, .started) }
+        }
     }
 
     /// What a claim sees first, in one look.
@@ -137,7 +153,7 @@ extension JobStore {
         if turn.lanes.count == 1, let lane = turn.lanes.first { return [(lane, turn.jobs)] }
         var first: [(place: ReadyPlace, lane: Int)] = []
         for (index, lane) in turn.lanes.enumerated() {
-            let ready = firstReady(lane, turn.jobs, in: session, from: 3)
+            let ready = firstReady(lane, turn.jobs, "priority, id", in: session, from: 3)
             let places = try session.all(
                 ready.sql, arguments: [.text(lane.tenant.text), .text(lane.kind.text)] + ready.arguments
             ) { ReadyPlace(priority: $0.int(0), id: $0.string(1)) }
@@ -187,17 +203,18 @@ extension JobStore {
         _ session: any SQLSession, from lane: Lane, count: Int, node: String, now: Timestamp
     ) throws -> [JobRecord] {
         var jobs: [JobRecord] = []
-        let ready = firstReady(lane, count, in: session, from: 7)
+        // By where they stand in the table, which nobody changes meanwhile: no index is asked a second time.
+        let ready = firstReady(lane, count, "ctid AS place", in: session, from: 7)
         // A plan for any mark looks a little worse than one for this mark, which would be made anew for each claim: that costs
         // more than the claim.
         if lane.mark != nil, let keepsPlans = session.dialect.keepsPlans { try session.send(keepsPlans) }
         try session.scan(
             """
-            WITH first AS (SELECT id FROM (\(ready.sql)) AS ready LIMIT $3)
+            WITH first AS (SELECT place FROM (\(ready.sql)) AS ready LIMIT $3)
             UPDATE engine_jobs SET state = 'running', fence = fence + 1, node = $4,
                 lease_until = CAST($5 AS BIGINT) + \(leaseNow(session, "$6")), stalled = 0,
                 started_at = coalesce(started_at, $6), updated_at = $6, progressed_at = $6
-            WHERE id \(session.dialect.eachOf("SELECT id FROM first"))
+            WHERE ctid \(session.dialect.eachOf("SELECT place FROM first"))
             RETURNING \(JobColumns.list)
             """,
             arguments: [
@@ -214,12 +231,12 @@ extension JobStore {
     /// Gives the first ready jobs of a lane in their order: those behind its mark, which are two stretches of the index.
     /// - Parameter first: the number of its first argument; tenant and kind are $1 and $2.
     private func firstReady(
-        _ lane: Lane, _ count: Int, in session: any SQLSession, from first: Int
+        _ lane: Lane, _ count: Int, _ columns: String, in session: any SQLSession, from first: Int
     ) -> (sql: String, arguments: [SQLValue]) {
         // The bound is part of the text and tells the database to plan for few rows; it reads no more of them than are asked for.
         let bound = "LIMIT \(Self.roundedUp(count))"
         let ready = """
-            SELECT priority, id FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1 AND state = 'pending'
+            SELECT \(columns) FROM engine_jobs WHERE tenant = $1 AND kind = $2 AND standing = 1 AND state = 'pending'
             """
         guard usesMarks(session), let mark = lane.mark else { return ("\(ready) ORDER BY priority DESC, id \(bound)", []) }
         return (

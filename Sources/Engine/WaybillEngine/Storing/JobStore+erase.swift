@@ -8,7 +8,7 @@ extension JobStore {
         let ids = try session.all(
             "SELECT id FROM engine_jobs WHERE tenant = $1 AND id <> $2 LIMIT $3", tenant.text, spared?.text ?? "", limit
         ) { JobID(trusted: $0.string(0)) }
-        for id in ids { try delete(session, id, now: now) }
+        try delete(session, ids, now: now)
         guard ids.isEmpty else { return false }
         try session.execute("DELETE FROM engine_schedules WHERE tenant = $1", tenant.text)
         let events = try session.all(
@@ -18,6 +18,7 @@ extension JobStore {
             try session.execute("DELETE FROM engine_events WHERE tenant = $1 AND number = $2", tenant.text, number)
         }
         guard events.isEmpty else { return false }
+        try self.events.removeEmptyBatches(session, of: tenant)
         guard spared == nil else { return try recountTenant(session, tenant) }
         try session.execute("DELETE FROM engine_lanes WHERE tenant = $1", tenant.text)
         try session.execute("DELETE FROM engine_tenants WHERE tenant = $1", tenant.text)

@@ -95,7 +95,7 @@ extension JobStore {
         _ session: any SQLSession, _ ending: Ending, now: Timestamp, _ changes: inout JobChanges
     ) throws -> JobRecord? {
         guard ending.isSimple, case .completed(let output, _) = ending.outcome else { return nil }
-        let pruneAt = retention(of: ending.job.kind).pruneAt(.completed, endedAt: now)
+        let pruneAt = pruneAt(of: ending.job.kind, completedAt: now)
         let changed = try session.execute(
             """
             UPDATE engine_jobs SET \(Self.completion), output = $2, prune_at = $3
@@ -110,14 +110,16 @@ extension JobStore {
         _ session: any SQLSession, _ endings: [Ending], _ positions: [Int], now: Timestamp, _ changes: inout JobChanges
     ) throws -> [Int: JobRecord] {
         guard !positions.isEmpty else { return [:] }
+        let lanes = Dictionary(grouping: positions) { endings[$0].job.lane }.sorted { $0.key < $1.key }
         var rows = SQLRowList(Self.completionColumns)
-        for position in positions {
-            let job = endings[position].job
-            guard case .completed(let output, _) = endings[position].outcome else { continue }
-            let pruneAt = retention(of: job.kind).pruneAt(.completed, endedAt: now)
-            try rows.append([
-                .text(job.id.text), .integer(job.fence), .text(output), .integer(pruneAt.microseconds),
-            ])
+        for (lane, positions) in lanes {
+            // When the jobs of a batch go is known of the batch, and no index has to learn it of each.
+            let pruneAt = isBatch(session, positions.count) ? nil : pruneAt(of: lane.kind, completedAt: now).microseconds
+            for position in positions {
+                let job = endings[position].job
+                guard case .completed(let output, _) = endings[position].outcome else { continue }
+                try rows.append([.text(job.id.text), .integer(job.fence), .text(output), pruneAt.sqlValue])
+            }
         }
         let done = Set(
             try session.all(
@@ -130,11 +132,24 @@ extension JobStore {
                 """, arguments: [.integer(now.microseconds)] + rows.arguments(session.dialect)
             ) { $0.string(0) })
         var jobs: [Int: JobRecord] = [:]
-        for position in positions where done.contains(endings[position].job.id.text) {
-            guard case .completed(let output, _) = endings[position].outcome else { continue }
-            jobs[position] = try completed(session, endings[position], output, now: now, &changes)
+        for (lane, positions) in lanes {
+            let isBatch = isBatch(session, positions.count)
+            let batch = isBatch ? changes.openBatch(pruneAt: pruneAt(of: lane.kind, completedAt: now)) : nil
+            for position in positions where done.contains(endings[position].job.id.text) {
+                guard case .completed(let output, _) = endings[position].outcome else { continue }
+                jobs[position] = try completed(session, endings[position], output, now: now, in: batch, &changes)
+            }
         }
         return jobs
+    }
+
+    /// Whether so many jobs of a lane are told in a batch.
+    func isBatch(_ session: any SQLSession, _ count: Int) -> Bool {
+        EventStore.usesBatches(session) && count >= EventBatch.eventsMin
+    }
+
+    private func pruneAt(of kind: JobKind, completedAt now: Timestamp) -> Timestamp {
+        retention(of: kind).pruneAt(.completed, endedAt: now)
     }
 
     private static let completion = """
@@ -147,7 +162,8 @@ extension JobStore {
 
     /// The job that has just been completed.
     private func completed(
-        _ session: any SQLSession, _ ending: Ending, _ output: String, now: Timestamp, _ changes: inout JobChanges
+        _ session: any SQLSession, _ ending: Ending, _ output: String, now: Timestamp, in batch: EventBatch? = nil,
+        _ changes: inout JobChanges
     ) throws -> JobRecord {
         var job = ending.job
         job.state = .completed
@@ -156,7 +172,7 @@ extension JobStore {
         job.progress = 100
         job.output = output
         changes.move(job.tenant, job.kind, running: -1)
-        changes.tell(job, .completed)
+        changes.tell(job, .completed, in: batch)
         if ending.runsHook { try hooks[job.kind]?(job, session) }
         return job
     }

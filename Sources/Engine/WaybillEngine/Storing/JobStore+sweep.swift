@@ -110,6 +110,7 @@ extension JobStore {
             SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_artifacts WHERE state = 'ready' AND expires_at <= $1 LIMIT 1)
                 AS expired)
                 + (SELECT count(*) FROM (SELECT 1 FROM engine_jobs WHERE prune_at <= $1 LIMIT 1) AS old)
+                + (SELECT count(*) FROM (SELECT 1 FROM engine_batches WHERE prune_at <= $1 LIMIT 1) AS old_batches)
             """, now.microseconds) > 0
     }
 
@@ -140,15 +141,32 @@ extension JobStore {
         ) {
             JobID(trusted: $0.string(0))
         }
-        for id in ids { try delete(session, id, now: now) }
-        return ids.count
+        try delete(session, ids, now: now)
+        var pruned = ids.count
+        while pruned < limit, let batch = try events.overdue(session, now: now) {
+            let ids = try events.jobs(session, in: batch, limit: limit - pruned)
+            try delete(session, ids, now: now)
+            // Also what it tells of a job that is not there.
+            try events.remove(session, of: ids, in: batch)
+            pruned += ids.count
+        }
+        return pruned
     }
 
-    /// Deletes a job with all that hangs on it.
-    func delete(_ session: any SQLSession, _ id: JobID, now: Timestamp) throws {
-        try artifacts.forget(session, of: id, now: now)
-        // In this order: it may be being completed just now, which is told by an event.
-        try session.execute("DELETE FROM engine_jobs WHERE id = $1", id.text)
-        try session.execute("DELETE FROM engine_events WHERE job_id = $1", id.text)
+    /// Deletes jobs with all that hangs on them.
+    func delete(_ session: any SQLSession, _ ids: [JobID], now: Timestamp) throws {
+        var gone: [EventStore.Gone] = []
+        for id in ids {
+            try artifacts.forget(session, of: id, now: now)
+            // Before its events: it may be being completed just now, which is told by one.
+            let job = try session.first(
+                "DELETE FROM engine_jobs WHERE id = $1 RETURNING tenant, started_at, ended_at", id.text
+            ) { row in
+                EventStore.Gone(
+                    id: id, tenant: row.string(0), moments: [row.optionalInt64(1), row.optionalInt64(2)].compactMap(\.self))
+            }
+            gone.append(job ?? EventStore.Gone(id: id, tenant: "", moments: []))
+        }
+        try events.remove(session, of: gone)
     }
 }

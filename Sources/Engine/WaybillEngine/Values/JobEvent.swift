@@ -51,4 +51,18 @@ struct EventDraft: Sendable {
     var name: JobEvent.Name
     var progress: Double
     var detail: String?
+    /// With which others it is told, if it is found by that.
+    var batch: EventBatch?
+}
+
+/// Events that one transaction tells of many jobs of one lane: their first starts, or their completions. Their numbers follow
+/// each other, and they are found by the moment that the rows of their jobs know as well.
+struct EventBatch: Sendable, Hashable {
+    /// So many are worth a row of their own.
+    static let eventsMin = 16
+
+    /// Which one of its transaction.
+    var serial: Int
+    /// When its jobs go.
+    var pruneAt: Timestamp?
 }
