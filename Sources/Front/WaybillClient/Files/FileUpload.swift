@@ -51,6 +51,7 @@ struct FileUpload: Sendable {
         if let sending = byOffset {
             // Creating it does not tell then, and the end of an earlier try may have come after its client had gone.
             if options.password == nil, let file = try await existing() {
+                if options.wire == .tus { try await TusPartsSending(upload: self).drop(partsOf: file.id) }
                 return UploadedFile(file: file, wasThere: true, resumedFrom: 0)
             }
             let id = try await client.retrying { try await sending.begin(name: name, contentType: contentType, pool: pool) }

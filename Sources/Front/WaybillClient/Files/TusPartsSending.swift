@@ -138,6 +138,15 @@ struct TusPartsSending: Sendable {
                 ], body: body))
     }
 
+    /// Lets go of the parts of a file that is there: who has sent them may have ended before that.
+    func drop(partsOf id: String) async throws {
+        do {
+            for part in try await parts(of: id) ?? [] { try await drop(part) }
+        } catch let error as WaybillClientError where [404, 410].contains(error.status ?? 0) {
+            // The file was not sent by tus, or that is long ago.
+        }
+    }
+
     /// The file keeps the bytes of its parts.
     private func drop(_ part: String) async throws {
         do {
