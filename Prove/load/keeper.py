@@ -61,7 +61,7 @@ class Keeper(Downloads, Actor):
                 self.ledger.violate("stuck", "%s/%s is %s" % (shown, id, job["status"]))
                 return None
             time.sleep(0.05)
-        if (job.get("error") or {}).get("code") == "QUARANTINED":
+        if "QUARANTINED" in ((job.get("error") or {}).get("code"), job.get("reason")):
             # It was killed three times before its first commit. Another one is made soon.
             self.ledger.count("quarantined")
             return None
