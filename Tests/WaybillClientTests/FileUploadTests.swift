@@ -29,6 +29,20 @@ import Testing
         }
     }
 
+    @Test("parts that are longer than any file, by what the server says, are those of another file")
+    func foreignParts() async throws {
+        try await withFile(2000) { path in
+            let part = answer(200, "", ["upload-length": "9223372036854775807", "upload-offset": "0"])
+            let upload = FileUpload(
+                client: ScriptedTransport([part, part]).client(), source: try SourceFile(path), hash: "",
+                options: FileUploadOptions(wire: .tus), meter: UploadMeter(total: 2000) { _ in })
+            let error = await #expect(throws: WaybillClientError.self) {
+                try await TusPartsSending(upload: upload).send("f", ["a", "b"])
+            }
+            #expect(error?.code == .unexpectedAnswer)
+        }
+    }
+
     @Test("an empty file is sent as well", arguments: all)
     func empty(wire: FileUploadProtocol) async throws {
         try await withFile(0) { path in

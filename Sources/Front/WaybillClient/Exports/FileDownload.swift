@@ -78,16 +78,15 @@ struct FileDownload: Sendable {
     }
 
     private func finish(_ file: inout PartialFile, _ head: DownloadHead) throws -> DownloadedFile {
-        let digest = file.digest
-        if let expected = head.sha256, expected != digest {
+        let whole: DownloadedFile
+        do {
+            whole = try head.file(at: path, bytes: file.bytes, digest: file.digest)
+        } catch {
             try file.remove()
-            throw WaybillClientError(
-                .digestMismatch, "the file that arrived is not the one that the server described; it was removed")
+            throw error
         }
         try file.publish()
-        return DownloadedFile(
-            path: path, bytes: file.bytes, sha256: digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
-            filename: head.filename, isVerified: head.sha256 != nil)
+        return whole
     }
 }
 
@@ -114,6 +113,18 @@ struct DownloadHead: Sendable {
         } else if response.status == 200 {
             total = response.headers["content-length"].flatMap { Int64($0) }
         }
+    }
+
+    /// What has arrived, held against the digest that the server has told, if it has.
+    /// - Throws: `WaybillClientError` with code `.digestMismatch`; then it is to be removed.
+    func file(at path: String, bytes: Int64, digest: [UInt8]) throws -> DownloadedFile {
+        guard sha256.map({ $0 == digest }) ?? true else {
+            throw WaybillClientError(
+                .digestMismatch, "the file that arrived is not the one that the server described; it was removed")
+        }
+        return DownloadedFile(
+            path: path, bytes: bytes, sha256: digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+            filename: filename, isVerified: sha256 != nil)
     }
 
     /// The member `sha-256=:base64:` of a dictionary (RFC 9651).

@@ -106,15 +106,15 @@ struct RangedDownload: Sendable {
 
     private func finish(_ file: RangedFile, _ head: DownloadHead) throws -> DownloadedFile {
         let digest = try file.digest()
-        if let expected = head.sha256, expected != digest {
+        let whole: DownloadedFile
+        do {
+            whole = try head.file(at: path, bytes: file.total, digest: digest)
+        } catch {
             try file.remove()
-            throw WaybillClientError(
-                .digestMismatch, "the file that arrived is not the one that the server described; it was removed")
+            throw error
         }
         try file.publish()
-        return DownloadedFile(
-            path: path, bytes: file.total, sha256: digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
-            filename: head.filename, isVerified: head.sha256 != nil)
+        return whole
     }
 }
 

@@ -69,7 +69,7 @@ final class RangedFile: Sendable {
 
     func range(_ index: Int) -> Range<Int64> {
         let start = Int64(index) * Self.rangeBytes
-        return start..<min(total, start + Self.rangeBytes)
+        return start..<start + min(total - start, Self.rangeBytes)
     }
 
     /// The ranges that are not there, in order.

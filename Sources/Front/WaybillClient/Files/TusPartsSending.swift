@@ -71,11 +71,10 @@ struct TusPartsSending: Sendable {
         for part in ids {
             let start = parts.last?.range.upperBound ?? 0
             let (offset, length) = try await client.retrying { try await state(of: part) }
+            guard length <= upload.source.size - start else { throw Self.anotherFile }
             parts.append(Part(id: part, range: start..<start + length, offset: offset))
         }
-        guard parts.last?.range.upperBound == upload.source.size else {
-            throw WaybillClientError(.unexpectedAnswer, "the server's upload is of another file")
-        }
+        guard parts.last?.range.upperBound == upload.source.size else { throw Self.anotherFile }
         let resumedFrom = parts.reduce(0) { $0 + $1.offset }
         meter.settle(at: resumedFrom)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -94,6 +93,8 @@ struct TusPartsSending: Sendable {
         for part in ids { try await drop(part) }
         return (file, resumedFrom)
     }
+
+    private static let anotherFile = WaybillClientError(.unexpectedAnswer, "the server's upload is of another file")
 
     private func state(of part: String) async throws -> (offset: Int64, length: Int64) {
         let headers = try await head(part).headers
