@@ -47,7 +47,7 @@ final class CommandBench: Sendable {
     }
 }
 
-private final class Captured: Sendable {
+final class Captured: Sendable {
     private let kept = Mutex("")
     var text: String { kept.withLock { $0 } }
     func add(_ more: String) { kept.withLock { $0 += more } }

@@ -205,6 +205,26 @@ import Testing
         #expect(pace.bytesPerSecond == nil)
     }
 
+    @Test("files that are longer than can be told together are shown without percent")
+    func totals() {
+        let trouble = Captured()
+        let seconds = Mutex(0)
+        var context = CommandContext.current
+        context.terminal = Terminal(width: 80, output: { _ in }, trouble: trouble.add)
+        context.uptime = {
+            seconds.withLock {
+                $0 += 1
+                return .seconds($0)
+            }
+        }
+        let display = TransferDisplay(context, isQuiet: false)
+        let lines = [display.begin("a"), display.begin("b")]
+        for line in lines { line.show(7, of: .max) }
+        for line in lines { line.end() }
+        let last = trouble.text.split(separator: "\r").last ?? ""
+        #expect(last.contains("2 files") && !last.contains("%"), "\(last)")
+    }
+
     @Test("the line of a transfer never fills the screen", arguments: [5, 20, 40, 60, 80, 200])
     func lines(width: Int) {
         var pace = TransferPace()

@@ -85,10 +85,15 @@ final class TransferDisplay: Sendable {
     private static func line(_ files: [Moving]) -> TransferLine {
         let known = files.filter(\.isKnown)
         let phases = Set(known.map(\.phase))
-        let totals = known.compactMap(\.total)
+        // What a server says of its files need not add up.
+        let total = known.reduce(0 as Int64?) { sum, file in
+            guard let sum, let total = file.total else { return nil }
+            let (both, isOver) = sum.addingReportingOverflow(total)
+            return isOver ? nil : both
+        }
         return TransferLine(
             name: known.count == 1 ? known[0].name : "\(known.count) files", bytes: known.reduce(0) { $0 + $1.bytes },
-            total: totals.count == known.count ? totals.reduce(0, +) : nil, phase: phases.count == 1 ? phases.first ?? "" : "",
+            total: total, phase: phases.count == 1 ? phases.first ?? "" : "",
             pace: TransferPace())
     }
 
